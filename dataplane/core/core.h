@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/record.h"
+#include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
+#include "transport/transport.h"
+#include "transport/wire/header.h"
+#include "transport/wire/messages.h"
+
+namespace phalanx::core {
+
+/// Sizes are fixed at start. Ring sizes are powers of two and multiples of the page size.
+struct CoreConfig {
+  NodeId self = 0;
+  BootId boot;
+  LaneId lanes = 1;
+  std::uint32_t frame_payload_bytes = 1424;  ///< Most log bytes in a frame.
+  std::uint32_t record_bytes_max = 0;        ///< record_bytes(max_message), also for group states.
+  std::uint64_t log_bytes = 0;               ///< >= 2 * record_bytes_max + window_bytes + kNodesMax... see config.
+  std::uint64_t stream_bytes = 0;            ///< Own submit stream; >= record_bytes_max + submit_window_bytes.
+  std::uint32_t submit_window_bytes = 0;     ///< Per origin.
+  std::uint32_t window_bytes = 0;            ///< Ordered window.
+  std::uint32_t window_frames = 0;
+  TimeNs heartbeat_interval = 10 * kMillisecond;
+};
+
+/// Memory of one lane, lent for the core's life. Every ring is mapped twice, back to back, so that
+/// [data, data + 2 * bytes) is readable and writable and a range never wraps.
+struct RingMemory {
+  std::byte* data = nullptr;
+  std::uint64_t bytes = 0;
+};
+struct LaneMemory {
+  RingMemory log;
+  RingMemory stream;
+  RingMemory staging;                  ///< Bulk grant and bulk tail: >= record_bytes_max.
+  std::vector<RingMemory> origins;     ///< kNodesMax (or the configured nodes) rings of >= submit_window_bytes.
+};
+
+/// Why a frame had no effect; each has a counter.
+enum class Verdict : std::uint8_t {
+  Accepted,
+  Malformed,     ///< Lengths or fields that no correct node writes.
+  WrongState,    ///< Frozen, no view, not the orderer, not recovering.
+  OutOfRange,    ///< Outside [received, limit).
+  Duplicate,     ///< Bytes that are held already.
+  NotMember,
+};
+
+/// Where the payload of a data frame is to be opened.
+struct Placement {
+  Verdict verdict = Verdict::Malformed;
+  std::byte* target = nullptr;  ///< Room for the payload when Accepted; nullptr: use scratch.
+};
+
+/// One frame the core wants sent. `payload` is valid until the next non-const call.
+struct TxItem {
+  wire::FrameType type = wire::FrameType::Row;
+  LaneId lane = 0;
+  Position position = 0;
+  transport::Destination to;
+  std::span<const std::byte> payload;
+};
+
+/// A record that local readers may have, in place in log memory.
+struct LocalRecord {
+  RecordHeader header;
+  std::span<const std::byte> payload;
+  bool transitional = false;  ///< Delivered in the transitional part of its view.
+};
+
+/// All lanes of one node: sans-I/O, deterministic, no allocation after construction but in the cold
+/// view-change calls. One thread. The order of calls in a turn is the worker's (worker.cc).
+class Core {
+ public:
+  Core(const CoreConfig& config, std::span<const LaneMemory> memory);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Receive. place() only reads; nothing takes effect before accept(), which the worker calls once
+  // the tag compared, with the opened payload (at `target`, or in scratch).
+  [[nodiscard]] Placement place(const wire::FrameHeader& header, std::size_t payload_bytes) const noexcept;
+  Verdict accept(const wire::FrameHeader& header, std::span<const std::byte> payload, TimeNs now) noexcept;
+
+  // Submit. reserve() gives room for a record's payload, or nullptr when it does not fit now
+  // (window, barrier, frozen, bulk grant outstanding: for a bulk record the call asks for the grant).
+  // commit() follows at once, with the same lane and size; the core fills origin and position.
+  [[nodiscard]] std::byte* reserve(LaneId lane, std::uint32_t payload_bytes) noexcept;
+  void commit(LaneId lane, const RecordHeader& header) noexcept;
+
+  // Local delivery, in order. peek() is false when there is none now; pop() consumes the record of
+  // the last peek(). Consumption moves this node's limit.
+  [[nodiscard]] bool peek(LaneId lane, LocalRecord& out) noexcept;
+  void pop(LaneId lane) noexcept;
+
+  // Time and sending. Call poll_tx() until it returns less than it was given room for.
+  void on_time(TimeNs now) noexcept;
+  [[nodiscard]] std::size_t poll_tx(std::span<TxItem> out, TimeNs now) noexcept;
+  [[nodiscard]] TimeNs wake_at() const noexcept;
+
+  // View change, commanded by the control plane.
+  void freeze() noexcept;
+  [[nodiscard]] wire::Report report(const ViewId& attempt) const;
+  void begin_recovery(const wire::Plan& plan, TimeNs now);
+  [[nodiscard]] bool recovered() const noexcept;  ///< Holds the cut and all tails in every lane.
+  void install(const wire::Plan& plan, TimeNs now);
+
+  // Observation.
+  [[nodiscard]] const ViewId& view() const noexcept;
+  [[nodiscard]] std::span<const Member> members() const noexcept;
+  [[nodiscard]] bool frozen() const noexcept;
+  [[nodiscard]] NodeId orderer(LaneId lane) const noexcept;
+  /// Time of the last accepted row or frame of a member on a lane; 0 when not heard in this view.
+  [[nodiscard]] TimeNs last_heard(NodeId member, LaneId lane) const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace phalanx::core

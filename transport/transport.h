@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ipc/base/ids.h"
+
+namespace phalanx::transport {
+
+/// Received bytes lent by the transport, valid until rx_release(). Nobody frees them in any other way.
+struct RxFrame {
+  std::span<const std::byte> bytes;  ///< What follows the transport's own headers.
+  void* cookie = nullptr;            ///< The driver's own buffer (rte_mbuf, work request...).
+};
+
+/// Who gets a frame. `Members` are those of the last set_members(), without this node; `Everyone` is
+/// every configured node but this one, known or not (hellos).
+struct Destination {
+  enum class Kind : std::uint8_t { Peer, Members, Everyone };
+  Kind kind = Kind::Members;
+  NodeId peer = 0;  ///< For Peer.
+
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+/// An empty buffer borrowed for sending. tx_burst() takes it back, sent or not.
+struct TxFrame {
+  std::span<std::byte> bytes;  ///< At least frame_bytes_max long when lent.
+  std::size_t length = 0;      ///< Bytes written by the caller.
+  Destination to;
+  void* cookie = nullptr;
+};
+
+/// Fixed once the queue is open. The core reads these numbers, never the type behind them.
+struct TransportLimits {
+  std::uint32_t frame_bytes_max = 0;   ///< Frame header and tag included.
+  std::uint32_t burst_frames_max = 0;
+  std::uint32_t rx_ring_frames = 0;    ///< Windows are kept below this (DESIGN: never loss by design).
+};
+
+/// One receive queue and one transmit queue, owned by exactly one worker.
+/// Fan-out to all members is the transport's business: one multicast where the wire has it, one
+/// copy per peer of the same sealed bytes where it has not. Frames of one node come back to it never.
+/// No call blocks, allocates, logs or throws. Not thread-safe, by design.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// Takes up to out.size() received frames. Returns how many it wrote; 0 is not an error.
+  virtual std::size_t rx_burst(std::span<RxFrame> out) noexcept = 0;
+
+  /// Gives received frames back. Every frame from rx_burst() comes back here exactly once.
+  virtual void rx_release(std::span<const RxFrame> frames) noexcept = 0;
+
+  /// Borrows empty buffers to write into. Returns fewer than asked when buffers run out.
+  virtual std::size_t tx_alloc(std::span<TxFrame> out) noexcept = 0;
+
+  /// Sends all frames (a prefix of those from the last tx_alloc(); the rest is given back unsent).
+  /// What the wire refuses is dropped and counted: the protocol repairs loss, nothing waits here.
+  virtual void tx_burst(std::span<const TxFrame> frames) noexcept = 0;
+
+  /// Tells who the members are from now on (this node may be among them; it is skipped).
+  virtual void set_members(std::span<const NodeId> members) noexcept = 0;
+
+  /// A descriptor that becomes readable when frames wait, or -1 when this wire can only be polled.
+  [[nodiscard]] virtual int wait_fd() const noexcept = 0;
+
+  [[nodiscard]] virtual const TransportLimits& limits() const noexcept = 0;
+};
+
+}  // namespace phalanx::transport
