@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
+
+namespace phalanx::config {
+
+/// A numeric IP address and a port, checked when it was parsed: "10.0.0.1:5405", "[fe80::1]:5405".
+struct Endpoint {
+  std::string host;  ///< Without brackets; inet_pton() takes it.
+  std::uint16_t port = 0;
+  bool is_ipv6 = false;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// "10.0.0.1:5405" or "[::1]:5405".
+[[nodiscard]] std::string to_string(const Endpoint& endpoint);
+
+/// One [[cluster.nodes]] table.
+struct ClusterNode {
+  NodeId id = 0;
+  std::string name;
+  Endpoint address;                    ///< Of the data path.
+  std::optional<Endpoint> management;  ///< Kernel UDP between control planes.
+
+  friend bool operator==(const ClusterNode&, const ClusterNode&) = default;
+};
+
+enum class TransportKind : std::uint8_t { Udp };
+enum class SlowPolicy : std::uint8_t { Evict, Throttle };
+enum class IdleStrategy : std::uint8_t { Busy, Adaptive, Sleep };
+enum class LogLevel : std::uint8_t { Error, Warn, Info, Debug };
+
+struct NodeSection {
+  NodeId id = 0;         ///< Never 0 in a Config from load().
+  std::string name;      ///< Of this node's entry in cluster.nodes.
+  std::string instance;  ///< Sub-directory of the runtime directory; "default" unless given.
+  Endpoint address;      ///< Copied from this node's entry in cluster.nodes.
+  std::optional<Endpoint> management;  ///< node.management, or that of the node's entry.
+  std::string state_directory;
+  std::string runtime_directory;  ///< Already resolved: environment, file, or default.
+};
+
+/// The cluster part: equal on all nodes, or they keep each other out (see cluster_hash()).
+struct ClusterSection {
+  std::string name;
+  std::string key_file;
+  bool insecure = false;  ///< cluster.encryption = "insecure": no cipher at all.
+  LaneId lanes = 1;
+  std::uint32_t max_message = 0;  ///< Bytes.
+  TimeNs dead_after = 0;
+  TimeNs stall_after = 0;
+  TimeNs hold_min = 0;
+  TimeNs hold_max = 0;
+  std::vector<ClusterNode> nodes;  ///< Sorted by id; holds this node.
+};
+
+struct TransportSection {
+  TransportKind kind = TransportKind::Udp;
+  std::optional<Endpoint> multicast;  ///< Group and port, or none: one copy a peer.
+  std::uint32_t mtu = 0;              ///< IP packet bytes.
+  std::uint32_t receive_buffer = 0;   ///< Bytes asked of the kernel for the socket.
+};
+
+struct LaneSection {
+  std::uint64_t log = 0;            ///< Bytes; a power of two.
+  std::uint32_t window = 0;         ///< Bytes of ordered log in flight.
+  std::uint32_t submit_window = 0;  ///< Bytes in flight of each node's submit stream.
+};
+
+struct ClientSection {
+  std::uint32_t ring = 0;  ///< Bytes of each ring of a channel; a power of two.
+  SlowPolicy slow_policy = SlowPolicy::Evict;
+  TimeNs throttle_max = 0;
+  std::vector<std::uint32_t> uids;  ///< Users that may attach, beside root and the daemon's own.
+  std::vector<std::uint32_t> gids;  ///< Groups whose processes may attach.
+  std::uint32_t max = 0;
+};
+
+struct WorkerSection {
+  IdleStrategy idle = IdleStrategy::Adaptive;
+  std::optional<std::uint32_t> cpu;  ///< Core to pin to, or none.
+};
+
+/// One node's whole configuration, checked. Plain data; the loader (config/load.h) makes it.
+struct Config {
+  std::string file;  ///< Where it was read from, for messages.
+  NodeSection node;
+  ClusterSection cluster;
+  TransportSection transport;
+  LaneSection lane;
+  ClientSection client;
+  WorkerSection worker;
+  LogLevel log_level = LogLevel::Info;
+};
+
+/// A stable 64-bit hash of what must be equal on all nodes: cluster.* without key_file, the
+/// transport's kind, multicast and mtu, and lane.*. Never 0.
+[[nodiscard]] std::uint64_t cluster_hash(const Config& config);
+
+/// "<runtime directory>/<instance>": holds phalanx.sock, dataplane.sock and admin.sock.
+[[nodiscard]] std::string instance_directory(const Config& config);
+
+/// $PHX_RUNTIME_DIR, or /run/phalanx for root, or $XDG_RUNTIME_DIR/phalanx, or /tmp/phalanx-UID.
+[[nodiscard]] std::string default_runtime_directory();
+
+[[nodiscard]] std::string_view to_string(TransportKind kind) noexcept;
+[[nodiscard]] std::string_view to_string(SlowPolicy policy) noexcept;
+[[nodiscard]] std::string_view to_string(IdleStrategy idle) noexcept;
+[[nodiscard]] std::string_view to_string(LogLevel level) noexcept;
+
+}  // namespace phalanx::config
