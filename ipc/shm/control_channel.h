@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/fd.h"
+#include "ipc/base/ids.h"
+#include "ipc/shm/control_layout.h"
+
+namespace phalanx::shm {
+
+/// What the control plane tells the worker, in order. Plain data; only the fields named beside a
+/// kind mean anything. wire:: things travel encoded, so that ipc knows nothing of the wire.
+enum class CommandKind : std::uint8_t {
+  SendControl =
+      1,   ///< message_kind, to (nobody named: every configured node), bytes (encoded message).
+  Freeze,  ///< attempt. Answered by Frozen, also when frozen already.
+  BeginRecovery,  ///< bytes: encoded wire::Plan. Answered by Recovered, once it is so.
+  Install,        ///< bytes: encoded wire::Plan. Answered by Installed.
+  ListGroups,     ///< token. Answered by Groups.
+};
+
+struct Command {
+  CommandKind kind = CommandKind::Freeze;
+  std::uint8_t message_kind = 0;  ///< wire::MessageKind.
+  std::uint32_t token = 0;
+  ViewId attempt;
+  std::vector<Member> to;
+  std::vector<std::byte> bytes;
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+/// What the worker tells the control plane.
+enum class EventKind : std::uint8_t {
+  ControlMessage = 1,  ///< sender, message_kind, bytes: a whole message whose tag was right.
+  Frozen,              ///< bytes: encoded wire::Report for the attempt of the Freeze.
+  Recovered,           ///< view: the attempt. The node holds the cut and all tails.
+  Installed,           ///< view.
+  ClientAttached,      ///< client, pid, uid, gid.
+  ClientDetached,      ///< client.
+  Groups,              ///< token, bytes: see GroupList in dataplane/worker/group_table.h; whole.
+  Distrust,            ///< token: milliseconds this worker was not scheduled for.
+};
+
+struct Event {
+  EventKind kind = EventKind::Frozen;
+  std::uint8_t message_kind = 0;
+  std::uint32_t token = 0;
+  Member sender;
+  ViewId view;
+  ClientId client = 0;
+  std::uint32_t pid = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::byte> bytes;
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+void encode(const Command& command, std::vector<std::byte>& out);
+void encode(const Event& event, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Command> decode_command(std::span<const std::byte> bytes);
+[[nodiscard]] std::optional<Event> decode_event(std::span<const std::byte> bytes);
+
+/// What the data plane is, fixed at its start.
+struct DataPlaneIdentity {
+  Member self;
+  std::uint32_t pid = 0;
+  std::uint64_t config_hash = 0;    ///< Of the cluster part of the configuration it runs with.
+  std::vector<std::byte> obituary;  ///< Sealed bytes to send to the peers when it is dead.
+};
+
+/// Owns the mapping of a control segment. Each part of it has one writer: see control_layout.h.
+class ControlSegment {
+ public:
+  /// A new sealed memfd. Called once by the data plane.
+  [[nodiscard]] static Expected<ControlSegment, Error> create(const DataPlaneIdentity& identity);
+  /// Maps what the data plane passed; checks seals, size, magic and version.
+  [[nodiscard]] static Expected<ControlSegment, Error> map(Fd memory);
+
+  ControlSegment(ControlSegment&& other) noexcept;
+  ControlSegment& operator=(ControlSegment&& other) noexcept;
+  ~ControlSegment();
+
+  [[nodiscard]] ControlLayout& layout() const noexcept { return *layout_; }
+  [[nodiscard]] int fd() const noexcept { return memory_.get(); }
+  [[nodiscard]] DataPlaneIdentity identity() const;
+
+ private:
+  ControlSegment(Fd memory, ControlLayout* layout) noexcept
+      : memory_(std::move(memory)), layout_(layout) {}
+  Fd memory_;
+  ControlLayout* layout_ = nullptr;
+};
+
+/// The worker's end: takes commands, posts events, writes status and counters. One thread.
+class ControlWorkerEnd {
+ public:
+  /// `event_doorbell` is an eventfd that wakes the control plane. Both are borrowed.
+  ControlWorkerEnd(ControlLayout& layout, int event_doorbell) noexcept;
+
+  /// True when a command waits: one load, no system call.
+  [[nodiscard]] bool has_command() const noexcept;
+  /// Empty when there is none. A command that makes no sense is dropped and counted.
+  [[nodiscard]] std::optional<Command> take_command();
+  /// False (and counted) when the ring is full: the control plane is away or slow.
+  bool post(const Event& event);
+  /// Wakes the control plane if it sleeps and something was posted. Once a turn.
+  void ring_if_needed() noexcept;
+
+  /// Before this worker sleeps: from here on the control plane rings. True when a command came in
+  /// between: do not sleep. disarm() after waking.
+  [[nodiscard]] bool arm() noexcept;
+  void disarm() noexcept;
+
+  /// Whole and consistent for readers; some 100 ns.
+  void publish(const WorkerStatus& status) noexcept;
+  void count(Counter counter, std::uint64_t add) noexcept;
+
+ private:
+  ControlLayout& layout_;
+  int doorbell_;
+  bool posted_ = false;
+  std::vector<std::byte> scratch_;
+};
+
+/// The control plane's end. One thread. It may die at any moment and a new one go on in its place.
+class ControlPlaneEnd {
+ public:
+  /// `command_doorbell` is an eventfd that wakes the worker. Both are borrowed.
+  ControlPlaneEnd(ControlLayout& layout, int command_doorbell) noexcept;
+
+  /// False when the ring is full: the worker is dead or stopped. Rings when the worker sleeps.
+  [[nodiscard]] bool send(const Command& command);
+  [[nodiscard]] std::optional<Event> take_event();
+
+  /// Before sleeping: true when an event came in between: do not sleep. Call after each drain.
+  [[nodiscard]] bool arm() noexcept;
+
+  /// Empty when the worker died in the middle of writing it.
+  [[nodiscard]] std::optional<WorkerStatus> status() const noexcept;
+  [[nodiscard]] std::uint64_t counter(Counter counter) const noexcept;
+
+  /// The attempt that survives this process. At most kAttemptBytesMax; whole or not at all.
+  void store_attempt(std::span<const std::byte> bytes) noexcept;
+  [[nodiscard]] std::vector<std::byte> load_attempt() const;
+
+ private:
+  ControlLayout& layout_;
+  int doorbell_;
+  std::vector<std::byte> scratch_;
+};
+
+[[nodiscard]] std::string_view counter_name(Counter counter) noexcept;
+
+}  // namespace phalanx::shm
