@@ -22,10 +22,12 @@ struct CoreConfig {
   LaneId lanes = 1;
   std::uint32_t frame_payload_bytes = 1424;  ///< Most log bytes in a frame.
   std::uint32_t record_bytes_max = 0;        ///< record_bytes(max_message), also for group states.
-  std::uint64_t log_bytes = 0;               ///< >= 2 * record_bytes_max + window_bytes + kNodesMax... see config.
-  std::uint64_t stream_bytes = 0;            ///< Own submit stream; >= record_bytes_max + submit_window_bytes.
-  std::uint32_t submit_window_bytes = 0;     ///< Per origin.
-  std::uint32_t window_bytes = 0;            ///< Ordered window.
+  std::uint64_t log_bytes =
+      0;  ///< >= 2 * record_bytes_max + window_bytes + kNodesMax... see config.
+  std::uint64_t stream_bytes =
+      0;  ///< Own submit stream; >= record_bytes_max + submit_window_bytes.
+  std::uint32_t submit_window_bytes = 0;  ///< Per origin.
+  std::uint32_t window_bytes = 0;         ///< Ordered window.
   std::uint32_t window_frames = 0;
   TimeNs heartbeat_interval = 10 * kMillisecond;
 };
@@ -39,17 +41,18 @@ struct RingMemory {
 struct LaneMemory {
   RingMemory log;
   RingMemory stream;
-  RingMemory staging;                  ///< Bulk grant and bulk tail: >= record_bytes_max.
-  std::vector<RingMemory> origins;     ///< kNodesMax (or the configured nodes) rings of >= submit_window_bytes.
+  RingMemory staging;  ///< Bulk grant and bulk tail: >= record_bytes_max.
+  std::vector<RingMemory>
+      origins;  ///< kNodesMax (or the configured nodes) rings of >= submit_window_bytes.
 };
 
 /// Why a frame had no effect; each has a counter.
 enum class Verdict : std::uint8_t {
   Accepted,
-  Malformed,     ///< Lengths or fields that no correct node writes.
-  WrongState,    ///< Frozen, no view, not the orderer, not recovering.
-  OutOfRange,    ///< Outside [received, limit).
-  Duplicate,     ///< Bytes that are held already.
+  Malformed,   ///< Lengths or fields that no correct node writes.
+  WrongState,  ///< Frozen, no view, not the orderer, not recovering.
+  OutOfRange,  ///< Outside [received, limit).
+  Duplicate,   ///< Bytes that are held already.
   NotMember,
 };
 
@@ -86,12 +89,15 @@ class Core {
 
   // Receive. place() only reads; nothing takes effect before accept(), which the worker calls once
   // the tag compared, with the opened payload (at `target`, or in scratch).
-  [[nodiscard]] Placement place(const wire::FrameHeader& header, std::size_t payload_bytes) const noexcept;
-  Verdict accept(const wire::FrameHeader& header, std::span<const std::byte> payload, TimeNs now) noexcept;
+  [[nodiscard]] Placement place(const wire::FrameHeader& header,
+                                std::size_t payload_bytes) const noexcept;
+  Verdict accept(const wire::FrameHeader& header, std::span<const std::byte> payload,
+                 TimeNs now) noexcept;
 
   // Submit. reserve() gives room for a record's payload, or nullptr when it does not fit now
-  // (window, barrier, frozen, bulk grant outstanding: for a bulk record the call asks for the grant).
-  // commit() follows at once, with the same lane and size; the core fills origin and position.
+  // (window, barrier, frozen, bulk grant outstanding: for a bulk record the call asks for the
+  // grant). commit() follows at once, with the same lane and size; the core fills origin and
+  // position.
   [[nodiscard]] std::byte* reserve(LaneId lane, std::uint32_t payload_bytes) noexcept;
   void commit(LaneId lane, const RecordHeader& header) noexcept;
 

@@ -9,14 +9,14 @@
 
 namespace phalanx::core {
 
-/// What a record is. The first five travel in logs; Transitional and View are written by a node into
-/// its own log memory between two views, for its local readers only, and never leave it.
+/// What a record is. The first five travel in logs; Transitional and View are written by a node
+/// into its own log memory between two views, for its local readers only, and never leave it.
 enum class RecordKind : std::uint8_t {
-  App = 1,         ///< An application message. Payload: its bytes.
-  Join = 2,        ///< client joins group. Payload: u32 process id, then the group's name.
-  Leave = 3,       ///< client leaves group. Payload: u8 reason (LeaveReason).
-  GroupState = 4,  ///< A node's ordered joins at the start of a view: see group_state.h.
-  HandOver = 5,    ///< Payload: u32 node that orders from the next record on.
+  App = 1,            ///< An application message. Payload: its bytes.
+  Join = 2,           ///< client joins group. Payload: u32 process id, then the group's name.
+  Leave = 3,          ///< client leaves group. Payload: u8 reason (LeaveReason).
+  GroupState = 4,     ///< A node's ordered joins at the start of a view: see group_state.h.
+  HandOver = 5,       ///< Payload: u32 node that orders from the next record on.
   Transitional = 64,  ///< What follows, up to View, is the transitional part of the old view.
   View = 65,          ///< A new view begins: see view_record.h.
 };
