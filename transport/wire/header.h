@@ -32,11 +32,12 @@ enum class FrameType : std::uint8_t {
 /// The first 32 bytes of every frame; the AEAD's associated data.
 struct FrameHeader {
   FrameType type = FrameType::Row;
-  std::uint8_t key_id = 0;      ///< Low byte of the cluster key's id.
+  std::uint8_t key_id = 0;  ///< Low byte of the cluster key's id.
   LaneId lane = 0;
   NodeId sender = 0;
-  std::uint32_t key_tag = 0;    ///< Selects the sender's key: first 4 bytes of HKDF over (view id, boot id).
-  std::uint64_t counter = 0;    ///< Nonce counter within (key, nonce space).
+  std::uint32_t key_tag =
+      0;  ///< Selects the sender's key: first 4 bytes of HKDF over (view id, boot id).
+  std::uint64_t counter = 0;  ///< Nonce counter within (key, nonce space).
   Position position = 0;
 };
 

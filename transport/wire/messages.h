@@ -14,11 +14,19 @@ namespace phalanx::wire {
 ///   void encode(const T&, std::vector<std::byte>& out);     (appends)
 ///   std::optional<T> decode_T(std::span<const std::byte>);  (empty unless every byte is right)
 /// decode checks every count against kNodesMax, kLanesMax, kRangesMax and the bytes that are there,
-/// that member lists are sorted, without duplicates and without node 0, and ranges sorted and apart.
+/// that member lists are sorted, without duplicates and without node 0, and ranges sorted and
+/// apart; that an attempt is never "none"; delivered and stable <= received; and of a plan: regular
+/// <= cut, holdings without a gap up to the cut and held by members of their set, sets disjoint and
+/// within the new members. encode() aborts on a message whose lists do not match its own counts.
 
 enum class MessageKind : std::uint8_t { Hello = 1, Prepare, Refusal, Report, Plan, Done };
 
 inline constexpr std::size_t kRangesMax = 64;
+/// A prefix and `kRangesMax` ranges a member: who always takes the holder that reaches furthest
+/// needs no more.
+inline constexpr std::size_t kHoldingsMax = kNodesMax * (kRangesMax + 1);
+/// Fits a plan of 64 nodes and 8 lanes with every holding that the limits above allow.
+inline constexpr std::size_t kMessageBytesMax = std::size_t{1} << 20;
 
 /// [from, to).
 struct Range {
@@ -56,12 +64,12 @@ struct Refusal {
 
 /// What one frozen lane holds of its old view.
 struct LaneReport {
-  Position received = 0;         ///< Contiguous log bytes.
-  Position delivered = 0;        ///< Delivered log bytes, a record end.
-  Position stable = 0;           ///< Known to be received by all members of the old view.
-  Position stream_base = 0;      ///< Own stream position at which the old view began.
-  Position stream_end = 0;       ///< First own stream byte that does not belong to the old view.
-  std::vector<Range> held;       ///< Log ranges above `received`, sorted, at most kRangesMax.
+  Position received = 0;     ///< Contiguous log bytes.
+  Position delivered = 0;    ///< Delivered log bytes, a record end.
+  Position stable = 0;       ///< Known to be received by all members of the old view.
+  Position stream_base = 0;  ///< Own stream position at which the old view began.
+  Position stream_end = 0;   ///< First own stream byte that does not belong to the old view.
+  std::vector<Range> held;   ///< Log ranges above `received`, sorted, at most kRangesMax.
   friend bool operator==(const LaneReport&, const LaneReport&) = default;
 };
 
@@ -80,10 +88,14 @@ struct Holding {
 };
 
 struct LanePlan {
-  Position cut = 0;      ///< Longest prefix held by the union, in bytes; members round it down to a record end.
-  Position regular = 0;  ///< T: max of (delivered, stable) over the set; members round it down likewise.
-  std::vector<Range> streams;       ///< [stream_base, stream_end) of each member of the set, in its order.
-  std::vector<Holding> holdings;    ///< Cover [lowest received of the set, cut), in order, without a gap.
+  Position cut =
+      0;  ///< Longest prefix held by the union, in bytes; members round it down to a record end.
+  Position regular =
+      0;  ///< T: max of (delivered, stable) over the set; members round it down likewise.
+  std::vector<Range>
+      streams;  ///< [stream_base, stream_end) of each member of the set, in its order.
+  std::vector<Holding>
+      holdings;  ///< Cover [lowest received of the set, cut), in order, without a gap.
   friend bool operator==(const LanePlan&, const LanePlan&) = default;
 };
 
@@ -110,5 +122,18 @@ struct Done {
   ViewId attempt;
   friend bool operator==(const Done&, const Done&) = default;
 };
+
+void encode(const Hello& hello, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Hello> decode_hello(std::span<const std::byte> bytes);
+void encode(const Prepare& prepare, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Prepare> decode_prepare(std::span<const std::byte> bytes);
+void encode(const Refusal& refusal, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Refusal> decode_refusal(std::span<const std::byte> bytes);
+void encode(const Report& report, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Report> decode_report(std::span<const std::byte> bytes);
+void encode(const Plan& plan, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Plan> decode_plan(std::span<const std::byte> bytes);
+void encode(const Done& done, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Done> decode_done(std::span<const std::byte> bytes);
 
 }  // namespace phalanx::wire
