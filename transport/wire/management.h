@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ipc/base/expected.h"
+#include "ipc/base/ids.h"
+
+namespace phalanx::wire {
+
+/// Datagrams between control planes, over the kernel's UDP on the management address. All have one
+/// size and one layout: a clear head that is authenticated, then a sealed body, then the tag.
+///
+///   0 u8 magic 0xA8 · 1 u8 version · 2 u8 kind · 3 u8 zero · 4 u32 node · 8 boot id of the sealing
+///   process · 24 u64 counter · 32 u32 key tag · 36 u32 zero · 40 boot id of the worker ·
+///   56 u64 configuration hash · 64 u32 flags (1: the node's link is up) · 68 u32 zero · 72 tag
+///
+/// The key is the boot key of the process that seals; the nonce is kManagementNonceSpace and the
+/// counter, which nothing else of that process uses.
+enum class ManagementKind : std::uint8_t {
+  Vouch = 1,     ///< "My worker lives": from a control plane, every dead_after / 4.
+  Obituary = 2,  ///< "The worker with this boot id is dead": sealed by that worker's own process,
+                 ///< at its start, with counter 0; sent by whoever learns of its death.
+};
+
+inline constexpr std::size_t kManagementBytes = 88;
+inline constexpr std::uint32_t kManagementNonceSpace = 0xFFFFFFFF;
+
+struct ManagementMessage {
+  ManagementKind kind = ManagementKind::Vouch;
+  Member sealer;  ///< The node, and the boot id of the process that sealed it.
+  std::uint64_t counter = 0;
+  BootId worker;  ///< The data plane's. Equal to the sealer's in an obituary.
+  std::uint64_t config_hash = 0;
+  bool link_up = true;  ///< False: do not count on this worker, its node's link is down.
+
+  friend bool operator==(const ManagementMessage&, const ManagementMessage&) = default;
+};
+
+/// Why a datagram was not taken.
+enum class ManagementFault : std::uint8_t {
+  Malformed,  ///< Not ours, or fields that no correct node writes.
+  Version,    ///< Another version of this protocol.
+  Key,        ///< Sealed with another cluster key.
+  Tag,        ///< Changed on its way, or forged.
+};
+
+/// Seals and opens management datagrams. Cold: it allocates. Single-threaded.
+class ManagementSeal {
+ public:
+  /// `insecure`: same layout, nothing hidden. The key is copied and wiped at the end.
+  ManagementSeal(std::span<const std::byte> cluster_key, bool insecure);
+  ManagementSeal(ManagementSeal&&) noexcept;
+  ManagementSeal& operator=(ManagementSeal&&) noexcept;
+  ~ManagementSeal();
+
+  /// The caller never uses a (sealer, counter) pair twice.
+  [[nodiscard]] std::vector<std::byte> seal(const ManagementMessage& message) const;
+  /// Says nothing about replays: the counter of each sealer is the caller's to watch.
+  [[nodiscard]] Expected<ManagementMessage, ManagementFault> open(
+      std::span<const std::byte> datagram) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The obituary that a data plane leaves in its control segment at start.
+[[nodiscard]] std::vector<std::byte> seal_obituary(const ManagementSeal& seal, Member self,
+                                                   std::uint64_t config_hash);
+
+}  // namespace phalanx::wire
