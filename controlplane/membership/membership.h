@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "ipc/base/ids.h"
@@ -13,8 +14,8 @@
 namespace phalanx::membership {
 
 struct MembershipConfig {
-  Member self;
-  std::vector<NodeId> nodes;          ///< All configured nodes, sorted, self included.
+  Member self;                ///< Node and boot id of this node's data plane.
+  std::vector<NodeId> nodes;  ///< All configured nodes, sorted, self included.
   LaneId lanes = 1;
   std::uint64_t config_hash = 0;
   std::uint32_t key_id_highest = 0;
@@ -26,34 +27,124 @@ struct MembershipConfig {
   TimeNs attempt_deadline = 100 * kMillisecond;  ///< Of one step of an attempt.
 };
 
+/// Gather: no view in which lanes go on (none yet, or frozen after an attempt that failed).
+/// Operational: the lanes go on in view(). Prepare: an attempt was promised, its plan is not here.
+/// Recover: the plan is here; up to Installed. Table in membership.md.
 enum class State : std::uint8_t { Gather, Operational, Prepare, Recover };
+
+[[nodiscard]] std::string_view to_string(State state) noexcept;
 
 /// What the worker saw of one configured peer, read by the control plane before each step.
 struct PeerSeen {
   NodeId node = 0;
-  TimeNs heard = 0;      ///< Last authenticated data frame on the slowest lane; 0 never in this view.
-  TimeNs progressed = 0; ///< Last time its `received` moved, or had nothing to move for; 0 never.
-  bool distrusts_itself = false;
+  TimeNs heard = 0;  ///< Last authenticated data frame on the slowest lane; 0 never in this view.
+  TimeNs progressed = 0;  ///< Last time its `received` moved, or had nothing to move for; 0 never.
+  bool distrusts_itself = false;  ///< On self: this node's own worker was descheduled just now.
 };
 
+/// One message to send. Bytes are the encoded message, without fragmentation.
 struct Send {
-  enum class To : std::uint8_t { Node, Attempt, Everyone };
+  enum class To : std::uint8_t {
+    Node,      ///< `node` with boot id `boot`.
+    Attempt,   ///< Each of `members`, one sealed copy a receiver (it names the receiver's boot id).
+    Everyone,  ///< All configured nodes but self; hellos only, with no receiver's boot id.
+  };
   To to = To::Everyone;
   NodeId node = 0;              ///< For Node.
   BootId boot;                  ///< Receiver's boot id for Node.
+  std::vector<Member> members;  ///< For Attempt; never self.
   wire::MessageKind kind = wire::MessageKind::Hello;
-  std::vector<std::byte> bytes; ///< The encoded message, without fragmentation.
+  std::vector<std::byte> bytes;  ///< The encoded message, without fragmentation.
+
+  friend bool operator==(const Send&, const Send&) = default;
 };
 
 /// What the caller must do next, in this order. Plain data: a test compares it, a simulator replays
 /// it. The machine itself never sends, logs, reads a clock or does I/O.
+/// A caller that keeps snapshot()s writes one after reserve_sequence and before the rest.
 struct Actions {
-  std::optional<std::uint64_t> reserve_sequence;  ///< Make this sequence durable before anything else below.
-  bool freeze = false;                            ///< Freeze every lane; answer with on_frozen().
-  std::optional<wire::Plan> recover;              ///< Start recovery with it; answer with on_recovered().
-  std::optional<wire::Plan> install;              ///< Install it in every worker before anything else below.
+  std::optional<std::uint64_t>
+      reserve_sequence;  ///< Make this sequence durable before anything else below.
+  bool freeze = false;   ///< Freeze every lane; answer with on_frozen(Core::report(attempt())).
+  std::optional<wire::Plan>
+      recover;  ///< Start recovery with it; answer with on_recovered(plan.attempt).
+  std::optional<wire::Plan>
+      install;  ///< Install it in every worker; answer with on_installed(plan.attempt).
   std::vector<Send> sends;
-  TimeNs wake_at = kNever;                        ///< Call on_time() no later than this.
+  TimeNs wake_at = kNever;  ///< Call on_seen() and on_time() no later than this.
+
+  friend bool operator==(const Actions&, const Actions&) = default;
+};
+
+/// A configured node that is heard but kept out, and why. For the caller to log (once a minute).
+struct Rejection {
+  enum class Reason : std::uint8_t { ConfigHash, KeyId };
+  NodeId node = 0;
+  Reason reason = Reason::ConfigHash;
+  std::uint64_t mine = 0;
+  std::uint64_t theirs = 0;
+
+  friend bool operator==(const Rejection&, const Rejection&) = default;
+};
+
+class Machine;
+
+/// One node's part in agreeing on views (DESIGN: gather, prepare, plan, recover, install).
+/// Sans-I/O and deterministic: events and `now` in, Actions out. `now` never goes back. One thread.
+/// Freeze, recover and install may be asked for again (a repeated attempt, a restore): the caller
+/// does what is left of it and answers again.
+class Membership {
+ public:
+  /// `sequence_reserved`: the last value of Actions::reserve_sequence that became durable, 0 if
+  /// none.
+  Membership(const MembershipConfig& config, std::uint64_t sequence_reserved);
+  ~Membership();
+  Membership(Membership&&) noexcept;
+  Membership& operator=(Membership&&) noexcept;
+
+  /// Call one of the two once, before anything else: start() beside a new data plane, restore()
+  /// beside one that runs already. restore() is empty when the bytes are not a whole snapshot of
+  /// this very member; the data plane must then be started anew.
+  [[nodiscard]] Actions start(TimeNs now);
+  [[nodiscard]] std::optional<Actions> restore(std::span<const std::byte> snapshot, TimeNs now);
+
+  /// A control message that came authenticated from this member. Whatever it holds is tolerated.
+  [[nodiscard]] Actions on_message(Member from, wire::MessageKind kind,
+                                   std::span<const std::byte> bytes, TimeNs now);
+
+  /// Answers to Actions. Late or repeated answers do no harm.
+  [[nodiscard]] Actions on_frozen(const wire::Report& report, TimeNs now);
+  [[nodiscard]] Actions on_recovered(const ViewId& attempt, TimeNs now);
+  [[nodiscard]] Actions on_installed(const ViewId& view, TimeNs now);
+
+  /// Proof that this incarnation is gone (obituary, own link-down notice of a peer).
+  [[nodiscard]] Actions on_dead(Member peer, TimeNs now);
+  /// The peer's control plane is alive and vouches for its worker (management address).
+  [[nodiscard]] Actions on_vouch(NodeId peer, TimeNs now);
+  /// Call before every on_time(), in the same breath; it may also be called alone.
+  [[nodiscard]] Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
+  [[nodiscard]] Actions on_time(TimeNs now);
+  /// Orderly leave: peers take this node out at once. No way back; done when left() is true.
+  [[nodiscard]] Actions leave(TimeNs now);
+
+  [[nodiscard]] State state() const noexcept;
+  [[nodiscard]] bool frozen() const noexcept;         ///< Asked to freeze since the last install.
+  [[nodiscard]] const ViewId& view() const noexcept;  ///< Installed view, or none.
+  [[nodiscard]] std::span<const Member> members() const noexcept;  ///< Of view(), sorted.
+  [[nodiscard]] const ViewId& attempt() const noexcept;  ///< Highest attempt promised, or none.
+  [[nodiscard]] std::uint64_t sequence_seen() const noexcept;
+  [[nodiscard]] std::vector<Member> heard() const;  ///< Whom this node hears now, sorted.
+  [[nodiscard]] std::span<const Rejection> rejections()
+      const noexcept;  ///< Sorted by node, one each.
+  [[nodiscard]] bool left() const noexcept;
+
+  /// Everything a restarted control plane needs to go on where this one stopped. The first 8 bytes
+  /// (little-endian) count up with every snapshot and a checksum covers all, so a writer that
+  /// alternates between two places always leaves one whole; take the higher count that restores.
+  [[nodiscard]] std::vector<std::byte> snapshot();
+
+ private:
+  std::unique_ptr<Machine> machine_;
 };
 
 }  // namespace phalanx::membership
