@@ -1,0 +1,79 @@
+#include "ipc/shm/mirrored_ring.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <string>
+
+#include "ipc/shm/mirror_map.h"
+
+namespace phalanx::shm {
+namespace {
+
+std::string of_bytes(const char* what, std::uint64_t bytes) {
+  return std::string(what) + " of " + std::to_string(bytes) + " bytes";
+}
+
+/// Sizes and seals a fresh memfd. False leaves errno.
+bool prepare(int fd, std::uint64_t bytes, bool allocate) noexcept {
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) return false;
+  if (allocate && fallocate(fd, 0, 0, static_cast<off_t>(bytes)) != 0) return false;
+  return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+}
+
+}  // namespace
+
+Expected<Fd, Error> create_memory(std::uint64_t bytes, const MemoryOptions& options) {
+  if (options.hugetlb) {
+    // Huge pages are taken at once (a later fault without one would be SIGBUS), so failure is known
+    // here.
+    Fd huge(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+    if (huge && bytes % page_bytes_of(huge.get()) == 0 && prepare(huge.get(), bytes, true))
+      return huge;
+  }
+  Fd fd(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return fail(system_error("cannot create shared memory", "memfd_create", errno));
+  if (!prepare(fd.get(), bytes, options.prefault)) {
+    return fail(system_error("cannot size " + of_bytes("shared memory", bytes),
+                             "ftruncate, fallocate or seal", errno,
+                             "free some memory, or configure smaller logs and rings"));
+  }
+  return fd;
+}
+
+MirroredRing& MirroredRing::operator=(MirroredRing&& other) noexcept {
+  if (this != &other) {
+    unmap_mirrored(data_, bytes_);
+    data_ = std::exchange(other.data_, nullptr);
+    bytes_ = std::exchange(other.bytes_, 0);
+  }
+  return *this;
+}
+
+MirroredRing::~MirroredRing() { unmap_mirrored(data_, bytes_); }
+
+Expected<MirroredRing, Error> MirroredRing::create(std::uint64_t bytes,
+                                                   const MemoryOptions& options) {
+  Expected<Fd, Error> fd = create_memory(bytes, options);
+  if (!fd) return fail(fd.error());
+  return map(fd->get(), 0, bytes);
+}
+
+Expected<MirroredRing, Error> MirroredRing::map(int fd, std::uint64_t offset, std::uint64_t bytes,
+                                                Access access) {
+  if (!std::has_single_bit(bytes)) {
+    return fail(Error{.attempted = "cannot map " + of_bytes("a ring", bytes),
+                      .observed = "the size is not a power of two"});
+  }
+  std::byte* data = map_mirrored(fd, offset, bytes, access == Access::ReadWrite);
+  if (data == nullptr) {
+    return fail(system_error("cannot map " + of_bytes("a ring", bytes), "mmap", errno,
+                             "the size must be a multiple of the page size"));
+  }
+  return MirroredRing(data, bytes);
+}
+
+}  // namespace phalanx::shm
