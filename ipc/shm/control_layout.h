@@ -14,8 +14,8 @@ namespace phalanx::shm {
 /// data.
 inline constexpr std::uint64_t kControlMagic = 0x4c5254'4358'4850;  // "PHXCTRL"
 inline constexpr std::uint32_t kControlVersion = 1;
-inline constexpr std::size_t kControlRingBytes = std::size_t{1} << 20;
-inline constexpr std::size_t kControlMessageBytesMax = kControlRingBytes / 2;
+inline constexpr std::size_t kControlRingBytes = std::size_t{2} << 20;
+inline constexpr std::size_t kControlMessageBytesMax = (std::size_t{1} << 20) + 8192;
 inline constexpr std::size_t kAttemptBytesMax = 64 * 1024;
 inline constexpr std::size_t kObituaryBytesMax = 512;
 

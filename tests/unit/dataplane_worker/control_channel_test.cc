@@ -51,7 +51,7 @@ TEST_F(ControlChannelTest, CarriesCommandsWholeAndInOrder) {
 
 TEST_F(ControlChannelTest, RefusesWhatDoesNotFitAndKeepsWhatDoes) {
   Event event{.kind = EventKind::ControlMessage, .message_kind = 1, .sender = {2, boot(2)}};
-  event.bytes.assign(400'000, std::byte{1});
+  event.bytes.assign(800'000, std::byte{1});
 
   EXPECT_TRUE(worker.post(event));
   EXPECT_TRUE(worker.post(event));
