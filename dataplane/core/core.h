@@ -15,7 +15,9 @@
 
 namespace phalanx::core {
 
-/// Sizes are fixed at start. Ring sizes are powers of two and multiples of the page size.
+/// Sizes are fixed at start. Ring sizes are powers of two and multiples of the page size. Rule:
+/// log >= 2 * record_bytes_max + window_bytes + nodes * submit_window_bytes + kInstallBytes, and
+/// stream >= record_bytes_max + submit_window_bytes; the constructor checks.
 struct CoreConfig {
   NodeId self = 0;
   BootId boot;
@@ -30,7 +32,11 @@ struct CoreConfig {
   std::uint32_t window_bytes = 0;         ///< Ordered window.
   std::uint32_t window_frames = 0;
   TimeNs heartbeat_interval = 10 * kMillisecond;
+  bool handover = true;  ///< Give the lane to an origin that sends nearly all of it (rule 3.8).
 };
+
+/// Log memory kept free for what an install writes: view records and headers.
+inline constexpr std::uint64_t kInstallBytes = 16 * 1024;
 
 /// Memory of one lane, lent for the core's life. Every ring is mapped twice, back to back, so that
 /// [data, data + 2 * bytes) is readable and writable and a range never wraps.
@@ -76,6 +82,22 @@ struct LocalRecord {
   RecordHeader header;
   std::span<const std::byte> payload;
   bool transitional = false;  ///< Delivered in the transitional part of its view.
+};
+
+/// Counts and places of one lane, for status and tests.
+struct LaneStatus {
+  NodeId orderer = 0;
+  Position received = 0;
+  Position limit = 0;
+  Position stable = 0;
+  Position delivered = 0;
+  Position stream_end = 0;
+  std::uint64_t records = 0;       ///< Ordered records seen since start.
+  std::uint64_t order_hash = 0;
+  std::uint64_t divergences = 0;   ///< Rows whose order hash contradicted ours: never, or tell us.
+  std::uint32_t handovers = 0;
+  bool barrier = false;            ///< Every member's group state is in the log.
+  bool poisoned = false;
 };
 
 /// All lanes of one node: sans-I/O, deterministic, no allocation after construction but in the cold
@@ -125,6 +147,12 @@ class Core {
   [[nodiscard]] NodeId orderer(LaneId lane) const noexcept;
   /// Time of the last accepted row or frame of a member on a lane; 0 when not heard in this view.
   [[nodiscard]] TimeNs last_heard(NodeId member, LaneId lane) const noexcept;
+  /// Time a member's `received` last moved, or had nothing to move for; 0 as above.
+  [[nodiscard]] TimeNs last_progress(NodeId member, LaneId lane) const noexcept;
+  [[nodiscard]] bool distrusts_itself(NodeId member) const noexcept;
+  /// This node was descheduled and says so in its rows (until false again).
+  void set_distrust(bool distrusts) noexcept;
+  [[nodiscard]] LaneStatus lane_status(LaneId lane) const noexcept;
 
  private:
   struct Impl;

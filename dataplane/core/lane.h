@@ -1,0 +1,235 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/core.h"
+#include "dataplane/core/frame_window.h"
+#include "dataplane/core/order_hash.h"
+#include "dataplane/core/own_joins.h"
+#include "dataplane/core/receiver.h"
+#include "dataplane/core/row.h"
+#include "dataplane/core/view_info.h"
+#include "dataplane/core/view_record.h"
+
+namespace phalanx::core {
+
+/// One independent total order: a replicated log, this node's submit stream, and, while this node is
+/// the orderer, the streams of the others. Core.md draws the states. Rules in comments name sections
+/// of the design: "rule 3.6" is windows, and so on.
+///
+/// Log memory is local: position p of the current view lives at local offset base_ + p. Readers go on
+/// in old views after an install, so local offsets never restart.
+class Lane {
+ public:
+  Lane(const CoreConfig& config, LaneId id, const LaneMemory& memory, const ViewInfo& view);
+
+  // lane_receive.cc
+  [[nodiscard]] Placement place(const wire::FrameHeader& header, std::size_t rank,
+                                std::size_t bytes) const noexcept;
+  Verdict accept(const wire::FrameHeader& header, std::size_t rank, std::span<const std::byte> payload,
+                 TimeNs now) noexcept;
+
+  // lane_submit.cc
+  [[nodiscard]] std::byte* reserve(std::uint32_t payload_bytes) noexcept;
+  void commit(const RecordHeader& header) noexcept;
+
+  // lane.cc
+  [[nodiscard]] bool peek(LocalRecord& out) noexcept;
+  void pop() noexcept;
+  void on_time(TimeNs now) noexcept;
+  [[nodiscard]] TimeNs wake_at() const noexcept;
+
+  // lane_send.cc
+  [[nodiscard]] std::size_t poll_tx(std::span<TxItem> out, TimeNs now) noexcept;
+
+  // lane_recover.cc, lane_install.cc
+  void freeze() noexcept { frozen_ = true; }
+  [[nodiscard]] wire::LaneReport report() const;
+  bool begin_recovery(const wire::TransitionalSet& set, TimeNs now);
+  [[nodiscard]] bool recovered() const noexcept;
+  void finish_old_view();
+  void install(std::span<const Position> stream_bases, const ViewRecord& record, TimeNs now);
+
+  [[nodiscard]] LaneStatus status() const noexcept;
+  [[nodiscard]] NodeId orderer() const noexcept { return orderer_; }
+  [[nodiscard]] TimeNs last_heard(std::size_t rank) const noexcept { return peers_[rank].heard; }
+  [[nodiscard]] TimeNs last_progress(std::size_t rank) const noexcept { return peers_[rank].progressed; }
+  [[nodiscard]] bool peer_distrusts_itself(std::size_t rank) const noexcept {
+    return peers_[rank].distrusts_itself;
+  }
+  void set_distrust(bool distrusts) noexcept { distrusts_itself_ = distrusts; }
+
+ private:
+  /// What this node knows of one member, from its rows in this view. All zero until the first (rule 3.4).
+  struct Peer {
+    Position received = 0;
+    Position limit = 0;
+    Position bulk_end = 0;
+    TimeNs heard = 0;
+    TimeNs progressed = 0;
+    bool distrusts_itself = false;
+  };
+  /// A repair timer: asks once the gap is old enough, again with back-off while nothing moves.
+  struct Gap {
+    Position at = 0;
+    TimeNs ask_at = kNever;
+    TimeNs back_off = 0;
+  };
+  struct Repair {
+    Nak::What what = Nak::What::Log;
+    Position from = 0;
+    Position to = 0;
+    transport::Destination to_whom;
+  };
+  struct Tail {
+    Position from = 0;
+    Position to = 0;
+    Gap gap;
+  };
+
+  [[nodiscard]] bool running() const noexcept { return view_.self != ViewInfo::kNone && !frozen_ && !poisoned_; }
+  [[nodiscard]] bool is_orderer() const noexcept { return orderer_ == config_.self; }
+  [[nodiscard]] Position limit() const noexcept;
+  [[nodiscard]] Position min_received() const noexcept;
+  [[nodiscard]] Position min_limit() const noexcept;
+  [[nodiscard]] std::size_t rank_of(NodeId node) noexcept;
+
+  // lane.cc: the contiguous log is read once, in order.
+  void scan() noexcept;
+  void observe(const RecordHeader& header, std::span<const std::byte> payload, Position position,
+               Position end) noexcept;
+  void advance_deliverable() noexcept;
+  void update_stable() noexcept;
+  void touch() noexcept { dirty_ = true; }
+
+  // lane_order.cc: this node as the orderer.
+  void start_ordering() noexcept;
+  void order_turn(TimeNs now) noexcept;
+  [[nodiscard]] std::size_t take_from(std::size_t rank, std::uint64_t share) noexcept;
+  [[nodiscard]] bool appendable(std::size_t bytes) const noexcept;
+  [[nodiscard]] std::uint64_t append_room() const noexcept;
+  [[nodiscard]] Position origin_limit(std::size_t rank) const noexcept;
+  [[nodiscard]] Position origin_end(std::size_t rank) const noexcept;
+  [[nodiscard]] const std::byte* origin_at(std::size_t rank, Position p) const noexcept;
+  void manage_bulk_grant() noexcept;
+  void consider_handover(TimeNs now) noexcept;
+  void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
+  void send_group_state() noexcept;
+
+  // lane_receive.cc
+  Verdict accept_row(std::size_t rank, std::span<const std::byte> payload, TimeNs now) noexcept;
+  Verdict accept_nak(std::size_t rank, std::span<const std::byte> payload) noexcept;
+  Verdict accept_recover_nak(std::size_t rank, std::span<const std::byte> payload) noexcept;
+  void queue_repair(const Repair& repair) noexcept;
+
+  // lane_send.cc
+  std::size_t send_row(std::span<TxItem> out, TimeNs now) noexcept;
+  std::size_t send_naks(std::span<TxItem> out, TimeNs now) noexcept;
+  std::size_t send_repairs(std::span<TxItem> out) noexcept;
+  std::size_t send_ordered(std::span<TxItem> out) noexcept;
+  std::size_t send_submit(std::span<TxItem> out) noexcept;
+  std::size_t send_recovery(std::span<TxItem> out, TimeNs now) noexcept;
+  [[nodiscard]] bool ask(Gap& gap, Position received, bool missing, TimeNs first, TimeNs now) noexcept;
+  [[nodiscard]] TxItem nak_item(wire::FrameType type, Nak::What what, const Receiver& rx, Position end,
+                                std::size_t slot, NodeId to) noexcept;
+  [[nodiscard]] bool settled() const noexcept;
+
+  // lane_recover.cc, lane_install.cc
+  void recover_step(TimeNs now) noexcept;
+  void reach_cut(TimeNs now) noexcept;
+  [[nodiscard]] std::byte* local_at(std::uint64_t offset) const noexcept {
+    return memory_.log.data + (offset & (memory_.log.bytes - 1));
+  }
+  [[nodiscard]] std::uint64_t append_local(const RecordHeader& header, std::span<const std::byte> payload,
+                                           std::uint64_t at) noexcept;
+
+  const CoreConfig& config_;
+  const LaneId id_;
+  const LaneMemory memory_;
+  const ViewInfo& view_;
+
+  // The log of the current view, and its local readers.
+  Receiver log_;
+  std::uint64_t base_ = 0;
+  std::uint64_t cursor_ = 0;           // Local offset of the next record a reader takes.
+  std::uint64_t readable_ = 0;         // Local offset up to which readers may read.
+  std::uint64_t usable_bytes_ = 0;     // Log memory less what an install needs.
+  Position scanned_ = 0;               // Every record below was observed. A record end.
+  Position scan_limit_ = kNever;       // The cut, during recovery.
+  Position deliverable_ = 0;           // Delivered, in the protocol's sense. A record end.
+  Position first_safe_ = kNever;       // First safe record at or above deliverable_ that was scanned.
+  Position stable_ = 0;
+  OrderHash hash_;
+  OwnJoins own_joins_;
+  bool reader_transitional_ = false;
+  std::uint64_t records_ = 0;
+  std::uint64_t divergences_ = 0;
+
+  // The view, as known from the contiguous log.
+  NodeId orderer_ = 0;
+  std::uint32_t handovers_ = 0;
+  std::array<Position, kNodesMax> ordered_{};  // Next stream position of each origin.
+  std::uint64_t states_seen_ = 0;              // Bit per rank: its GROUP_STATE is in the log.
+  bool barrier_ = false;                       // All of them are.
+  bool frozen_ = true;
+  bool poisoned_ = false;                      // The log broke a rule; this node must be left out.
+  std::array<Peer, kNodesMax> peers_{};
+  NodeId cached_origin_ = 0;
+  std::size_t cached_rank_ = ViewInfo::kNone;
+
+  // This node's submit stream.
+  Position stream_base_ = 0;
+  Position stream_end_ = 0;
+  Position submit_sent_ = 0;
+  Position submit_limit_ = 0;
+  Position submit_received_ = 0;
+  std::uint32_t bulk_wanted_ = 0;
+  bool state_pending_ = false;
+  bool reserved_direct_ = false;
+  std::uint32_t reserved_bytes_ = 0;
+  FrameWindow submit_window_;
+
+  // The orderer's part.
+  Position sent_ = 0;
+  FrameWindow ordered_window_;
+  std::array<Receiver, kNodesMax> origins_{};
+  std::array<Position, kNodesMax> taken_{};
+  std::array<Gap, kNodesMax> origin_gaps_{};
+  std::uint64_t bad_origins_ = 0;
+  std::size_t next_origin_ = 0;
+  std::uint64_t direct_budget_ = 0;
+  std::size_t bulk_owner_ = ViewInfo::kNone;
+  Position bulk_limit_ = 0;
+  Position bulk_log_end_ = 0;
+  std::array<std::uint64_t, kNodesMax> period_bytes_{};
+  TimeNs period_start_ = 0;
+  TimeNs handover_at_ = 0;
+
+  // Timers and what is due.
+  bool dirty_ = false;
+  bool distrusts_itself_ = false;
+  TimeNs row_at_ = kNever;
+  TimeNs last_row_at_ = 0;
+  TimeNs row_back_off_ = 0;
+  std::uint32_t frames_since_row_ = 0;
+  Gap log_gap_;
+  std::vector<Repair> repairs_;
+  std::size_t repairs_head_ = 0;
+
+  // Recovery.
+  bool recovering_ = false;
+  bool cut_reached_ = false;
+  wire::LanePlan plan_;
+  std::vector<std::size_t> set_ranks_;
+  std::vector<Tail> tails_;  // By place in the set.
+  Position tail_sent_ = 0;
+
+  // Payloads of what poll_tx() returned last.
+  std::array<std::byte, kRowBytesMax> row_bytes_{};
+  std::array<std::array<std::byte, kNakBytesMax>, kNodesMax + 1> nak_bytes_{};
+};
+
+}  // namespace phalanx::core
