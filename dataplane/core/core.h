@@ -92,11 +92,11 @@ struct LaneStatus {
   Position stable = 0;
   Position delivered = 0;
   Position stream_end = 0;
-  std::uint64_t records = 0;       ///< Ordered records seen since start.
+  std::uint64_t records = 0;  ///< Ordered records seen since start.
   std::uint64_t order_hash = 0;
-  std::uint64_t divergences = 0;   ///< Rows whose order hash contradicted ours: never, or tell us.
+  std::uint64_t divergences = 0;  ///< Rows whose order hash contradicted ours: never, or tell us.
   std::uint32_t handovers = 0;
-  bool barrier = false;            ///< Every member's group state is in the log.
+  bool barrier = false;  ///< Every member's group state is in the log.
   bool poisoned = false;
 };
 
@@ -136,7 +136,8 @@ class Core {
   // View change, commanded by the control plane.
   void freeze() noexcept;
   [[nodiscard]] wire::Report report(const ViewId& attempt) const;
-  void begin_recovery(const wire::Plan& plan, TimeNs now);
+  /// False when the plan does not fit this node (wrong old view, not a member): nothing changed.
+  bool begin_recovery(const wire::Plan& plan, TimeNs now);
   [[nodiscard]] bool recovered() const noexcept;  ///< Holds the cut and all tails in every lane.
   void install(const wire::Plan& plan, TimeNs now);
 

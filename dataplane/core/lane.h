@@ -16,12 +16,12 @@
 
 namespace phalanx::core {
 
-/// One independent total order: a replicated log, this node's submit stream, and, while this node is
-/// the orderer, the streams of the others. Core.md draws the states. Rules in comments name sections
-/// of the design: "rule 3.6" is windows, and so on.
+/// One independent total order: a replicated log, this node's submit stream, and, while this node
+/// is the orderer, the streams of the others. Core.md draws the states. Rules in comments name
+/// sections of the design: "rule 3.6" is windows, and so on.
 ///
-/// Log memory is local: position p of the current view lives at local offset base_ + p. Readers go on
-/// in old views after an install, so local offsets never restart.
+/// Log memory is local: position p of the current view lives at local offset base_ + p. Readers go
+/// on in old views after an install, so local offsets never restart.
 class Lane {
  public:
   Lane(const CoreConfig& config, LaneId id, const LaneMemory& memory, const ViewInfo& view);
@@ -29,8 +29,8 @@ class Lane {
   // lane_receive.cc
   [[nodiscard]] Placement place(const wire::FrameHeader& header, std::size_t rank,
                                 std::size_t bytes) const noexcept;
-  Verdict accept(const wire::FrameHeader& header, std::size_t rank, std::span<const std::byte> payload,
-                 TimeNs now) noexcept;
+  Verdict accept(const wire::FrameHeader& header, std::size_t rank,
+                 std::span<const std::byte> payload, TimeNs now) noexcept;
 
   // lane_submit.cc
   [[nodiscard]] std::byte* reserve(std::uint32_t payload_bytes) noexcept;
@@ -56,14 +56,17 @@ class Lane {
   [[nodiscard]] LaneStatus status() const noexcept;
   [[nodiscard]] NodeId orderer() const noexcept { return orderer_; }
   [[nodiscard]] TimeNs last_heard(std::size_t rank) const noexcept { return peers_[rank].heard; }
-  [[nodiscard]] TimeNs last_progress(std::size_t rank) const noexcept { return peers_[rank].progressed; }
+  [[nodiscard]] TimeNs last_progress(std::size_t rank) const noexcept {
+    return peers_[rank].progressed;
+  }
   [[nodiscard]] bool peer_distrusts_itself(std::size_t rank) const noexcept {
     return peers_[rank].distrusts_itself;
   }
   void set_distrust(bool distrusts) noexcept { distrusts_itself_ = distrusts; }
 
  private:
-  /// What this node knows of one member, from its rows in this view. All zero until the first (rule 3.4).
+  /// What this node knows of one member, from its rows in this view. All zero until the first
+  /// (rule 3.4).
   struct Peer {
     Position received = 0;
     Position limit = 0;
@@ -90,7 +93,9 @@ class Lane {
     Gap gap;
   };
 
-  [[nodiscard]] bool running() const noexcept { return view_.self != ViewInfo::kNone && !frozen_ && !poisoned_; }
+  [[nodiscard]] bool running() const noexcept {
+    return view_.self != ViewInfo::kNone && !frozen_ && !poisoned_;
+  }
   [[nodiscard]] bool is_orderer() const noexcept { return orderer_ == config_.self; }
   [[nodiscard]] Position limit() const noexcept;
   [[nodiscard]] Position min_received() const noexcept;
@@ -132,9 +137,10 @@ class Lane {
   std::size_t send_ordered(std::span<TxItem> out) noexcept;
   std::size_t send_submit(std::span<TxItem> out) noexcept;
   std::size_t send_recovery(std::span<TxItem> out, TimeNs now) noexcept;
-  [[nodiscard]] bool ask(Gap& gap, Position received, bool missing, TimeNs first, TimeNs now) noexcept;
-  [[nodiscard]] TxItem nak_item(wire::FrameType type, Nak::What what, const Receiver& rx, Position end,
-                                std::size_t slot, NodeId to) noexcept;
+  [[nodiscard]] bool ask(Gap& gap, Position received, bool missing, TimeNs first,
+                         TimeNs now) noexcept;
+  [[nodiscard]] TxItem nak_item(wire::FrameType type, Nak::What what, const Receiver& rx,
+                                Position end, std::size_t slot, NodeId to) noexcept;
   [[nodiscard]] bool settled() const noexcept;
 
   // lane_recover.cc, lane_install.cc
@@ -143,7 +149,8 @@ class Lane {
   [[nodiscard]] std::byte* local_at(std::uint64_t offset) const noexcept {
     return memory_.log.data + (offset & (memory_.log.bytes - 1));
   }
-  [[nodiscard]] std::uint64_t append_local(const RecordHeader& header, std::span<const std::byte> payload,
+  [[nodiscard]] std::uint64_t append_local(const RecordHeader& header,
+                                           std::span<const std::byte> payload,
                                            std::uint64_t at) noexcept;
 
   const CoreConfig& config_;
@@ -154,13 +161,13 @@ class Lane {
   // The log of the current view, and its local readers.
   Receiver log_;
   std::uint64_t base_ = 0;
-  std::uint64_t cursor_ = 0;           // Local offset of the next record a reader takes.
-  std::uint64_t readable_ = 0;         // Local offset up to which readers may read.
-  std::uint64_t usable_bytes_ = 0;     // Log memory less what an install needs.
-  Position scanned_ = 0;               // Every record below was observed. A record end.
-  Position scan_limit_ = kNever;       // The cut, during recovery.
-  Position deliverable_ = 0;           // Delivered, in the protocol's sense. A record end.
-  Position first_safe_ = kNever;       // First safe record at or above deliverable_ that was scanned.
+  std::uint64_t cursor_ = 0;        // Local offset of the next record a reader takes.
+  std::uint64_t readable_ = 0;      // Local offset up to which readers may read.
+  std::uint64_t usable_bytes_ = 0;  // Log memory less what an install needs.
+  Position scanned_ = 0;            // Every record below was observed. A record end.
+  Position scan_limit_ = kNever;    // The cut, during recovery.
+  Position deliverable_ = 0;        // Delivered, in the protocol's sense. A record end.
+  Position first_safe_ = kNever;    // First safe record at or above deliverable_ that was scanned.
   Position stable_ = 0;
   OrderHash hash_;
   OwnJoins own_joins_;
@@ -175,7 +182,7 @@ class Lane {
   std::uint64_t states_seen_ = 0;              // Bit per rank: its GROUP_STATE is in the log.
   bool barrier_ = false;                       // All of them are.
   bool frozen_ = true;
-  bool poisoned_ = false;                      // The log broke a rule; this node must be left out.
+  bool poisoned_ = false;  // The log broke a rule; this node must be left out.
   std::array<Peer, kNodesMax> peers_{};
   NodeId cached_origin_ = 0;
   std::size_t cached_rank_ = ViewInfo::kNone;

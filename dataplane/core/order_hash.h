@@ -8,9 +8,10 @@
 
 namespace phalanx::core {
 
-/// A rolling hash over the order of records in one (view, lane): equal prefixes give equal hashes, so
-/// nodes that compare checkpoints find a divergence in the field. Covers what was ordered and where,
-/// not the payload (the cipher's tag does). Multiply-xor mixing with the constants of splitmix64.
+/// A rolling hash over the order of records in one (view, lane): equal prefixes give equal hashes,
+/// so nodes that compare checkpoints find a divergence in the field. Covers what was ordered and
+/// where, not the payload (the cipher's tag does). Multiply-xor mixing with the constants of
+/// splitmix64.
 class OrderHash {
  public:
   struct Checkpoint {

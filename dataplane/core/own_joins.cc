@@ -17,7 +17,8 @@ void OwnJoins::on_record(const RecordHeader& header, std::span<const std::byte> 
   auto at = std::lower_bound(
       entries_.begin(), entries_.end(), header,
       [](const Entry& e, const RecordHeader& h) { return before(e, h.group, h.client); });
-  const bool found = at != entries_.end() && at->group == header.group && at->client == header.client;
+  const bool found =
+      at != entries_.end() && at->group == header.group && at->client == header.client;
   if (header.kind == RecordKind::Leave) {
     if (found) entries_.erase(at);
     return;

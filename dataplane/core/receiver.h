@@ -32,7 +32,9 @@ class Receiver {
   [[nodiscard]] Position received() const noexcept { return received_; }
   [[nodiscard]] Position known_end() const noexcept { return known_end_; }
   [[nodiscard]] bool complete_to(Position end) const noexcept { return received_ >= end; }
-  [[nodiscard]] std::span<const wire::Range> held() const noexcept { return {held_.data(), held_count_}; }
+  [[nodiscard]] std::span<const wire::Range> held() const noexcept {
+    return {held_.data(), held_count_};
+  }
   [[nodiscard]] std::byte* at(Position p) const noexcept {
     return memory_.data + ((offset_ + p) & (memory_.bytes - 1));
   }
