@@ -1,0 +1,93 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "config/draft.h"
+#include "config/value.h"
+#include "ipc/base/error.h"
+
+namespace phalanx::config {
+namespace {
+
+std::string size(std::uint64_t bytes) { return format_size(static_cast<std::int64_t>(bytes)); }
+std::string time(TimeNs ns) { return format_duration(static_cast<std::int64_t>(ns)); }
+
+void check_order(Draft& draft, std::string_view low, TimeNs low_ns, std::string_view high,
+                 TimeNs high_ns) {
+  if (low_ns <= high_ns) return;
+  draft.error(draft.place({high, low}),
+              std::string(high) + " (" + time(high_ns) + ") is shorter than " + std::string(low) +
+                  " (" + time(low_ns) + ")",
+              std::string(high) + " of at least " + std::string(low), "");
+}
+
+}  // namespace
+
+void check_sizes(Draft& draft) {
+  const Config& config = draft.config;
+  const ClusterSection& cluster = config.cluster;
+  check_order(draft, "cluster.dead_after", cluster.dead_after, "cluster.stall_after",
+              cluster.stall_after);
+  check_order(draft, "cluster.hold_min", cluster.hold_min, "cluster.hold_max", cluster.hold_max);
+
+  const std::uint64_t nodes = cluster.nodes.size();
+  const std::uint64_t submits = nodes * config.lane.submit_window;
+  const std::uint64_t need = 2ULL * cluster.max_message + config.lane.window + submits;
+  const std::string sum = "2 x cluster.max_message (" + size(cluster.max_message) +
+                          ") + lane.window (" + size(config.lane.window) + ") + " +
+                          std::to_string(nodes) + " x lane.submit_window (" +
+                          size(config.lane.submit_window) + ") = " + size(need);
+  if (config.lane.log < need) {
+    draft.error(draft.place({"lane.log", "cluster.max_message", "lane.window", "lane.submit_window",
+                             "cluster.nodes"}),
+                "lane.log (" + size(config.lane.log) + ") is smaller than " + sum,
+                "at least " + size(need), "raise lane.log, or lower one of the others");
+  }
+  const std::uint64_t flight = config.lane.window + submits;
+  if (config.transport.receive_buffer < flight) {
+    draft.error(draft.place({"transport.receive_buffer", "lane.window", "lane.submit_window",
+                             "cluster.nodes"}),
+                "transport.receive_buffer (" + size(config.transport.receive_buffer) +
+                    ") is smaller than lane.window (" + size(config.lane.window) + ") + " +
+                    std::to_string(nodes) + " x lane.submit_window (" +
+                    size(config.lane.submit_window) + ") = " + size(flight),
+                "at least " + size(flight), "raise it, or lower lane.submit_window");
+  }
+}
+
+void check_key_file(Draft& draft) {
+  const ClusterSection& cluster = draft.config.cluster;
+  if (cluster.insecure) return;
+  const Place place = draft.place({"cluster.key_file"});
+  const std::string allowed = "a regular file that only its owner may read";
+  struct stat status {};
+  if (stat(cluster.key_file.c_str(), &status) != 0) {
+    const Error error = system_error("", "stat", errno);
+    draft.error(
+        place,
+        "cannot look at cluster.key_file = \"" + cluster.key_file + "\" (" + error.observed + ")",
+        allowed, "phalanx key generate " + cluster.key_file);
+    return;
+  }
+  if (!S_ISREG(status.st_mode)) {
+    draft.error(place, "cluster.key_file = \"" + cluster.key_file + "\" is not a regular file",
+                allowed, "");
+  } else if ((status.st_mode & 077) != 0) {
+    std::array<char, 8> mode{};
+    std::snprintf(mode.data(), mode.size(), "0%03o", static_cast<unsigned>(status.st_mode & 0777));
+    draft.error(place,
+                "cluster.key_file = \"" + cluster.key_file + "\" is open to others (mode " +
+                    mode.data() + ")",
+                allowed, "chmod 600 " + cluster.key_file);
+  } else if (status.st_uid != geteuid() && geteuid() != 0) {
+    draft.error(place,
+                "cluster.key_file = \"" + cluster.key_file + "\" belongs to user " +
+                    std::to_string(status.st_uid) + ", this is user " + std::to_string(geteuid()),
+                allowed, "run as its owner, or chown it");
+  }
+}
+
+}  // namespace phalanx::config

@@ -1,0 +1,28 @@
+#include <string>
+
+#include "config/config.h"
+#include "config/schema.h"
+
+namespace phalanx::config {
+
+// FNV-1a over "key=value\n" of every key that must be equal, in the order of the schema, then the
+// nodes. Differences are accidents, not attacks: the cluster key keeps strangers out.
+std::uint64_t cluster_hash(const Config& config) {
+  std::string text;
+  for (const Key& key : schema()) {
+    if (!key.cluster_part) continue;
+    text += std::string(key.name) + "=" + format_toml(key.kind, key.read(config)) + "\n";
+  }
+  for (const ClusterNode& node : config.cluster.nodes) {
+    text += "node=" + std::to_string(node.id) + " " + to_string(node.address) + " " +
+            (node.management ? to_string(*node.management) : std::string("-")) + "\n";
+  }
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3;
+  }
+  return hash != 0 ? hash : 1;
+}
+
+}  // namespace phalanx::config

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/load.h"
+
+namespace phalanx::config {
+
+struct Place {
+  std::uint32_t line = 0;  ///< From 1; 0: not in the file.
+  std::uint32_t column = 0;
+};
+
+/// A configuration on its way from text to Config: what was read, where it stood, what was wrong.
+struct Draft {
+  Config config;
+  std::map<std::string, Place, std::less<>> places;  ///< "lane.log", "cluster.nodes[0].id".
+  std::vector<ConfigError> errors;
+
+  [[nodiscard]] bool has(std::string_view name) const { return places.contains(name); }
+  /// Where the first of `names` that is in the file stands.
+  [[nodiscard]] Place place(std::initializer_list<std::string_view> names) const;
+  void error(Place place, std::string what, std::string allowed, std::string remedy);
+};
+
+/// Fills the draft from text: syntax, unknown keys, types, units and ranges of single keys.
+void read_toml(std::string_view text, Draft& draft);
+
+/// The default of every key.
+void set_defaults(Config& config);
+
+/// Finds out which node this is, completes the draft, and checks what single keys cannot show.
+void complete(const LoadOptions& options, Draft& draft);
+
+/// Sizes that must fit one another.
+void check_sizes(Draft& draft);
+
+/// The key file: there, regular, readable by its owner only.
+void check_key_file(Draft& draft);
+
+}  // namespace phalanx::config

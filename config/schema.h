@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "config/value.h"
+
+namespace phalanx::config {
+
+/// One key of the file: the only place that knows its type, unit, range, default and meaning.
+/// Reading, checking, `config show`, `config explain`, the sample file and the cluster hash are
+/// all driven by this table.
+struct Key {
+  std::string_view name;  ///< "lane.log": the table, then the key.
+  Kind kind = Kind::Integer;
+  std::string_view fallback;  ///< The default, as in the file but without quotes.
+  std::int64_t min = 0;       ///< Of a number, in its base unit.
+  std::int64_t max = 0;
+  bool power_of_two = false;
+  std::string_view choices;   ///< "evict|throttle".
+  bool cluster_part = false;  ///< Must be equal on all nodes: part of the cluster hash.
+  bool reloadable = false;    ///< Takes effect without a restart.
+  std::string_view text;      ///< What it does and what follows from changing it.
+  void (*store)(Config& config, const Value& value) = nullptr;
+  Value (*read)(const Config& config) = nullptr;
+};
+
+/// All keys but [[cluster.nodes]], in the order of the sample file.
+[[nodiscard]] std::span<const Key> schema() noexcept;
+
+/// The key of that name, or nullptr.
+[[nodiscard]] const Key* find_key(std::string_view name) noexcept;
+
+/// One key of a [[cluster.nodes]] entry.
+struct NodeKey {
+  std::string_view name;
+  std::string_view allowed;
+  bool required = false;
+  std::string_view text;
+};
+[[nodiscard]] std::span<const NodeKey> node_schema() noexcept;
+
+/// "64KiB to 64MiB, a power of two", "evict | throttle", "a numeric address and a port: ...".
+[[nodiscard]] std::string allowed_text(const Key& key);
+
+/// "a size", "a time", "one word": for the heading of `config explain`.
+[[nodiscard]] std::string_view kind_text(Kind kind) noexcept;
+
+}  // namespace phalanx::config

@@ -1,0 +1,336 @@
+#include "config/schema.h"
+
+#include <array>
+#include <optional>
+
+namespace phalanx::config {
+namespace {
+
+constexpr std::int64_t kKiB = 1 << 10;
+constexpr std::int64_t kMiB = 1 << 20;
+constexpr std::int64_t kGiB = 1 << 30;
+constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kSec = 1'000'000'000;
+
+template <class T>
+constexpr T as(const Value& value) {
+  return static_cast<T>(value.number);
+}
+
+Value number(std::uint64_t n) { return {.number = static_cast<std::int64_t>(n)}; }
+Value words(std::string_view text) { return {.text = std::string(text)}; }
+
+std::optional<Endpoint> endpoint_or_none(const Value& value) {
+  if (value.text.empty()) return std::nullopt;
+  const auto endpoint = parse_endpoint(value.text);
+  return endpoint ? std::optional(*endpoint) : std::nullopt;
+}
+
+Value written(const std::optional<Endpoint>& endpoint) {
+  return {.text = endpoint ? to_string(*endpoint) : std::string()};
+}
+
+IdleStrategy idle_of(const Value& v) {
+  if (v.text == "busy") return IdleStrategy::Busy;
+  return v.text == "sleep" ? IdleStrategy::Sleep : IdleStrategy::Adaptive;
+}
+
+LogLevel level_of(const Value& v) {
+  if (v.text == "error") return LogLevel::Error;
+  if (v.text == "warn") return LogLevel::Warn;
+  return v.text == "debug" ? LogLevel::Debug : LogLevel::Info;
+}
+
+const std::array kKeys{
+    Key{.name = "node.id",
+        .kind = Kind::Integer,
+        .fallback = "0",
+        .min = 0,
+        .max = 4294967295,
+        .text = "Which entry of cluster.nodes this host is. 0 or absent: the entry whose name is "
+                "the instance (--instance), so that several nodes of one host share a file.",
+        .store = [](Config& c, const Value& v) { c.node.id = as<NodeId>(v); },
+        .read = [](const Config& c) { return number(c.node.id); }},
+    Key{.name = "node.instance",
+        .kind = Kind::Name,
+        .fallback = "default",
+        .text = "Sub-directory of the runtime directory that holds this node's sockets, and its "
+                "name for `phalanx --instance`. --instance on the command line wins.",
+        .store = [](Config& c, const Value& v) { c.node.instance = v.text; },
+        .read = [](const Config& c) { return words(c.node.instance); }},
+    Key{.name = "node.management",
+        .kind = Kind::Address,
+        .fallback = "",
+        .text =
+            "Address of this node's control plane on a network other than the data path's. "
+            "Proof of a death travels there. Empty: the one of this node's cluster.nodes entry.",
+        .store = [](Config& c, const Value& v) { c.node.management = endpoint_or_none(v); },
+        .read = [](const Config& c) { return written(c.node.management); }},
+    Key{.name = "node.state_directory",
+        .kind = Kind::Path,
+        .fallback = "",
+        .text =
+            "Where the reserve of view sequences is kept over restarts. Empty: "
+            "/var/lib/phalanx for root, else $XDG_STATE_HOME/phalanx or ~/.local/state/phalanx.",
+        .store = [](Config& c, const Value& v) { c.node.state_directory = v.text; },
+        .read = [](const Config& c) { return words(c.node.state_directory); }},
+    Key{.name = "node.runtime_directory",
+        .kind = Kind::Path,
+        .fallback = "",
+        .text = "Where the sockets are, one sub-directory an instance. Empty: /run/phalanx for "
+                "root, else $XDG_RUNTIME_DIR/phalanx or /tmp/phalanx-UID. $PHX_RUNTIME_DIR wins.",
+        .store = [](Config& c, const Value& v) { c.node.runtime_directory = v.text; },
+        .read = [](const Config& c) { return words(c.node.runtime_directory); }},
+
+    Key{.name = "cluster.name",
+        .kind = Kind::Name,
+        .fallback = "phalanx",
+        .cluster_part = true,
+        .text = "Tells clusters on one network apart.",
+        .store = [](Config& c, const Value& v) { c.cluster.name = v.text; },
+        .read = [](const Config& c) { return words(c.cluster.name); }},
+    Key{.name = "cluster.key_file",
+        .kind = Kind::Path,
+        .fallback = "/etc/phalanx/cluster.key",
+        .text = "The cluster's secret, the same file on every node, readable by its owner only. "
+                "`phalanx key generate` makes one.",
+        .store = [](Config& c, const Value& v) { c.cluster.key_file = v.text; },
+        .read = [](const Config& c) { return words(c.cluster.key_file); }},
+    Key{.name = "cluster.encryption",
+        .kind = Kind::Choice,
+        .fallback = "aes-256-gcm",
+        .choices = "aes-256-gcm|insecure",
+        .cluster_part = true,
+        .text = "insecure sends everything in clear and believes every frame: for measurements "
+                "on a private network only.",
+        .store = [](Config& c, const Value& v) { c.cluster.insecure = v.text == "insecure"; },
+        .read =
+            [](const Config& c) { return words(c.cluster.insecure ? "insecure" : "aes-256-gcm"); }},
+    Key{.name = "cluster.lanes",
+        .kind = Kind::Integer,
+        .fallback = "1",
+        .min = 1,
+        .max = static_cast<std::int64_t>(kLanesMax),
+        .cluster_part = true,
+        .text = "Independent total orders. A group lives in one lane; order is promised within a "
+                "lane only. Each lane needs log memory of its own.",
+        .store = [](Config& c, const Value& v) { c.cluster.lanes = as<LaneId>(v); },
+        .read = [](const Config& c) { return number(c.cluster.lanes); }},
+    Key{.name = "cluster.max_message",
+        .kind = Kind::Size,
+        .fallback = "1MiB",
+        .min = 1 * kKiB,
+        .max = 16 * kMiB,
+        .cluster_part = true,
+        .text = "Longest message that a client may send. lane.log must hold two of them.",
+        .store = [](Config& c, const Value& v) { c.cluster.max_message = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.cluster.max_message); }},
+    Key{.name = "cluster.dead_after",
+        .kind = Kind::Duration,
+        .fallback = "50ms",
+        .min = 5 * kMs,
+        .max = 60 * kSec,
+        .cluster_part = true,
+        .text = "A node whose data plane and control plane are both silent this long is left out "
+                "of the view. Smaller: quicker fail-over, more false alarms on a loaded host.",
+        .store = [](Config& c, const Value& v) { c.cluster.dead_after = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.cluster.dead_after); }},
+    Key{.name = "cluster.stall_after",
+        .kind = Kind::Duration,
+        .fallback = "500ms",
+        .min = 5 * kMs,
+        .max = 600 * kSec,
+        .cluster_part = true,
+        .text = "The same for a silent data plane while its control plane vouches for it, and for "
+                "a node that stops making progress. At least dead_after.",
+        .store = [](Config& c, const Value& v) { c.cluster.stall_after = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.cluster.stall_after); }},
+    Key{.name = "cluster.hold_min",
+        .kind = Kind::Duration,
+        .fallback = "50ms",
+        .min = 1 * kMs,
+        .max = 60 * kSec,
+        .cluster_part = true,
+        .text = "How long a larger set of nodes must be stable before a view is left for it. "
+                "Doubles with each change, up to hold_max.",
+        .store = [](Config& c, const Value& v) { c.cluster.hold_min = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.cluster.hold_min); }},
+    Key{.name = "cluster.hold_max",
+        .kind = Kind::Duration,
+        .fallback = "5s",
+        .min = 1 * kMs,
+        .max = 600 * kSec,
+        .cluster_part = true,
+        .text = "Where the doubling of hold_min ends. At least hold_min.",
+        .store = [](Config& c, const Value& v) { c.cluster.hold_max = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.cluster.hold_max); }},
+
+    Key{.name = "transport.kind",
+        .kind = Kind::Choice,
+        .fallback = "udp",
+        .choices = "udp",
+        .cluster_part = true,
+        .text = "How frames travel.",
+        .store = [](Config& c, const Value&) { c.transport.kind = TransportKind::Udp; },
+        .read = [](const Config& c) { return words(to_string(c.transport.kind)); }},
+    Key{.name = "transport.multicast",
+        .kind = Kind::Address,
+        .fallback = "",
+        .cluster_part = true,
+        .text = "Multicast group and port for what goes to all members, in the address family of "
+                "the nodes. Empty: one copy a peer.",
+        .store = [](Config& c, const Value& v) { c.transport.multicast = endpoint_or_none(v); },
+        .read = [](const Config& c) { return written(c.transport.multicast); }},
+    Key{.name = "transport.mtu",
+        .kind = Kind::Size,
+        .fallback = "1500B",
+        .min = 1280,
+        .max = 9216,
+        .cluster_part = true,
+        .text = "Largest IP packet of the path between all nodes.",
+        .store = [](Config& c, const Value& v) { c.transport.mtu = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.transport.mtu); }},
+    Key{.name = "transport.receive_buffer",
+        .kind = Kind::Size,
+        .fallback = "8MiB",
+        .min = 128 * kKiB,
+        .max = 1 * kGiB,
+        .text = "Asked of the kernel for the socket. At least lane.window and the submit windows "
+                "of all nodes together. Without root, net.core.rmem_max bounds it.",
+        .store = [](Config& c,
+                    const Value& v) { c.transport.receive_buffer = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.transport.receive_buffer); }},
+
+    Key{.name = "lane.log",
+        .kind = Kind::Size,
+        .fallback = "16MiB",
+        .min = 64 * kKiB,
+        .max = 4 * kGiB,
+        .power_of_two = true,
+        .cluster_part = true,
+        .text = "Memory for a lane's ordered log. Must hold two messages of cluster.max_message, "
+                "lane.window and lane.submit_window of every node.",
+        .store = [](Config& c, const Value& v) { c.lane.log = as<std::uint64_t>(v); },
+        .read = [](const Config& c) { return number(c.lane.log); }},
+    Key{.name = "lane.window",
+        .kind = Kind::Size,
+        .fallback = "512KiB",
+        .min = 16 * kKiB,
+        .max = 256 * kMiB,
+        .cluster_part = true,
+        .text = "Most bytes of ordered log between what the orderer sent and what every member "
+                "has received.",
+        .store = [](Config& c, const Value& v) { c.lane.window = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.lane.window); }},
+    Key{.name = "lane.submit_window",
+        .kind = Kind::Size,
+        .fallback = "256KiB",
+        .min = 8 * kKiB,
+        .max = 64 * kMiB,
+        .cluster_part = true,
+        .text = "Most bytes that each node has on their way to the orderer.",
+        .store = [](Config& c, const Value& v) { c.lane.submit_window = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.lane.submit_window); }},
+
+    Key{.name = "client.ring",
+        .kind = Kind::Size,
+        .fallback = "1MiB",
+        .min = 64 * kKiB,
+        .max = 64 * kMiB,
+        .power_of_two = true,
+        .text = "Size of each of the two rings between a client and the data plane.",
+        .store = [](Config& c, const Value& v) { c.client.ring = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.client.ring); }},
+    Key{.name = "client.slow_policy",
+        .kind = Kind::Choice,
+        .fallback = "evict",
+        .choices = "evict|throttle",
+        .text = "What happens to a client whose delivery ring is full: evict takes it out of all "
+                "its groups; throttle makes the whole cluster wait for it, at most throttle_max.",
+        .store =
+            [](Config& c, const Value& v) {
+              c.client.slow_policy =
+                  v.text == "throttle" ? SlowPolicy::Throttle : SlowPolicy::Evict;
+            },
+        .read = [](const Config& c) { return words(to_string(c.client.slow_policy)); }},
+    Key{.name = "client.throttle_max",
+        .kind = Kind::Duration,
+        .fallback = "100ms",
+        .min = 1 * kMs,
+        .max = 10 * kSec,
+        .text = "With slow_policy throttle: how long the cluster waits for a client before it is "
+                "evicted.",
+        .store = [](Config& c, const Value& v) { c.client.throttle_max = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.client.throttle_max); }},
+    Key{.name = "client.uids",
+        .kind = Kind::Ids,
+        .fallback = "[]",
+        .reloadable = false,
+        .text = "Users that may attach, by number. Root and the daemon's own user always may.",
+        .store = [](Config& c, const Value& v) { c.client.uids = v.ids; },
+        .read = [](const Config& c) { return Value{.ids = c.client.uids}; }},
+    Key{.name = "client.gids",
+        .kind = Kind::Ids,
+        .fallback = "[]",
+        .reloadable = false,
+        .text = "Groups whose processes may attach, by number.",
+        .store = [](Config& c, const Value& v) { c.client.gids = v.ids; },
+        .read = [](const Config& c) { return Value{.ids = c.client.gids}; }},
+    Key{.name = "client.max",
+        .kind = Kind::Integer,
+        .fallback = "64",
+        .min = 1,
+        .max = 1024,
+        .text = "Most clients attached at once.",
+        .store = [](Config& c, const Value& v) { c.client.max = as<std::uint32_t>(v); },
+        .read = [](const Config& c) { return number(c.client.max); }},
+
+    Key{.name = "worker.idle",
+        .kind = Kind::Choice,
+        .fallback = "adaptive",
+        .choices = "busy|adaptive|sleep",
+        .text = "What a worker does when there is nothing to do: busy polls for ever (a core of "
+                "its own), adaptive yields and then sleeps until woken, sleep sleeps at once.",
+        .store = [](Config& c, const Value& v) { c.worker.idle = idle_of(v); },
+        .read = [](const Config& c) { return words(to_string(c.worker.idle)); }},
+    Key{.name = "worker.cpu",
+        .kind = Kind::Integer,
+        .fallback = "-1",
+        .min = -1,
+        .max = 1023,
+        .text = "Core that the worker is pinned to; -1: wherever the scheduler puts it.",
+        .store =
+            [](Config& c, const Value& v) {
+              c.worker.cpu.reset();
+              if (v.number >= 0) c.worker.cpu = as<std::uint32_t>(v);
+            },
+        .read =
+            [](const Config& c) {
+              return c.worker.cpu ? number(*c.worker.cpu) : Value{.number = -1};
+            }},
+    Key{.name = "log.level",
+        .kind = Kind::Choice,
+        .fallback = "info",
+        .choices = "error|warn|info|debug",
+        .text = "How much the daemons say on standard error.",
+        .store = [](Config& c, const Value& v) { c.log_level = level_of(v); },
+        .read = [](const Config& c) { return words(to_string(c.log_level)); }},
+};
+
+constexpr std::array kNodeKeys{
+    NodeKey{"id", "1 to 4294967295, another one for each node", true,
+            "The node's number. It never changes and is never given to another host."},
+    NodeKey{"name", "letters, digits, '-', '_' and '.', at most 63", false,
+            "Its name in listings and for --instance; \"n\" and the id when absent."},
+    NodeKey{"address", "\"10.0.0.1:5405\" or \"[fd00::1]:5405\"", true,
+            "Where its data path listens. Numeric: a cluster must come up without name service."},
+    NodeKey{"management", "\"10.1.0.1:5406\" or \"[fd01::1]:5406\"", false,
+            "Where its control plane listens, best on another network."},
+};
+
+}  // namespace
+
+std::span<const Key> schema() noexcept { return kKeys; }
+std::span<const NodeKey> node_schema() noexcept { return kNodeKeys; }
+
+}  // namespace phalanx::config
