@@ -21,7 +21,9 @@ namespace phalanx::shm {
 /// hostile: read once, checked, and an end that was lied to is broken() for ever and does nothing
 /// more. Payload bytes may still change under the reader: copy first, then validate.
 ///
-/// One thread an end. No call blocks, allocates or enters the kernel.
+/// One thread an end. No call blocks, allocates or enters the kernel. The memory orders are for
+/// ends that sleep: seq_cst here and on the sleeping flag, so that a record or the flag is always
+/// seen.
 
 /// One position, alone on its cache line. Lives in shared memory; zero at creation.
 struct alignas(64) RingIndex {
@@ -87,10 +89,10 @@ class SpscProducer {
 
   /// Shows everything committed to the consumer: one release store, once a burst. Returns whether
   /// there was anything new.
-  bool publish() noexcept {
+  bool publish(std::memory_order order = std::memory_order_release) noexcept {
     if (published_ == tail_) return false;
     published_ = tail_;
-    std::atomic_ref(shared_tail_->position).store(tail_, std::memory_order_release);
+    std::atomic_ref(shared_tail_->position).store(tail_, order);
     return true;
   }
 
@@ -172,19 +174,18 @@ class SpscConsumer {
 
   /// Gives the popped records' space back: one release store, once a burst or every quarter of the
   /// ring. Returns whether there was any.
-  bool release() noexcept {
+  bool release(std::memory_order order = std::memory_order_release) noexcept {
     if (released_ == head_) return false;
     released_ = head_;
-    std::atomic_ref(shared_head_->position).store(head_, std::memory_order_release);
+    std::atomic_ref(shared_head_->position).store(head_, order);
     return true;
   }
 
   /// Looks for new records: true when at least one waits. One acquire load.
-  bool refresh() noexcept {
+  bool refresh(std::memory_order order = std::memory_order_acquire) noexcept {
     if (broken_) [[unlikely]]
       return false;
-    const std::uint64_t tail =
-        std::atomic_ref(shared_tail_->position).load(std::memory_order_acquire);
+    const std::uint64_t tail = std::atomic_ref(shared_tail_->position).load(order);
     if (tail - head_ > bytes_ - (head_ - released_) || tail - head_ < tail_ - head_ ||
         tail % 8 != 0) [[unlikely]] {
       broken_ = true;

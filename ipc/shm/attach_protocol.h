@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ipc/shm/channel_layout.h"
+
+namespace phalanx::shm {
+
+/// What a client and the daemons say on `phalanx.sock` (Unix stream socket, host order). The client
+/// sends one AttachRequest in one piece; the answer is one AttachReply, with descriptors when it
+/// was accepted. From then on the data plane sends one byte (of any value) to wake the client, and
+/// nothing else is said: hang-up means that the other side is gone.
+
+inline constexpr std::uint64_t kAttachMagic = 0x3168637461786870;  ///< "phxatch1".
+inline constexpr std::uint32_t kAttachVersion = 1;
+
+struct AttachRequest {
+  std::uint64_t magic = kAttachMagic;
+  std::uint32_t version = kAttachVersion;
+  std::uint32_t bytes = 128;
+  std::uint64_t submit_bytes = 0;  ///< Ring sizes wanted; 0: the default.
+  std::uint64_t delivery_bytes = 0;
+  std::uint32_t pid = 0;  ///< For people; what counts is the kernel's peer credentials.
+  std::uint32_t reserved = 0;
+  char name[64] = {};  ///< The program's name, NUL-padded, for people.
+  std::byte unused[24] = {};
+};
+static_assert(sizeof(AttachRequest) == 128);
+
+enum class AttachStatus : std::uint32_t {
+  Accepted = 0,
+  Access = 1,    ///< This uid or gid may not attach.
+  Version = 2,   ///< Another protocol version; the reply names ours.
+  Full = 3,      ///< Too many clients.
+  TryLater = 4,  ///< The data plane is not there yet.
+  Malformed = 5,
+};
+
+/// Follows with SCM_RIGHTS when accepted: channel memory, doorbell, and bulk memory when the
+/// geometry has bulk rings, in this order.
+struct AttachReply {
+  std::uint64_t magic = kAttachMagic;
+  std::uint32_t version = kAttachVersion;
+  std::uint32_t bytes = 128;
+  AttachStatus status = AttachStatus::Accepted;
+  std::uint32_t descriptors = 0;
+  ChannelGeometry geometry{};
+  std::byte unused[48] = {};
+};
+static_assert(sizeof(AttachReply) == 128);
+
+inline constexpr std::size_t kAttachDescriptorsMax = 3;
+
+}  // namespace phalanx::shm

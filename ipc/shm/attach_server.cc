@@ -1,0 +1,89 @@
+#include "ipc/shm/attach_server.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+namespace phalanx::shm {
+namespace {
+
+/// Sends a reply and descriptors in one piece. False leaves errno.
+bool send_reply(int socket, const AttachReply& reply, std::span<const int> fds) noexcept {
+  iovec part{.iov_base = const_cast<AttachReply*>(&reply), .iov_len = sizeof reply};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kAttachDescriptorsMax * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  const ssize_t sent = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof reply) errno = EMSGSIZE;
+  return sent == static_cast<ssize_t>(sizeof reply);
+}
+
+}  // namespace
+
+Expected<PeerCredentials, Error> peer_credentials(int socket) {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) {
+    return fail(system_error("cannot tell who connected", "getsockopt(SO_PEERCRED)", errno));
+  }
+  return PeerCredentials{.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
+}
+
+RequestState read_attach_request(int socket, AttachRequest& out) noexcept {
+  const ssize_t got = recv(socket, &out, sizeof out, MSG_DONTWAIT);
+  if (got < 0) return errno == EAGAIN || errno == EINTR ? RequestState::NotYet : RequestState::Gone;
+  if (got == 0) return RequestState::Gone;
+  // The library sends it in one piece, and a Unix socket keeps it in one.
+  if (got != static_cast<ssize_t>(sizeof out) || out.magic != kAttachMagic ||
+      out.bytes != sizeof out) {
+    refuse_attach(socket, AttachStatus::Malformed);
+    return RequestState::Refused;
+  }
+  if (out.version != kAttachVersion) {
+    refuse_attach(socket, AttachStatus::Version);
+    return RequestState::Refused;
+  }
+  out.name[sizeof out.name - 1] = '\0';
+  return RequestState::Ready;
+}
+
+Expected<void, Error> send_attach_reply(int socket, const WorkerChannel& channel) {
+  const std::array<int, kAttachDescriptorsMax> fds{channel.memory_fd(), channel.doorbell_fd(),
+                                                   channel.bulk_fd()};
+  const std::size_t count = channel.bulk_fd() >= 0 ? 3 : 2;
+  const AttachReply reply{.descriptors = static_cast<std::uint32_t>(count),
+                          .geometry = channel.geometry()};
+  if (!send_reply(socket, reply, std::span(fds).first(count))) {
+    return fail(system_error("cannot hand a channel to a client", "sendmsg", errno));
+  }
+  return {};
+}
+
+void refuse_attach(int socket, AttachStatus why) noexcept {
+  // Take what was sent: closing a socket with unread bytes would reset it under the reply.
+  std::array<char, 256> unread;
+  for (int i = 0; i < 4 && recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) > 0; ++i)
+    continue;
+  (void)send_reply(socket, AttachReply{.status = why}, {});
+}
+
+bool wake_client(int socket) noexcept {
+  const char byte = 1;
+  return send(socket, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 || errno == EAGAIN ||
+         errno == EINTR;
+}
+
+}  // namespace phalanx::shm

@@ -1,0 +1,165 @@
+#include "ipc/shm/channel.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+namespace phalanx::shm {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 4096;
+constexpr std::uint64_t kHugePageBytes = 2u << 20;
+/// Views of large groups must fit too, however small the messages are.
+constexpr std::uint64_t kEventBytesMin = 64u << 10;
+
+std::uint64_t ring_bytes_for(std::uint64_t wanted) noexcept {
+  return std::bit_ceil(std::clamp(wanted, kChannelRingBytesMin, kChannelRingBytesMax));
+}
+
+std::uint64_t bulk_bytes_for(std::uint64_t ring_bytes, std::uint64_t body_bytes_max) noexcept {
+  const std::uint64_t record = ring_record_bytes(body_bytes_max);
+  return record > ring_bytes / 2 ? std::bit_ceil(std::max(record, kPageBytes)) : 0;
+}
+
+ChannelGeometry geometry_for(const ChannelOptions& options) noexcept {
+  ChannelGeometry g{};
+  g.submit_bytes = ring_bytes_for(options.submit_bytes);
+  g.delivery_bytes = ring_bytes_for(options.delivery_bytes);
+  g.message_bytes_max = std::min(options.message_bytes_max, kMessageBytesMax);
+  const std::uint64_t submission_max =
+      sizeof(SubmissionBody) + std::max<std::uint64_t>(g.message_bytes_max, kGroupNameBytesMax);
+  g.submit_bulk_bytes = bulk_bytes_for(g.submit_bytes, submission_max);
+  g.delivery_bulk_bytes = bulk_bytes_for(
+      g.delivery_bytes, std::max(sizeof(MessageEvent) + g.message_bytes_max, kEventBytesMin));
+  const bool huge = options.hugetlb && g.submit_bytes % kHugePageBytes == 0 &&
+                    g.delivery_bytes % kHugePageBytes == 0;
+  g.page_bytes = huge ? kHugePageBytes : kPageBytes;
+  g.group_name_bytes_max = kGroupNameBytesMax;
+  g.node = options.node;
+  g.client = options.client;
+  return g;
+}
+
+}  // namespace
+
+Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& options) {
+  WorkerChannel c;
+  const ChannelGeometry g = geometry_for(options);
+  c.geometry_ = g;
+
+  auto memory = create_memory(
+      g.page_bytes + g.submit_bytes + g.delivery_bytes,
+      {.name = "phalanx-channel", .hugetlb = g.page_bytes != kPageBytes, .prefault = true});
+  if (!memory) return fail(memory.error());
+  c.memory_fd_ = std::move(*memory);
+  const std::uint64_t bulk_bytes = g.submit_bulk_bytes + g.delivery_bulk_bytes;
+  if (bulk_bytes > 0) {
+    auto bulk = create_memory(bulk_bytes, {.name = "phalanx-bulk"});
+    if (!bulk) return fail(bulk.error());
+    c.bulk_fd_ = std::move(*bulk);
+  }
+  c.doorbell_fd_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!c.doorbell_fd_)
+    return fail(system_error("cannot create a client's doorbell", "eventfd", errno));
+
+  struct Part {
+    MirroredRing* ring;
+    int fd;
+    std::uint64_t offset;
+    std::uint64_t bytes;
+  };
+  const Part parts[] = {
+      {&c.page_mapping_, c.memory_fd_.get(), 0, g.page_bytes},
+      {&c.submit_memory_, c.memory_fd_.get(), g.page_bytes, g.submit_bytes},
+      {&c.delivery_memory_, c.memory_fd_.get(), g.page_bytes + g.submit_bytes, g.delivery_bytes},
+      {&c.submit_bulk_memory_, c.bulk_fd_.get(), 0, g.submit_bulk_bytes},
+      {&c.delivery_bulk_memory_, c.bulk_fd_.get(), g.submit_bulk_bytes, g.delivery_bulk_bytes},
+  };
+  for (const Part& part : parts) {
+    if (part.bytes == 0) continue;
+    auto ring = MirroredRing::map(part.fd, part.offset, part.bytes);
+    if (!ring) return fail(ring.error());
+    *part.ring = std::move(*ring);
+  }
+
+  c.page_ = new (c.page_mapping_.data()) ChannelPage{};
+  c.page_->magic = kChannelMagic;
+  c.page_->version = kChannelVersion;
+  c.page_->page_struct_bytes = sizeof(ChannelPage);
+  c.page_->geometry = g;
+  c.page_->state = static_cast<std::uint32_t>(ChannelState::Open);
+  c.submit_ = BulkConsumer(
+      SpscConsumer(c.page_->submit, c.submit_memory_.data(), g.submit_bytes),
+      SpscConsumer(c.page_->submit_bulk, c.submit_bulk_memory_.data(), g.submit_bulk_bytes));
+  c.delivery_ = BulkProducer(
+      SpscProducer(c.page_->delivery, c.delivery_memory_.data(), g.delivery_bytes),
+      SpscProducer(c.page_->delivery_bulk, c.delivery_bulk_memory_.data(), g.delivery_bulk_bytes));
+  return c;
+}
+
+bool WorkerChannel::peek_submission(Submission& out) noexcept {
+  BulkRecord record;
+  if (broken_ || !submit_.peek(record)) return false;
+  SubmissionBody body;
+  if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
+      record.kind > static_cast<std::uint8_t>(SubmissionKind::Open) ||
+      record.body.size() < sizeof body) {
+    broken_ = true;
+    return false;
+  }
+  std::memcpy(&body, record.body.data(), sizeof body);
+  asm volatile("" : "+r"(body.group));  // The copy is what counts, whatever the client writes next.
+  out = {.kind = static_cast<SubmissionKind>(record.kind),
+         .flags = record.flags,
+         .group = body.group,
+         .payload = record.body.subspan(sizeof body)};
+  const std::uint64_t most =
+      out.kind == SubmissionKind::Multicast ? geometry_.message_bytes_max : kGroupNameBytesMax;
+  if (out.payload.size() > most) {
+    broken_ = true;  // The library refuses these itself.
+    return false;
+  }
+  return true;
+}
+
+bool WorkerChannel::release_submissions() noexcept {
+  return submit_.release(std::memory_order_seq_cst) && take_wait(kWaitsForRoom);
+}
+
+bool WorkerChannel::publish_events() noexcept {
+  return delivery_.publish(std::memory_order_seq_cst) && take_wait(kWaitsForEvent);
+}
+
+bool WorkerChannel::take_wait(std::uint32_t bit) noexcept {
+  // The client sets its bit (seq_cst) and then looks at the index; we stored the index (seq_cst)
+  // and now look at the bit: one of the two sees the other.
+  std::atomic_ref waits(page_->client_waits);
+  if ((waits.load(std::memory_order_seq_cst) & bit) == 0) return false;
+  return (waits.fetch_and(~bit, std::memory_order_acq_rel) & bit) != 0;
+}
+
+bool WorkerChannel::set_state(ChannelState state) noexcept {
+  delivery_.publish();
+  std::atomic_ref(page_->state).store(static_cast<std::uint32_t>(state), std::memory_order_seq_cst);
+  const bool sleeps = take_wait(kWaitsForEvent);
+  return take_wait(kWaitsForRoom) || sleeps;
+}
+
+bool WorkerChannel::evict(EvictReason reason) noexcept {
+  std::atomic_ref(page_->evict_reason)
+      .store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
+  return set_state(ChannelState::Evicted);
+}
+
+bool WorkerChannel::disconnect() noexcept { return set_state(ChannelState::Disconnected); }
+
+void WorkerChannel::set_worker_sleeping(bool sleeping) noexcept {
+  std::atomic_ref(page_->worker_sleeping).store(sleeping ? 1 : 0, std::memory_order_seq_cst);
+}
+
+}  // namespace phalanx::shm

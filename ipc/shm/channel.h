@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/fd.h"
+#include "ipc/shm/bulk_ring.h"
+#include "ipc/shm/channel_layout.h"
+#include "ipc/shm/mirrored_ring.h"
+
+namespace phalanx::shm {
+
+struct ChannelOptions {
+  /// Raised to a power of two in [kChannelRingBytesMin, kChannelRingBytesMax].
+  std::uint64_t submit_bytes = 1u << 20;
+  std::uint64_t delivery_bytes = 1u << 20;  ///< Likewise.
+  std::uint32_t message_bytes_max = 1u << 20;
+  NodeId node = 0;
+  ClientId client = 0;
+  bool hugetlb =
+      false;  ///< For the rings; the bulk segment has plain pages, allocated as they are used.
+};
+
+/// What a client submitted. Kind, flags and group were read once; the payload lies in the client's
+/// memory and may change at any time: copy it, then check the copy.
+struct Submission {
+  SubmissionKind kind = SubmissionKind::Multicast;
+  std::uint8_t flags = 0;  ///< kSubmissionSafe.
+  GroupId group = 0;  ///< For Multicast and Leave; for Join and Open hash the copied name yourself.
+  std::span<const std::byte> payload;
+};
+
+/// The worker's end of a client channel; owns the channel's memory. Created by a cold thread, then
+/// handed to the worker: one thread at a time. No call after create() blocks, allocates or enters
+/// the kernel. A client that lied makes the channel broken() for ever: the caller detaches it.
+class WorkerChannel {
+ public:
+  WorkerChannel() = default;
+  WorkerChannel(WorkerChannel&&) noexcept = default;
+  WorkerChannel& operator=(WorkerChannel&&) noexcept = default;
+
+  [[nodiscard]] static Expected<WorkerChannel, Error> create(const ChannelOptions& options);
+
+  // To be passed to the client. bulk_fd() is -1 when the geometry has no bulk rings.
+  [[nodiscard]] int memory_fd() const noexcept { return memory_fd_.get(); }
+  [[nodiscard]] int bulk_fd() const noexcept { return bulk_fd_.get(); }
+  /// An eventfd of this channel alone, written by the client when worker_sleeping was set. Watch it
+  /// edge-triggered (EPOLLIN | EPOLLET) and never read it: the client shares its flags, so that a
+  /// read could block.
+  [[nodiscard]] int doorbell_fd() const noexcept { return doorbell_fd_.get(); }
+  [[nodiscard]] const ChannelGeometry& geometry() const noexcept { return geometry_; }
+
+  // --- Submissions ---
+
+  /// The next submission, or false. Malformed headers make the channel broken().
+  [[nodiscard]] bool peek_submission(Submission& out) noexcept;
+  /// Steps over the submission of the last peek. Its bytes stay until release_submissions().
+  void pop_submission() noexcept { submit_.pop(); }
+  /// Gives popped space back: once a burst. True: wake the client (it waits for room).
+  [[nodiscard]] bool release_submissions() noexcept;
+
+  // --- Events ---
+
+  /// Room for an event's body, or nullptr when the ring is full. May be filled over several turns
+  /// (64 KiB each); the room stays until commit_event() or cancel_event().
+  [[nodiscard]] std::byte* reserve_event(std::uint32_t body_bytes) noexcept {
+    return delivery_.reserve(body_bytes);
+  }
+  /// Whether an event of so many bytes fits at all, when the client has drained everything.
+  [[nodiscard]] bool fits_event(std::uint64_t body_bytes) const noexcept {
+    return delivery_.fits(body_bytes);
+  }
+  void commit_event(EventKind kind, std::uint8_t flags = 0) noexcept {
+    delivery_.commit(static_cast<std::uint8_t>(kind), flags);
+  }
+  void cancel_event() noexcept { delivery_.cancel(); }
+
+  /// reserve + copy + commit of a Message. False when the ring is full.
+  [[nodiscard]] bool write_message(const MessageEvent& message, std::uint8_t flags,
+                                   std::span<const std::byte> payload) noexcept {
+    std::byte* room = reserve_event(static_cast<std::uint32_t>(sizeof message + payload.size()));
+    if (room == nullptr) return false;
+    std::memcpy(room, &message, sizeof message);
+    if (!payload.empty()) std::memcpy(room + sizeof message, payload.data(), payload.size());
+    commit_event(EventKind::Message, flags);
+    return true;
+  }
+  /// The other kinds, from their parts. False when the ring is full.
+  [[nodiscard]] bool write_group_view(GroupId group, std::span<const GroupMember> members,
+                                      std::span<const GroupMember> left,
+                                      std::span<const GroupMember> joined,
+                                      std::span<const std::byte> name) noexcept;
+  [[nodiscard]] bool write_node_view(std::uint64_t sequence, NodeId representative,
+                                     std::span<const NodeId> members, std::span<const NodeId> left,
+                                     std::span<const NodeId> joined) noexcept;
+  [[nodiscard]] bool write_transitional() noexcept;
+  [[nodiscard]] bool write_refused(GroupId group, SubmissionKind kind,
+                                   RefusedReason reason) noexcept;
+
+  /// Shows committed events to the client: once a burst. True: wake the client, it sleeps.
+  [[nodiscard]] bool publish_events() noexcept;
+  /// As of the last reserve_event(): delivery ring bytes that the client has not released.
+  [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept { return delivery_.used_bytes(); }
+
+  // --- State ---
+
+  /// The client is to drain what is queued, then sees EVICTED and attaches anew. True: wake it.
+  [[nodiscard]] bool evict(EvictReason reason) noexcept;
+  /// The data plane goes away in good order. True: wake the client.
+  [[nodiscard]] bool disconnect() noexcept;
+  /// Before the worker sleeps: set true on every channel, then peek_submission() on each once more,
+  /// then wait on the doorbells; false on waking.
+  void set_worker_sleeping(bool sleeping) noexcept;
+
+  [[nodiscard]] bool broken() const noexcept {
+    return broken_ || submit_.broken() || delivery_.broken();
+  }
+
+ private:
+  [[nodiscard]] bool take_wait(std::uint32_t bit) noexcept;
+  [[nodiscard]] bool set_state(ChannelState state) noexcept;
+
+  Fd memory_fd_, bulk_fd_, doorbell_fd_;
+  MirroredRing page_mapping_;  ///< The control page.
+  MirroredRing submit_memory_, delivery_memory_, submit_bulk_memory_, delivery_bulk_memory_;
+  ChannelPage* page_ = nullptr;
+  ChannelGeometry geometry_{};
+  BulkConsumer submit_;
+  BulkProducer delivery_;
+  bool broken_ = false;
+};
+
+}  // namespace phalanx::shm

@@ -1,0 +1,84 @@
+#include <cstring>
+
+#include "ipc/shm/channel.h"
+
+namespace phalanx::shm {
+namespace {
+
+/// Appends to a reserved body.
+class BodyWriter {
+ public:
+  explicit BodyWriter(std::byte* at) noexcept : at_(at) {}
+  void put(const void* data, std::size_t bytes) noexcept {
+    if (bytes > 0) std::memcpy(at_, data, bytes);
+    at_ += bytes;
+  }
+
+ private:
+  std::byte* at_;
+};
+
+}  // namespace
+
+bool WorkerChannel::write_group_view(GroupId group, std::span<const GroupMember> members,
+                                     std::span<const GroupMember> left,
+                                     std::span<const GroupMember> joined,
+                                     std::span<const std::byte> name) noexcept {
+  const GroupViewEvent event{.group = group,
+                             .members = static_cast<std::uint32_t>(members.size()),
+                             .left = static_cast<std::uint32_t>(left.size()),
+                             .joined = static_cast<std::uint32_t>(joined.size()),
+                             .name_bytes = static_cast<std::uint32_t>(name.size())};
+  const std::size_t bytes =
+      sizeof event + members.size_bytes() + left.size_bytes() + joined.size_bytes() + name.size();
+  std::byte* room = reserve_event(static_cast<std::uint32_t>(bytes));
+  if (room == nullptr) return false;
+  BodyWriter body(room);
+  body.put(&event, sizeof event);
+  body.put(members.data(), members.size_bytes());
+  body.put(left.data(), left.size_bytes());
+  body.put(joined.data(), joined.size_bytes());
+  body.put(name.data(), name.size());
+  commit_event(EventKind::GroupView);
+  return true;
+}
+
+bool WorkerChannel::write_node_view(std::uint64_t sequence, NodeId representative,
+                                    std::span<const NodeId> members, std::span<const NodeId> left,
+                                    std::span<const NodeId> joined) noexcept {
+  const NodeViewEvent event{.sequence = sequence,
+                            .representative = representative,
+                            .members = static_cast<std::uint32_t>(members.size()),
+                            .left = static_cast<std::uint32_t>(left.size()),
+                            .joined = static_cast<std::uint32_t>(joined.size())};
+  const std::size_t bytes =
+      sizeof event + members.size_bytes() + left.size_bytes() + joined.size_bytes();
+  std::byte* room = reserve_event(static_cast<std::uint32_t>(bytes));
+  if (room == nullptr) return false;
+  BodyWriter body(room);
+  body.put(&event, sizeof event);
+  body.put(members.data(), members.size_bytes());
+  body.put(left.data(), left.size_bytes());
+  body.put(joined.data(), joined.size_bytes());
+  commit_event(EventKind::NodeView);
+  return true;
+}
+
+bool WorkerChannel::write_transitional() noexcept {
+  if (reserve_event(0) == nullptr) return false;
+  commit_event(EventKind::Transitional);
+  return true;
+}
+
+bool WorkerChannel::write_refused(GroupId group, SubmissionKind kind,
+                                  RefusedReason reason) noexcept {
+  const RefusedEvent event{
+      .group = group, .reason = reason, .kind = static_cast<std::uint32_t>(kind)};
+  std::byte* room = reserve_event(sizeof event);
+  if (room == nullptr) return false;
+  std::memcpy(room, &event, sizeof event);
+  commit_event(EventKind::Refused);
+  return true;
+}
+
+}  // namespace phalanx::shm
