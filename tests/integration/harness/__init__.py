@@ -1,0 +1,1 @@
+"""Real processes in network namespaces: the parts that the tests beside this folder share."""

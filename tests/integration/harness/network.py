@@ -1,0 +1,82 @@
+"""Network namespaces n1, n2 ... joined by two bridges: "data" and "mgmt" (management)."""
+
+import subprocess
+
+
+def command(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+class Network:
+    """The wires between the nodes. Cutting them is done with links and with packet filters."""
+
+    def __init__(self, count, ipv6=False):
+        self.ipv6 = ipv6
+        command("ip", "link", "set", "lo", "up")
+        for wire in ("data", "mgmt"):
+            command("ip", "link", "add", wire, "type", "bridge", "forward_delay", "0")
+            command("ip", "link", "set", wire, "up")
+        for node in range(1, count + 1):
+            self._add_node(node)
+
+    def _add_node(self, node):
+        name = f"n{node}"
+        command("ip", "netns", "add", name)
+        command("ip", "-n", name, "link", "set", "lo", "up")
+        for wire in ("data", "mgmt"):
+            port = f"{wire}{node}"
+            command("ip", "link", "add", port, "type", "veth", "peer", "name", wire, "netns", name)
+            command("ip", "link", "set", port, "master", wire, "up")
+            address = f"{self.host(node, wire)}/{64 if self.ipv6 else 24}"
+            # No duplicate address detection: the address must be usable at once.
+            nodad = ["nodad"] if self.ipv6 else []
+            command("ip", "-n", name, "addr", "add", address, "dev", wire, *nodad)
+            command("ip", "-n", name, "link", "set", wire, "up")
+        self._nft(node, "add table inet faults")
+        self._nft(node, "add chain inet faults in { type filter hook input priority 0; }")
+
+    @staticmethod
+    def _nft(node, rule):
+        command("nsenter", f"--net=/run/netns/n{node}", "nft", rule)
+
+    def host(self, node, wire="data"):
+        subnet = {"data": 0, "mgmt": 1}[wire]
+        return f"fd77:{subnet}::{node}" if self.ipv6 else f"10.77.{subnet}.{node}"
+
+    def endpoint(self, node, wire="data"):
+        host, port = self.host(node, wire), {"data": 5405, "mgmt": 5406}[wire]
+        return f"[{host}]:{port}" if self.ipv6 else f"{host}:{port}"
+
+    def link(self, node, state, wires=("data", "mgmt")):
+        """Pulls (state "down") or plugs ("up") a node's cables, as seen by the node itself."""
+        for wire in wires:
+            command("ip", "-n", f"n{node}", "link", "set", wire, state)
+            if state == "up" and self.ipv6:  # The kernel forgot the addresses of the link.
+                address = f"{self.host(node, wire)}/64"
+                command("ip", "-n", f"n{node}", "addr", "replace", address, "dev", wire, "nodad")
+
+    def drop(self, node, rule):
+        """Lets a node lose what it receives and the rule of nft matches; "" means everything."""
+        self._nft(node, f"add rule inet faults in {rule} drop")
+
+    def lose(self, node, percent):
+        self.drop(node, f"iifname data numgen random mod 100 < {percent}")
+
+    def cut(self, from_node, to_node):
+        """One way: to_node hears from_node no more, on no wire."""
+        family = "ip6" if self.ipv6 else "ip"
+        for wire in ("data", "mgmt"):
+            self.drop(to_node, f"{family} saddr {self.host(from_node, wire)}")
+
+    def split(self, left, right):
+        for a in left:
+            for b in right:
+                self.cut(a, b)
+                self.cut(b, a)
+
+    def heal(self, nodes):
+        for node in nodes:
+            self._nft(node, "flush chain inet faults in")
