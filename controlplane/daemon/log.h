@@ -1,0 +1,39 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "config/config.h"
+#include "ipc/base/time_ns.h"
+
+namespace phalanx::controlplane {
+
+/// One logger a folder, all to stderr: "2026-01-31T10:00:00.123456 info  membership: view installed
+/// view=17 members=3". Event first, then key=value.
+void set_up_logging(config::LogLevel level);
+
+/// The logger of that name; made on first use.
+[[nodiscard]] spdlog::logger& log(const std::string& name);
+
+/// Lets a line about one subject through once in an interval, so that a peer cannot fill the disk.
+class LogLimit {
+ public:
+  explicit LogLimit(TimeNs interval) : interval_(interval) {}
+
+  /// True when the line may be written now. `suppressed` becomes how many were not since the last.
+  [[nodiscard]] bool pass(std::uint64_t subject, TimeNs now, std::uint64_t& suppressed);
+
+ private:
+  struct Entry {
+    TimeNs next = 0;
+    std::uint64_t suppressed = 0;
+  };
+  static constexpr std::size_t kSubjectsMax = 1024;
+  TimeNs interval_;
+  std::unordered_map<std::uint64_t, Entry> entries_;
+};
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,149 @@
+#include "controlplane/daemon/management.h"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+namespace phalanx::controlplane {
+namespace {
+
+constexpr std::uint32_t kObituaryRepeats = 2;
+constexpr TimeNs kObituaryGap = 3 * kMillisecond;
+constexpr int kDatagramsPerTurn = 64;
+
+std::vector<NodeId> ids_of(const std::vector<config::ClusterNode>& nodes) {
+  std::vector<NodeId> ids;
+  for (const config::ClusterNode& node : nodes) ids.push_back(node.id);
+  return ids;
+}
+
+std::string_view text_of(wire::ManagementFault fault) noexcept {
+  switch (fault) {
+    case wire::ManagementFault::Malformed:
+      return "it is not a management datagram";
+    case wire::ManagementFault::Version:
+      return "another protocol version";
+    case wire::ManagementFault::Key:
+      return "another cluster key";
+    case wire::ManagementFault::Tag:
+      return "changed on its way, or forged";
+  }
+  return "corrupt";
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Management>, Error> Management::open(EventLoop& loop, Options options,
+                                                              wire::ManagementSeal seal,
+                                                              Handlers handlers) {
+  const std::string attempted =
+      "cannot use the management address " + config::to_string(options.own);
+  Fd fd(socket(options.own.is_ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+               0));
+  if (!fd) return fail(system_error(attempted, "socket", errno));
+  const SocketAddress address = to_socket_address(options.own);
+  if (bind(fd.get(), address.get(), address.length) != 0) {
+    return fail(system_error(attempted, "bind", errno,
+                             errno == EADDRINUSE
+                                 ? "another process has that port: give node.management another one"
+                                 : "give node.management an address of this host"));
+  }
+  return std::unique_ptr<Management>(new Management(loop, std::move(options), std::move(fd),
+                                                    std::move(seal), std::move(handlers)));
+}
+
+Management::Management(EventLoop& loop, Options options, Fd fd, wire::ManagementSeal seal,
+                       Handlers handlers)
+    : options_(std::move(options)),
+      fd_(std::move(fd)),
+      seal_(std::move(seal)),
+      handlers_(std::move(handlers)),
+      book_(ids_of(options_.peers), options_.config_hash),
+      repeat_(loop, [this] {
+        send_to_all(obituary_);
+        if (--obituary_repeats_ > 0) repeat_.arm(monotonic_now() + kObituaryGap);
+      }) {
+  for (const config::ClusterNode& peer : options_.peers) {
+    if (peer.management) peers_.push_back(to_socket_address(*peer.management));
+  }
+  watch_ = Watch(loop, fd_.get(), EPOLLIN, [this](std::uint32_t) { receive(); });
+}
+
+void Management::vouch(const BootId& worker, bool link_up) {
+  send_to_all(seal_.seal({.kind = wire::ManagementKind::Vouch,
+                          .sealer = options_.self,
+                          .counter = ++counter_,
+                          .worker = worker,
+                          .config_hash = options_.config_hash,
+                          .link_up = link_up}));
+}
+
+void Management::send_obituary(std::span<const std::byte> obituary) {
+  obituary_.assign(obituary.begin(), obituary.end());
+  send_to_all(obituary_);
+  obituary_repeats_ = kObituaryRepeats;
+  repeat_.arm(monotonic_now() + kObituaryGap);
+}
+
+void Management::send_to_all(std::span<const std::byte> datagram) {
+  for (const SocketAddress& peer : peers_) {
+    // What the kernel refuses now (no route, a full queue) is lost like any datagram.
+    (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, peer.get(),
+                 peer.length);
+  }
+}
+
+void Management::receive() {
+  std::array<std::byte, 2048> bytes;
+  for (int i = 0; i < kDatagramsPerTurn; ++i) {
+    const ssize_t length = recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (length < 0 && errno == ECONNREFUSED) continue;  // ICMP of an earlier send: a hint, no more.
+    if (length < 0) return;
+    take(std::span(bytes).first(static_cast<std::size_t>(length)));
+  }
+}
+
+void Management::take(std::span<const std::byte> datagram) {
+  const auto message = seal_.open(datagram);
+  if (!message) return refuse(message.error());
+  const TimeNs now = monotonic_now();
+  const BookVerdict verdict = book_.judge(*message, now);
+  std::uint64_t suppressed = 0;
+  switch (verdict) {
+    case BookVerdict::Vouched:
+      return handlers_.on_vouch(message->sealer.node);
+    case BookVerdict::LinkDown:
+      return handlers_.on_link_down(message->sealer.node);
+    case BookVerdict::Dead:
+      return handlers_.on_dead(message->sealer);
+    case BookVerdict::OtherConfig:
+      if (limit_.pass(message->sealer.node, now, suppressed)) {
+        log("management")
+            .warn(
+                "peer kept out node={} reason=\"its cluster configuration differs\" "
+                "its_hash={:016x} "
+                "our_hash={:016x} suppressed={}",
+                message->sealer.node, message->config_hash, options_.config_hash, suppressed);
+      }
+      return;
+    case BookVerdict::Stranger:
+    case BookVerdict::Replayed:
+      if (limit_.pass(std::uint64_t{1} << 32 | message->sealer.node, now, suppressed)) {
+        log("management")
+            .warn("datagram dropped node={} reason=\"{}\" suppressed={}", message->sealer.node,
+                  to_string(verdict), suppressed);
+      }
+      return;
+  }
+}
+
+void Management::refuse(wire::ManagementFault fault) {
+  std::uint64_t suppressed = 0;
+  const auto subject = std::uint64_t{2} << 32 | static_cast<std::uint64_t>(fault);
+  if (!limit_.pass(subject, monotonic_now(), suppressed)) return;
+  log("management")
+      .warn("datagram dropped reason=\"{}\" suppressed={}", text_of(fault), suppressed);
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "config/config.h"
+#include "controlplane/daemon/event_loop.h"
+#include "controlplane/daemon/log.h"
+#include "controlplane/daemon/peer_book.h"
+#include "controlplane/daemon/socket_address.h"
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "transport/wire/management.h"
+
+namespace phalanx::controlplane {
+
+/// The control planes' own way to each other: kernel UDP on the management addresses. Carries no
+/// decisions, only proof of life and of death, so that the data path can be judged quickly.
+class Management {
+ public:
+  struct Options {
+    Member self;  ///< The node, and this control plane's own boot id.
+    config::Endpoint own;
+    std::vector<config::ClusterNode> peers;  ///< Those without a management address are skipped.
+    std::uint64_t config_hash = 0;
+  };
+  struct Handlers {
+    std::function<void(NodeId)> on_vouch;
+    std::function<void(NodeId)> on_link_down;
+    std::function<void(Member)> on_dead;  ///< May name this node itself.
+  };
+
+  [[nodiscard]] static Expected<std::unique_ptr<Management>, Error> open(EventLoop& loop,
+                                                                         Options options,
+                                                                         wire::ManagementSeal seal,
+                                                                         Handlers handlers);
+
+  /// Tells every peer that the worker lives, or that this node's link is down.
+  void vouch(const BootId& worker, bool link_up);
+
+  /// Tells every peer that a worker of this node is dead: at once, and twice again soon, since
+  /// datagrams get lost.
+  void send_obituary(std::span<const std::byte> obituary);
+
+  [[nodiscard]] const PeerBook& book() const noexcept { return book_; }
+
+ private:
+  Management(EventLoop& loop, Options options, Fd fd, wire::ManagementSeal seal, Handlers handlers);
+  void send_to_all(std::span<const std::byte> datagram);
+  void receive();
+  void take(std::span<const std::byte> datagram);
+  void refuse(wire::ManagementFault fault);
+
+  Options options_;
+  Fd fd_;
+  wire::ManagementSeal seal_;
+  Handlers handlers_;
+  PeerBook book_;
+  LogLimit limit_{60 * kSecond};
+  std::vector<SocketAddress> peers_;
+  std::uint64_t counter_ = 0;
+  std::vector<std::byte> obituary_;
+  std::uint32_t obituary_repeats_ = 0;
+  Timer repeat_;
+  Watch watch_;
+};
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,68 @@
+#include "controlplane/daemon/peer_book.h"
+
+#include <algorithm>
+
+namespace phalanx::controlplane {
+
+std::string_view to_string(BookVerdict verdict) noexcept {
+  switch (verdict) {
+    case BookVerdict::Vouched:
+      return "vouched";
+    case BookVerdict::LinkDown:
+      return "link down";
+    case BookVerdict::Dead:
+      return "dead";
+    case BookVerdict::Stranger:
+      return "stranger";
+    case BookVerdict::Replayed:
+      return "replayed";
+    case BookVerdict::OtherConfig:
+      return "other configuration";
+  }
+  return "corrupt";
+}
+
+PeerBook::PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash)
+    : config_hash_(config_hash) {
+  for (const NodeId node : peers) peers_.emplace(node, Peer{});
+}
+
+const PeerBook::Peer* PeerBook::find(NodeId node) const {
+  const auto found = peers_.find(node);
+  return found == peers_.end() ? nullptr : &found->second;
+}
+
+BookVerdict PeerBook::judge(const wire::ManagementMessage& message, TimeNs now) {
+  // An obituary may come from anybody, many times: only the process that drew the boot id could
+  // seal it, and that id is never used again. What it says stays true.
+  if (message.kind == wire::ManagementKind::Obituary) {
+    return message.sealer.boot == message.worker ? BookVerdict::Dead : BookVerdict::Stranger;
+  }
+  const auto found = peers_.find(message.sealer.node);
+  if (found == peers_.end()) return BookVerdict::Stranger;
+  return judge_vouch(found->second, message, now);
+}
+
+BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& message, TimeNs now) {
+  const BootId& boot = message.sealer.boot;
+  if (boot == peer.control_plane) {
+    if (message.counter <= peer.counter) return BookVerdict::Replayed;
+  } else {
+    if (std::find(peer.retired.begin(), peer.retired.end(), boot) != peer.retired.end()) {
+      return BookVerdict::Replayed;
+    }
+    if (!peer.control_plane.is_none()) {
+      peer.retired[peer.retired_next++ % peer.retired.size()] = peer.control_plane;
+    }
+    peer.control_plane = boot;
+  }
+  peer.counter = message.counter;
+  peer.config_hash = message.config_hash;
+  if (message.config_hash != config_hash_) return BookVerdict::OtherConfig;
+  peer.worker = message.worker;
+  peer.link_up = message.link_up;
+  peer.vouched_at = now;
+  return message.link_up ? BookVerdict::Vouched : BookVerdict::LinkDown;
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/fd.h"
+
+namespace phalanx::controlplane {
+
+/// Starts a program in a session of its own, so that neither a terminal's Ctrl-C nor our death
+/// reaches it. It keeps our stderr (its log), reads nothing, and has no blocked signals.
+[[nodiscard]] Expected<pid_t, Error> spawn_detached(const std::string& program,
+                                                    const std::vector<std::string>& arguments);
+
+/// A descriptor that becomes readable when the process ends. Race-free: names this process for
+/// ever.
+[[nodiscard]] Expected<Fd, Error> open_process(pid_t pid);
+
+/// Collects the process if it was our child and has ended. Says how it ended ("signal 9", "exit
+/// 2"), or is empty when that is not known.
+[[nodiscard]] std::string reap(pid_t pid);
+
+/// "phalanx-dataplane" beside our own program, or in the neighbouring folder of a build tree.
+[[nodiscard]] std::string find_data_plane();
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,139 @@
+#include "controlplane/daemon/state_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "ipc/base/fd.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 512;
+
+/// CRC-32 (IEEE), bit by bit: the file has some 60 bytes.
+std::uint32_t crc32(std::string_view text) noexcept {
+  std::uint32_t crc = ~std::uint32_t{0};
+  for (const char c : text) {
+    crc ^= static_cast<std::uint8_t>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0xEDB88320U & (~(crc & 1) + 1));
+  }
+  return ~crc;
+}
+
+std::string format(NodeId node, std::uint64_t reserved) {
+  std::string text = "phalanx-state 1\nnode " + std::to_string(node) + "\nsequence " +
+                     std::to_string(reserved) + "\n";
+  std::array<char, 32> sum{};
+  std::snprintf(sum.data(), sum.size(), "checksum %08" PRIx32 "\n", crc32(text));
+  return text + sum.data();
+}
+
+struct Content {
+  NodeId node = 0;
+  std::uint64_t reserved = 0;
+};
+
+/// Empty unless the text is, byte by byte, what format() writes.
+std::optional<Content> parse(const std::string& text) {
+  Content content;
+  if (std::sscanf(text.c_str(), "phalanx-state 1\nnode %" SCNu32 "\nsequence %" SCNu64,
+                  &content.node, &content.reserved) != 2) {
+    return std::nullopt;
+  }
+  if (text != format(content.node, content.reserved)) return std::nullopt;
+  return content;
+}
+
+std::string remedy_of(int error, const std::string& directory) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space there, or set node.state_directory to another file system";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "let this user write to " + directory + " (chown), or set node.state_directory";
+    case ENOENT:
+      return "create " + directory + ", or set node.state_directory";
+    default:
+      return "mend the file system, or set node.state_directory";
+  }
+}
+
+}  // namespace
+
+Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId node) {
+  StateFile state(directory, directory + "/node" + std::to_string(node) + ".state", node);
+  const Fd fd(::open(state.path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno != ENOENT) {
+    return fail(system_error("cannot read the state file " + state.path_, "open", errno,
+                             remedy_of(errno, directory)));
+  }
+  if (fd) {
+    std::string text(kFileBytesMax, '\0');
+    const ssize_t bytes = ::read(fd.get(), text.data(), text.size());
+    if (bytes < 0) {
+      return fail(system_error("cannot read the state file " + state.path_, "read", errno,
+                               remedy_of(errno, directory)));
+    }
+    text.resize(static_cast<std::size_t>(bytes));
+    const auto content = parse(text);
+    if (!content || content->node != node) {
+      return fail(Error{
+          .code = ExitCode::Failed,
+          .attempted = "cannot use the state file " + state.path_,
+          .observed = content ? "it belongs to node " + std::to_string(content->node) +
+                                    ", this is node " + std::to_string(node)
+                              : "its checksum does not match its content",
+          .remedy =
+              "restore it from a copy (an older one will do), or delete it: the view sequence "
+              "then starts again from what the peers have seen"});
+    }
+    state.reserved_ = content->reserved;
+  }
+  // A node that can not reserve must not join: say so now, and not at the first view.
+  if (auto done = state.write(state.reserved_); !done) return fail(std::move(done.error()));
+  return state;
+}
+
+Expected<void, Error> StateFile::reserve(std::uint64_t sequence) {
+  if (sequence <= reserved_) return {};
+  return write((sequence / kBlock + 1) * kBlock);
+}
+
+Expected<void, Error> StateFile::write(std::uint64_t reserved) {
+  const std::string attempted = "cannot write the state file " + path_;
+  const std::string fresh = path_ + ".new";
+  const std::string text = format(node_, reserved);
+  const auto failed = [&](const char* call) {
+    const int error = errno;
+    ::unlink(fresh.c_str());
+    return fail(system_error(attempted, call, error, remedy_of(error, directory_)));
+  };
+
+  Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return failed("open");
+  const ssize_t written = ::write(fd.get(), text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size())) {
+    if (written >= 0) errno = ENOSPC;  // A short write to a file: the next one would say so.
+    return failed("write");
+  }
+  if (fsync(fd.get()) != 0) return failed("fsync");
+  if (::rename(fresh.c_str(), path_.c_str()) != 0) return failed("rename");
+  const Fd directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return failed("open directory");
+  if (fsync(directory.get()) != 0) return failed("fsync directory");
+  reserved_ = reserved;
+  return {};
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,86 @@
+#include "controlplane/daemon/peer_book.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace phalanx::controlplane {
+namespace {
+
+constexpr std::uint64_t kHash = 77;
+constexpr std::array<NodeId, 2> kPeers{2, 3};
+
+BootId boot(std::uint8_t value) {
+  BootId id;
+  id.bytes[0] = value;
+  return id;
+}
+
+wire::ManagementMessage vouch(NodeId node, std::uint8_t process, std::uint64_t counter) {
+  return {.kind = wire::ManagementKind::Vouch,
+          .sealer = {node, boot(process)},
+          .counter = counter,
+          .worker = boot(200),
+          .config_hash = kHash,
+          .link_up = true};
+}
+
+TEST(PeerBook, TakesAVouchOnlyOnce) {
+  PeerBook book(kPeers, kHash);
+
+  EXPECT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
+  EXPECT_EQ(book.judge(vouch(2, 1, 5), 20), BookVerdict::Replayed);
+  EXPECT_EQ(book.judge(vouch(2, 1, 4), 30), BookVerdict::Replayed);
+
+  EXPECT_EQ(book.find(2)->vouched_at, 10U);
+}
+
+TEST(PeerBook, FollowsARestartedControlPlaneAndNeverGoesBack) {
+  PeerBook book(kPeers, kHash);
+  ASSERT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
+
+  EXPECT_EQ(book.judge(vouch(2, 9, 1), 20), BookVerdict::Vouched);
+  EXPECT_EQ(book.judge(vouch(2, 1, 6), 30), BookVerdict::Replayed);
+
+  EXPECT_EQ(book.find(2)->control_plane, boot(9));
+}
+
+TEST(PeerBook, ListensToConfiguredPeersOnly) {
+  PeerBook book(kPeers, kHash);
+
+  EXPECT_EQ(book.judge(vouch(7, 1, 1), 10), BookVerdict::Stranger);
+}
+
+TEST(PeerBook, KeepsAnotherConfigurationOutAndRemembersItsHash) {
+  PeerBook book(kPeers, kHash);
+  wire::ManagementMessage message = vouch(3, 1, 1);
+  message.config_hash = 78;
+
+  EXPECT_EQ(book.judge(message, 10), BookVerdict::OtherConfig);
+
+  EXPECT_EQ(book.find(3)->config_hash, 78U);
+  EXPECT_EQ(book.find(3)->vouched_at, 0U);
+}
+
+TEST(PeerBook, TellsALinkThatIsDownFromAVouch) {
+  PeerBook book(kPeers, kHash);
+  wire::ManagementMessage message = vouch(3, 1, 1);
+  message.link_up = false;
+
+  EXPECT_EQ(book.judge(message, 10), BookVerdict::LinkDown);
+}
+
+// Only the dead process itself could seal it, so a copy is as true as the first one.
+TEST(PeerBook, BelievesAnObituaryHoweverOftenItComes) {
+  PeerBook book(kPeers, kHash);
+  wire::ManagementMessage message{
+      .kind = wire::ManagementKind::Obituary, .sealer = {2, boot(200)}, .worker = boot(200)};
+
+  EXPECT_EQ(book.judge(message, 10), BookVerdict::Dead);
+  EXPECT_EQ(book.judge(message, 20), BookVerdict::Dead);
+  message.worker = boot(201);
+  EXPECT_EQ(book.judge(message, 30), BookVerdict::Stranger);
+}
+
+}  // namespace
+}  // namespace phalanx::controlplane
