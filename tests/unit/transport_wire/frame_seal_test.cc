@@ -1,0 +1,194 @@
+#include "transport/wire/frame_seal.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/transport_wire/samples.h"
+
+namespace phalanx::wire {
+namespace {
+
+const std::vector<Member> kMembers = {{1, samples::boot(1)}, {2, samples::boot(2)}};
+
+/// A node with its keys, sealing and opening.
+struct Node {
+  explicit Node(std::size_t rank, std::string_view cluster = "c", Member as = {})
+      : self(as.node != 0 ? as : kMembers[rank]),
+        keys({.cipher = Cipher::OpenSsl, .self = self, .lanes = 2, .nodes = {1, 2, 3}},
+             insecure_cluster_key(cluster)),
+        sealer(keys),
+        opener(keys) {}
+
+  std::vector<std::byte> data(LaneId lane = 0) {
+    std::vector<std::byte> frame(1500);
+    frame.resize(sealer.seal_data(FrameType::Ordered, lane, 640, payload, frame));
+    return frame;
+  }
+  std::vector<std::byte> control(const BootId& receiver) {
+    std::vector<std::byte> frame(1500);
+    frame.resize(sealer.seal_control(0, receiver, payload, frame));
+    return frame;
+  }
+  FrameVerdict receive(std::span<const std::byte> frame) {
+    checked = opener.check(frame);
+    if (checked.verdict != FrameVerdict::Good) return checked.verdict;
+    opened.assign(checked.sealed.size(), std::byte{0});
+    (void)opener.open(checked, opened.data());
+    return checked.verdict;
+  }
+
+  Member self;
+  KeyTable keys;
+  FrameSealer sealer;
+  FrameOpener opener;
+  std::vector<std::byte> payload = std::vector<std::byte>(100, std::byte{0x5a});
+  CheckedFrame checked;
+  std::vector<std::byte> opened;
+};
+
+struct TwoNodes : ::testing::Test {
+  void SetUp() override {
+    one.keys.install(samples::view(1), kMembers);
+    two.keys.install(samples::view(1), kMembers);
+  }
+  Node one{0};
+  Node two{1};
+};
+
+using FrameSeal = TwoNodes;
+
+TEST_F(FrameSeal, CarriesDataFromOneMemberToAnother) {
+  ASSERT_EQ(two.receive(one.data(1)), FrameVerdict::Good);
+
+  EXPECT_EQ(two.opened, one.payload);
+  EXPECT_EQ(two.checked.header.position, 640U);
+  EXPECT_EQ(two.checked.header.lane, 1);
+  EXPECT_EQ(two.checked.sender(), one.self);
+  EXPECT_EQ(two.checked.key->use, KeyUse::View);
+}
+
+TEST_F(FrameSeal, CarriesControlFromAStrangerWithTheClusterKey) {
+  ASSERT_EQ(two.receive(one.control(two.self.boot)), FrameVerdict::Good);
+  EXPECT_TRUE(two.checked.guessed);
+  EXPECT_TRUE(two.checked.addressed);
+  EXPECT_EQ(two.checked.sender(), one.self);
+
+  ASSERT_EQ(two.receive(one.control(BootId{})), FrameVerdict::Good);
+  EXPECT_FALSE(two.checked.guessed);
+  EXPECT_FALSE(two.checked.addressed);
+  EXPECT_EQ(two.opened, one.payload);
+}
+
+TEST_F(FrameSeal, TakesEachFrameOnce) {
+  const auto data = one.data();
+  const auto hello = one.control(BootId{});
+  EXPECT_EQ(two.receive(data), FrameVerdict::Good);
+  EXPECT_EQ(two.receive(hello), FrameVerdict::Good);
+
+  EXPECT_EQ(two.receive(data), FrameVerdict::Replayed);
+  EXPECT_EQ(two.receive(hello), FrameVerdict::Replayed);
+}
+
+TEST_F(FrameSeal, RefusesAFrameThatWasCutOrChangedAnywhere) {
+  for (auto frame : {one.data(), one.control(two.self.boot), one.control(BootId{})}) {
+    for (std::size_t length = 0; length < frame.size(); ++length) {
+      two.keys.begin_turn();
+      EXPECT_NE(two.receive(std::span(frame).first(length)), FrameVerdict::Good) << length;
+    }
+    for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
+      two.keys.begin_turn();
+      frame[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+      EXPECT_NE(two.receive(frame), FrameVerdict::Good) << bit;
+      frame[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    }
+    two.keys.begin_turn();
+    EXPECT_EQ(two.receive(frame), FrameVerdict::Good);
+  }
+}
+
+TEST_F(FrameSeal, TellsWhyAFrameIsNotForIt) {
+  auto other_version = one.data();
+  other_version[1] = std::byte{9};
+  EXPECT_EQ(two.receive(other_version), FrameVerdict::OtherVersion);
+
+  EXPECT_EQ(one.receive(one.data()), FrameVerdict::OwnNode);
+  EXPECT_EQ(two.receive(one.control(samples::boot(77))), FrameVerdict::OtherReceiver);
+
+  Node stranger(0, "c", {9, samples::boot(9)});
+  stranger.keys.install(samples::view(1), kMembers);
+  EXPECT_EQ(two.receive(stranger.data()), FrameVerdict::UnknownSender);
+  EXPECT_EQ(two.receive(stranger.control(BootId{})), FrameVerdict::UnknownSender);
+
+  Node elsewhere(0, "another cluster");
+  elsewhere.keys.install(samples::view(1), kMembers);
+  EXPECT_EQ(two.receive(elsewhere.data()), FrameVerdict::UnknownKey);
+  EXPECT_EQ(two.receive(elsewhere.control(BootId{})), FrameVerdict::UnknownKey);
+
+  one.keys.install(samples::view(2), kMembers);
+  EXPECT_EQ(two.receive(one.data()), FrameVerdict::UnknownKey);
+}
+
+TEST_F(FrameSeal, RecognisesFramesOfTheViewThatIsBeingMade) {
+  one.keys.install(samples::view(2), kMembers);
+  const auto before = one.data();
+  const auto after = one.data();
+
+  two.keys.prepare(samples::view(2), kMembers);
+  ASSERT_EQ(two.receive(before), FrameVerdict::Good);
+  EXPECT_EQ(two.checked.key->use, KeyUse::NextView);
+
+  // Installing it keeps what was marked as taken.
+  two.keys.install(samples::view(2), kMembers);
+  EXPECT_EQ(two.receive(before), FrameVerdict::Replayed);
+  ASSERT_EQ(two.receive(after), FrameVerdict::Good);
+  EXPECT_EQ(two.checked.key->use, KeyUse::View);
+}
+
+TEST_F(FrameSeal, NeverUsesANonceTwiceUnderOneKey) {
+  const auto first = decode(one.data());
+  one.keys.install(samples::view(2), kMembers);
+  (void)one.data();
+  one.keys.install(samples::view(1), kMembers);
+  const auto again = decode(one.data());
+
+  EXPECT_EQ(first->key_tag, again->key_tag);
+  EXPECT_LT(first->counter, again->counter);
+}
+
+// Deriving a key for a stranger costs microseconds, so a turn bears only so many of them.
+TEST_F(FrameSeal, GuessesAFewStrangersATurn) {
+  const auto hello = one.control(BootId{});
+  for (int i = 0; i < 100; ++i) {
+    auto forged = hello;
+    forged[12] ^= static_cast<std::byte>(i + 1);
+    EXPECT_EQ(two.receive(forged), FrameVerdict::UnknownKey);
+  }
+  EXPECT_EQ(two.receive(hello), FrameVerdict::UnknownKey);
+
+  two.keys.begin_turn();
+
+  EXPECT_EQ(two.receive(hello), FrameVerdict::Good);
+}
+
+TEST_F(FrameSeal, ForgetsTheIncarnationThatWasUnusedForLongest) {
+  std::vector<std::unique_ptr<Node>> incarnations;
+  for (std::uint8_t i = 0; i < 6; ++i) {
+    incarnations.push_back(std::make_unique<Node>(0, "c", Member{1, samples::boot(100 + i)}));
+    EXPECT_EQ(two.receive(incarnations.back()->control(BootId{})), FrameVerdict::Good);
+    EXPECT_TRUE(two.checked.guessed);
+    // The first one goes on talking, so it is never the one that is forgotten.
+    EXPECT_EQ(two.receive(incarnations.front()->control(BootId{})), FrameVerdict::Good);
+    EXPECT_FALSE(two.checked.guessed);
+  }
+}
+
+TEST_F(FrameSeal, SaysEveryVerdictInWords) {
+  for (std::size_t i = 0; i < kFrameVerdicts; ++i) {
+    EXPECT_NE(to_string(static_cast<FrameVerdict>(i)), "corrupt");
+  }
+}
+
+}  // namespace
+}  // namespace phalanx::wire

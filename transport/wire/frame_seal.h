@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "ipc/base/ids.h"
+#include "transport/wire/header.h"
+#include "transport/wire/key_table.h"
+
+namespace phalanx::wire {
+
+/// Data frame: header (32), sealed payload, tag (16).
+/// Control frame: header, sender's boot id (16), receiver's boot id (16; zero: whoever hears it),
+/// sealed fragment, tag. All before the sealed part is the AEAD's associated data.
+inline constexpr std::size_t kControlPrefixBytes = 32;
+inline constexpr std::size_t kControlOverheadBytes = kOverheadBytes + kControlPrefixBytes;
+
+[[nodiscard]] constexpr std::uint32_t nonce_space(LaneId lane, bool control) noexcept {
+  return static_cast<std::uint32_t>(lane) << 1 | (control ? 1U : 0U);
+}
+
+/// Writes sealed frames into memory of the caller (a transport's buffer). One thread.
+class FrameSealer {
+ public:
+  explicit FrameSealer(KeyTable& keys) noexcept : keys_(keys) {}
+
+  /// Seals a data frame for the installed view. Returns its length: payload and kOverheadBytes,
+  /// which must fit `out`.
+  [[nodiscard]] std::size_t seal_data(FrameType type, LaneId lane, Position position,
+                                      std::span<const std::byte> payload,
+                                      std::span<std::byte> out) noexcept;
+
+  /// Seals one fragment. `receiver` is none for a hello and for nothing else. Returns the length.
+  [[nodiscard]] std::size_t seal_control(LaneId lane, const BootId& receiver,
+                                         std::span<const std::byte> fragment,
+                                         std::span<std::byte> out) noexcept;
+
+ private:
+  KeyTable& keys_;
+};
+
+/// Why a frame was dropped; each has a counter.
+enum class FrameVerdict : std::uint8_t {
+  Good,
+  Malformed,      ///< Too short, or not our magic, type or lane.
+  OtherVersion,   ///< Ours, of another protocol version.
+  OwnNode,        ///< Says that we sent it: an echo, or two nodes with one id.
+  UnknownSender,  ///< Not a configured node.
+  UnknownKey,     ///< Another view, incarnation, cluster or cluster key.
+  OtherReceiver,  ///< For an earlier incarnation of this node.
+  Replayed,       ///< Taken already, or older than the window.
+  BadTag,         ///< Changed on its way, or forged.
+};
+inline constexpr std::size_t kFrameVerdicts = 9;
+[[nodiscard]] std::string_view to_string(FrameVerdict verdict) noexcept;
+
+/// A frame that passed every check that needs no cipher. Nothing in it is proven before open().
+struct CheckedFrame {
+  FrameVerdict verdict = FrameVerdict::Malformed;
+  FrameHeader header;
+  PeerKey* key = nullptr;
+  bool guessed = false;   ///< The key is a guess: a boot id that was not heard before.
+  bool addressed = true;  ///< A control frame that names this incarnation.
+  std::span<const std::byte> associated;
+  std::span<const std::byte> sealed;  ///< Without the tag; as long as what open() writes.
+  std::span<const std::byte> tag;
+
+  [[nodiscard]] bool is_control() const noexcept { return header.type == FrameType::Control; }
+  /// Who sealed it. Proven once open() said so.
+  [[nodiscard]] const Member& sender() const noexcept { return key->peer; }
+};
+
+/// The order of checks on receive: check(), then the core's place() with a data frame's header and
+/// sealed.size(), then open() into the place it gave, then the core's accept(). Frame by frame: a
+/// checked frame is opened or dropped before the next one is checked. One thread.
+class FrameOpener {
+ public:
+  explicit FrameOpener(KeyTable& keys) noexcept : keys_(keys) {}
+
+  /// Changes nothing that a forger could profit from.
+  [[nodiscard]] CheckedFrame check(std::span<const std::byte> frame) noexcept;
+
+  /// Opens into `target`, which has room for sealed.size() bytes, and on success marks the counter
+  /// as taken. False: BadTag, and the bytes at `target` are rubbish.
+  [[nodiscard]] bool open(CheckedFrame& frame, std::byte* target) noexcept;
+
+ private:
+  [[nodiscard]] FrameVerdict find_key(std::span<const std::byte> frame, CheckedFrame& out) noexcept;
+
+  KeyTable& keys_;
+};
+
+}  // namespace phalanx::wire
