@@ -37,7 +37,7 @@ struct Command {
 };
 
 /// What the worker tells the control plane.
-enum class EventKind : std::uint8_t {
+enum class WorkerEventKind : std::uint8_t {
   ControlMessage = 1,  ///< sender, message_kind, bytes: a whole message whose tag was right.
   Frozen,              ///< bytes: encoded wire::Report for the attempt of the Freeze.
   Recovered,           ///< view: the attempt. The node holds the cut and all tails.
@@ -49,7 +49,7 @@ enum class EventKind : std::uint8_t {
 };
 
 struct Event {
-  EventKind kind = EventKind::Frozen;
+  WorkerEventKind kind = WorkerEventKind::Frozen;
   std::uint8_t message_kind = 0;
   std::uint32_t token = 0;
   Member sender;

@@ -128,7 +128,7 @@ std::optional<Command> decode_command(std::span<const std::byte> bytes) {
 std::optional<Event> decode_event(std::span<const std::byte> bytes) {
   Reader r(bytes);
   Event e;
-  e.kind = static_cast<EventKind>(r.number<std::uint8_t>());
+  e.kind = static_cast<WorkerEventKind>(r.number<std::uint8_t>());
   e.message_kind = r.number<std::uint8_t>();
   e.token = r.number<std::uint32_t>();
   e.sender = r.member();
@@ -138,7 +138,8 @@ std::optional<Event> decode_event(std::span<const std::byte> bytes) {
   e.uid = r.number<std::uint32_t>();
   e.gid = r.number<std::uint32_t>();
   e.bytes = r.blob();
-  if (!r.good() || e.kind < EventKind::ControlMessage || e.kind > EventKind::Distrust) return {};
+  if (!r.good() || e.kind < WorkerEventKind::ControlMessage || e.kind > WorkerEventKind::Distrust)
+    return {};
   return e;
 }
 

@@ -50,7 +50,7 @@ TEST_F(ControlChannelTest, CarriesCommandsWholeAndInOrder) {
 }
 
 TEST_F(ControlChannelTest, RefusesWhatDoesNotFitAndKeepsWhatDoes) {
-  Event event{.kind = EventKind::ControlMessage, .message_kind = 1, .sender = {2, boot(2)}};
+  Event event{.kind = WorkerEventKind::ControlMessage, .message_kind = 1, .sender = {2, boot(2)}};
   event.bytes.assign(800'000, std::byte{1});
 
   EXPECT_TRUE(worker.post(event));
@@ -79,7 +79,7 @@ TEST_F(ControlChannelTest, RingsOnlyASideThatSaidItSleeps) {
 TEST_F(ControlChannelTest, RingsTheControlPlaneOnceATurn) {
   EXPECT_FALSE(plane.arm());
 
-  worker.post({.kind = EventKind::Installed});
+  worker.post({.kind = WorkerEventKind::Installed});
   EXPECT_FALSE(readable(event_bell.get()));
   worker.ring_if_needed();
 
@@ -109,7 +109,7 @@ TEST_F(ControlChannelTest, ARestartedControlPlaneFindsTheAttemptAndTheRest) {
   plane.store_attempt(std::vector<std::byte>(10, std::byte{1}));
   plane.store_attempt(attempt);
   worker.publish({.written_at = 5, .view = {8, 3, boot(9)}, .members = 2});
-  worker.post({.kind = EventKind::Installed, .view = {8, 3, boot(9)}});
+  worker.post({.kind = WorkerEventKind::Installed, .view = {8, 3, boot(9)}});
 
   auto again = ControlSegment::map(Fd(dup(segment.fd())));
   ASSERT_TRUE(again);
@@ -118,7 +118,7 @@ TEST_F(ControlChannelTest, ARestartedControlPlaneFindsTheAttemptAndTheRest) {
   EXPECT_EQ(next.load_attempt(), attempt);
   ASSERT_TRUE(next.status());
   EXPECT_EQ(next.status()->view.sequence, 8U);
-  EXPECT_EQ(next.take_event()->kind, EventKind::Installed);
+  EXPECT_EQ(next.take_event()->kind, WorkerEventKind::Installed);
   EXPECT_EQ(again->identity().self.node, 3U);
   EXPECT_EQ(again->identity().obituary.size(), 2U);
 }

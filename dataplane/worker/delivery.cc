@@ -1,0 +1,254 @@
+#include "dataplane/worker/delivery.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace phalanx::worker {
+namespace {
+
+constexpr std::uint64_t kTurnBytes = 256 * 1024;  // Then rows and repairs have their turn.
+constexpr std::size_t kLongBytes = 64 * 1024;  // At most so much a turn to one client (DESIGN 3.7).
+constexpr TimeNs kLookAgain = 200 * kMicrosecond;
+
+std::uint8_t event_flags(const core::LocalRecord& record) noexcept {
+  const bool safe = (record.header.flags & core::kRecordSafe) != 0;
+  return static_cast<std::uint8_t>((safe ? shm::kEventSafe : 0) |
+                                   (record.transitional ? shm::kEventTransitional : 0));
+}
+
+shm::MessageEvent message_event(const core::RecordHeader& header) noexcept {
+  return {.group = header.group, .node = header.origin, .client = header.client};
+}
+
+}  // namespace
+
+Delivery::Delivery(NodeId self, LaneId lanes, const SlowClientPolicy& policy, core::Core& core,
+                   PortTable& ports, Submissions& submissions, shm::ControlWorkerEnd& control)
+    : policy_(policy), core_(core), ports_(ports), submissions_(submissions), control_(control) {
+  for (LaneId i = 0; i < lanes; ++i) lanes_.emplace_back(self);
+  touched_.reserve(kClientsMax);
+}
+
+std::size_t Delivery::deliver_turn(TimeNs now) noexcept {
+  std::size_t records = 0;
+  std::uint64_t bytes = 0;
+  wake_at_ = kNever;
+  events_ = 0;
+  for (LaneId id = 0; id < lanes_.size(); ++id) {
+    Lane& lane = lanes_[id];
+    const std::uint64_t before = lane.delivered;
+    std::uint64_t lane_bytes = 0;
+    core::LocalRecord record;
+    while (lane_bytes < kTurnBytes && core_.peek(id, record)) {
+      if (!deliver(id, lane, record, now)) break;
+      lane_bytes += core::record_bytes(record.payload.size());
+      core_.pop(id);
+      ++lane.delivered;
+    }
+    records += lane.delivered - before;
+    bytes += lane_bytes;
+  }
+  if (records > 0 || !touched_.empty()) {
+    publish_touched();
+    control_.count(shm::Counter::RecordsDelivered, records);
+    control_.count(shm::Counter::RecordBytesDelivered, bytes);
+    control_.count(shm::Counter::EventsDelivered, events_);
+  }
+  return records;
+}
+
+bool Delivery::deliver(LaneId id, Lane& lane, const core::LocalRecord& record,
+                       TimeNs now) noexcept {
+  if (record.header.kind != core::RecordKind::App) [[unlikely]] {
+    return deliver_changes(id, lane, record, now);
+  }
+  if (record.payload.size() > kLongBytes) [[unlikely]]
+    return deliver_long(id, lane, record, now);
+  return deliver_message(id, lane, record, now);
+}
+
+bool Delivery::deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record,
+                               TimeNs now) noexcept {
+  const auto members = lane.table.local_members(record.header.group);
+  for (; lane.recipient < members.size(); ++lane.recipient) {
+    ClientPort* port = receiver(members[lane.recipient]);
+    if (port == nullptr) continue;
+    if (port->room == nullptr && port->channel.write_message(message_event(record.header),
+                                                             event_flags(record), record.payload))
+        [[likely]] {
+      touch(*port);
+      ++events_;
+    } else if (!evicted_for(*port, id, now)) {
+      return false;
+    }
+  }
+  lane.recipient = 0;
+  return true;
+}
+
+/// First room at every recipient, then one piece a turn to all of them: the record stays in the
+/// log, and the lane's limit where it is, until the last piece.
+bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record,
+                            TimeNs now) noexcept {
+  const auto members = lane.table.local_members(record.header.group);
+  const std::size_t size = record.payload.size();
+  for (; lane.recipient < members.size(); ++lane.recipient) {
+    ClientPort* port = receiver(members[lane.recipient]);
+    if (port == nullptr) continue;
+    std::byte* room = nullptr;
+    if (port->room == nullptr) {
+      room =
+          port->channel.reserve_event(static_cast<std::uint32_t>(sizeof(shm::MessageEvent) + size));
+    }
+    if (room == nullptr) {
+      if (!evicted_for(*port, id, now)) return false;
+      continue;
+    }
+    const shm::MessageEvent head = message_event(record.header);
+    std::memcpy(room, &head, sizeof head);
+    port->room = room + sizeof head;
+    port->room_lane = id;
+  }
+  const std::size_t piece = std::min(size - lane.copied, kLongBytes);
+  const bool last = lane.copied + piece == size;
+  for (const ClientId member : members) {
+    ClientPort* port = receiver(member);
+    if (port == nullptr || port->room == nullptr || port->room_lane != id) continue;
+    std::memcpy(port->room + lane.copied, record.payload.data() + lane.copied, piece);
+    if (!last) continue;
+    port->channel.commit_event(shm::EventKind::Message, event_flags(record));
+    port->room = nullptr;
+    touch(*port);
+    ++events_;
+  }
+  lane.copied += piece;
+  if (!last) {
+    wake_at_ = 0;
+    return false;
+  }
+  lane.recipient = 0;
+  lane.copied = 0;
+  return true;
+}
+
+bool Delivery::deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) {
+  if (!lane.applied) {
+    lane.changes.clear();
+    lane.table.apply(record, lane.changes);
+    lane.applied = true;
+    lane.step = lane.recipient = 0;
+    if (id == 0 && lane.changes.view) view_ = lane.changes.view;
+  }
+  // Step 0 is for everyone: the transitional event or the node's view. One lane tells of it, the
+  // first.
+  if (lane.step == 0) {
+    if (id == 0 && (lane.changes.transitional || lane.changes.view) && !to_everyone(id, lane, now))
+      return false;
+    lane.step = 1;
+    lane.recipient = 0;
+  }
+  for (; lane.step <= lane.changes.groups.size(); ++lane.step, lane.recipient = 0) {
+    const GroupEvent& event = lane.changes.groups[lane.step - 1];
+    for (; lane.recipient < event.recipients.size(); ++lane.recipient) {
+      ClientPort* port = receiver(event.recipients[lane.recipient]);
+      if (port != nullptr && !write_step(*port, lane) && !evicted_for(*port, id, now)) return false;
+    }
+  }
+  lane.applied = false;
+  lane.step = lane.recipient = 0;
+  return true;
+}
+
+/// By slot, so that clients which come and go while the lane waits are neither told twice nor left
+/// out.
+bool Delivery::to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept {
+  for (; lane.recipient < kClientsMax; ++lane.recipient) {
+    ClientPort* port = ports_.at_slot(lane.recipient);
+    if (port == nullptr || port->state != ClientPort::State::Attached) continue;
+    if (!write_step(*port, lane) && !evicted_for(*port, id, now)) return false;
+  }
+  return true;
+}
+
+bool Delivery::write_step(ClientPort& port, const Lane& lane) noexcept {
+  if (port.room != nullptr) return false;
+  bool written = false;
+  if (lane.step > 0) {
+    written = write_group_event(port, lane.changes.groups[lane.step - 1]);
+  } else if (lane.changes.transitional) {
+    written = port.channel.write_transitional();
+  } else {
+    const NodeViewEvent& v = *lane.changes.view;
+    written = port.channel.write_node_view(v.view.sequence, v.view.representative, v.members,
+                                           v.left, v.joined);
+  }
+  if (!written) return false;
+  touch(port);
+  ++events_;
+  return true;
+}
+
+ClientPort* Delivery::receiver(ClientId id) noexcept {
+  ClientPort* port = ports_.find(id);
+  return port != nullptr && port->state == ClientPort::State::Attached ? port : nullptr;
+}
+
+bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
+  if (port.channel.broken()) {
+    forget(port);  // It lied about what it read: submissions disconnect it.
+    return true;
+  }
+  if (port.room != nullptr &&
+      port.room_lane != lane) {  // Another lane is copying a long message to it.
+    wake_at_ = 0;
+    return false;
+  }
+  if (port.blocked_since == 0) port.blocked_since = now;
+  bool out = now - port.blocked_since >= policy_.patience;
+  if (!out && !policy_.holds_lane) {
+    const core::LaneStatus status = core_.lane_status(lane);
+    out = status.limit < status.received + policy_.room_min;
+  }
+  if (!out) {
+    publish_touched();  // It must see what there is, or it never makes room.
+    wake_at_ = std::min(wake_at_, now + kLookAgain);
+    return false;
+  }
+  forget(port);
+  control_.count(shm::Counter::ClientsEvicted, 1);
+  if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
+  submissions_.leave_all(port, core::LeaveReason::Evicted);
+  return true;
+}
+
+void Delivery::touch(ClientPort& port) noexcept {
+  if (port.touched) return;
+  port.touched = true;
+  port.blocked_since = 0;
+  touched_.push_back(&port);
+}
+
+void Delivery::publish_touched() noexcept {
+  for (ClientPort* port : touched_) {
+    port->touched = false;
+    if (port->channel.publish_events()) ports_.wake(*port);
+  }
+  touched_.clear();
+}
+
+void Delivery::greet(ClientPort& port) noexcept {
+  if (!view_) return;
+  const NodeViewEvent& v = *view_;
+  if (port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, {},
+                                   v.members))
+    touch(port);
+}
+
+void Delivery::forget(ClientPort& port) noexcept {
+  if (port.room != nullptr) port.channel.cancel_event();
+  port.room = nullptr;
+  if (port.touched) std::erase(touched_, &port);
+  port.touched = false;
+}
+
+}  // namespace phalanx::worker

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/core.h"
+#include "dataplane/worker/group_table.h"
+#include "dataplane/worker/port_table.h"
+#include "dataplane/worker/submissions.h"
+
+namespace phalanx::worker {
+
+/// What happens when a client's ring is full. Until then its lane's local delivery pauses, for all
+/// clients of this node: that is how far it may lag beyond its ring.
+struct SlowClientPolicy {
+  TimeNs patience =
+      20 *
+      kMillisecond;  ///< Evicted after so long: a hiccup for `evict`, throttle_max for `throttle`.
+  bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
+  std::uint64_t room_min =
+      0;  ///< `evict`: out as soon as the lane has no more than this room left.
+};
+
+/// The lanes' logs -> client rings: every record is copied to the local members of its group, in
+/// order, and shown once a turn. Record-major: a record is in the cache when it is copied to the
+/// second client. The worker's thread only.
+class Delivery {
+ public:
+  Delivery(NodeId self, LaneId lanes, const SlowClientPolicy& policy, core::Core& core,
+           PortTable& ports, Submissions& submissions, shm::ControlWorkerEnd& control);
+
+  /// One turn, bounded in bytes. Returns the records consumed.
+  std::size_t deliver_turn(TimeNs now) noexcept;
+
+  /// Tells a new client which view there is. True when it was put into the ring.
+  void greet(ClientPort& port) noexcept;
+  /// The client hung up: nothing more is written for it.
+  void forget(ClientPort& port) noexcept;
+
+  /// When a lane waits for a slow client: when to look again. kNever: no lane waits.
+  [[nodiscard]] TimeNs wake_at() const noexcept { return wake_at_; }
+  [[nodiscard]] GroupTable& groups(LaneId lane) noexcept { return lanes_[lane].table; }
+  [[nodiscard]] std::uint64_t delivered(LaneId lane) const noexcept {
+    return lanes_[lane].delivered;
+  }
+
+ private:
+  struct Lane {
+    explicit Lane(NodeId self) noexcept : table(self) {}
+    GroupTable table;
+    GroupChanges changes;  ///< Of the current record, when `applied`.
+    bool applied = false;
+    std::size_t step = 0;       ///< Of the current record: which event is being written,
+    std::size_t recipient = 0;  ///< to whom next,
+    std::size_t copied = 0;     ///< and bytes of a long message that all recipients have.
+    std::uint64_t delivered = 0;
+  };
+
+  bool deliver(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
+  bool deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
+  bool deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
+  bool deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now);
+  bool to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept;
+  bool write_step(ClientPort& port, const Lane& lane) noexcept;
+  bool write_group_event(ClientPort& port, const GroupEvent& event) noexcept;
+  [[nodiscard]] ClientPort* receiver(ClientId id) noexcept;
+  /// The ring is full. True: it is out, go on without it. False: wait, nothing more of this lane
+  /// now.
+  bool evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept;
+  void touch(ClientPort& port) noexcept;
+  void publish_touched() noexcept;
+
+  SlowClientPolicy policy_;
+  core::Core& core_;
+  PortTable& ports_;
+  Submissions& submissions_;
+  shm::ControlWorkerEnd& control_;
+  std::vector<Lane> lanes_;
+  std::vector<ClientPort*> touched_;
+  std::optional<NodeViewEvent> view_;
+  std::uint64_t events_ = 0;
+  TimeNs wake_at_ = kNever;
+};
+
+}  // namespace phalanx::worker

@@ -1,0 +1,219 @@
+#include "dataplane/worker/submissions.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "dataplane/worker/group_id.h"
+#include "ipc/base/bytes.h"
+
+namespace phalanx::worker {
+namespace {
+
+constexpr std::uint32_t kMembershipBytes = 17;  // Beside the name: see group_state.h.
+
+}  // namespace
+
+std::size_t Submissions::take_turn() noexcept {
+  const auto ports = ports_.all();
+  std::size_t taken = 0;
+  first_ = first_ + 1 < ports.size() ? first_ + 1 : 0;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    ClientPort& port = *ports[(first_ + i) % ports.size()];
+    if (port.state == ClientPort::State::Attached || port.state == ClientPort::State::Draining) {
+      taken += take_from(port);
+    }
+    if (port.state == ClientPort::State::Leaving) {
+      port.stuck = !order_leaves(port);
+      if (!port.stuck) port.state = ClientPort::State::Left;
+    }
+    if (port.state == ClientPort::State::Left && port.hung_up) {
+      ports_.remove(port);
+      mailbox_.notify({.kind = MainNotice::Kind::ClientReleased, .port = &port});
+      ++taken;
+      break;  // The list has changed; the others follow next turn.
+    }
+  }
+  return taken;
+}
+
+std::size_t Submissions::take_from(ClientPort& port) noexcept {
+  std::size_t taken = 0;
+  std::uint64_t bytes = 0;
+  shm::Submission submission;
+  Outcome outcome = Outcome::Taken;
+  while (bytes < limits_.turn_bytes && port.channel.peek_submission(submission)) {
+    const std::uint64_t cost = submission.payload.size() + core::kRecordHeaderBytes;
+    outcome = take(port, submission);
+    if (outcome != Outcome::Taken) break;
+    port.channel.pop_submission();
+    bytes += cost;
+    ++taken;
+  }
+  port.stuck = outcome == Outcome::NoRoom;
+  if (taken > 0) {
+    control_.count(shm::Counter::Submitted, taken);
+    control_.count(shm::Counter::SubmittedBytes, bytes);
+    if (port.channel.release_submissions()) ports_.wake(port);
+  }
+  if (outcome == Outcome::Lied || port.channel.broken()) [[unlikely]] {
+    disconnect(port);
+  } else if (port.state == ClientPort::State::Draining) {
+    // A process that shares the dead client's memory must not keep it half-alive for ever.
+    const bool drained = outcome == Outcome::Taken && bytes < limits_.turn_bytes;
+    port.drain_budget -= std::min(port.drain_budget, bytes);
+    if (drained || port.drain_budget == 0) leave_all(port, core::LeaveReason::ClientDied);
+  }
+  return taken;
+}
+
+Submissions::Outcome Submissions::take(ClientPort& port,
+                                       const shm::Submission& submission) noexcept {
+  switch (submission.kind) {
+    case shm::SubmissionKind::Multicast:
+      return multicast(port, submission);
+    case shm::SubmissionKind::Join:
+    case shm::SubmissionKind::Open:
+      return join(port, submission);
+    case shm::SubmissionKind::Leave:
+      return leave(port, submission.group, core::LeaveReason::Asked);
+  }
+  return Outcome::Lied;
+}
+
+Submissions::Outcome Submissions::multicast(ClientPort& port,
+                                            const shm::Submission& submission) noexcept {
+  const std::size_t size = submission.payload.size();
+  if (size > limits_.message_bytes_max) return Outcome::Lied;
+  if (!port.may_publish || port.find(submission.group) == nullptr) [[unlikely]] {
+    control_.count(shm::Counter::SubmissionsRefused, 1);
+    return Outcome::Taken;  // Its join or open was refused, and it was told so.
+  }
+  const LaneId lane = lane_of(submission.group);
+  std::byte* room = core_.reserve(lane, static_cast<std::uint32_t>(size));
+  if (room == nullptr) return Outcome::NoRoom;
+  if (size > 0) std::memcpy(room, submission.payload.data(), size);
+  const bool safe = (submission.flags & shm::kSubmissionSafe) != 0;
+  core_.commit(lane, {.payload_bytes = static_cast<std::uint32_t>(size),
+                      .kind = core::RecordKind::App,
+                      .flags = safe ? core::kRecordSafe : std::uint8_t{0},
+                      .client = port.id,
+                      .group = submission.group});
+  return Outcome::Taken;
+}
+
+Submissions::Outcome Submissions::join(ClientPort& port,
+                                       const shm::Submission& submission) noexcept {
+  std::array<std::byte, 4 + kGroupNameBytesMax> payload;
+  const std::size_t name_bytes = submission.payload.size();
+  if (name_bytes > kGroupNameBytesMax) return Outcome::Lied;
+  store_le<std::uint32_t>(payload.data(), port.pid);
+  if (name_bytes > 0) std::memcpy(payload.data() + 4, submission.payload.data(), name_bytes);
+  const std::span name(payload.data() + 4, name_bytes);
+  if (name.empty()) return refuse(port, 0, submission.kind, shm::RefusedReason::Name);
+
+  const GroupId group = group_id(name);
+  const bool joins = submission.kind == shm::SubmissionKind::Join;
+  const PortGroup* known = port.find(group);
+  if (known != nullptr && (joins ? known->joined : known->opened)) return Outcome::Taken;
+  if (!(joins ? port.may_subscribe : port.may_publish)) {
+    return refuse(port, group, submission.kind, shm::RefusedReason::Access);
+  }
+  const std::uint64_t state_bytes = joins ? kMembershipBytes + name_bytes : 0;
+  if ((known == nullptr && port.groups.size() >= kGroupsPerClientMax) ||
+      group_state_bytes_ + state_bytes > limits_.group_state_bytes_max) {
+    return refuse(port, group, submission.kind, shm::RefusedReason::Limit);
+  }
+  if (joins) {
+    const auto size = static_cast<std::uint32_t>(4 + name_bytes);
+    std::byte* room = core_.reserve(lane_of(group), size);
+    if (room == nullptr) return Outcome::NoRoom;
+    std::memcpy(room, payload.data(), size);
+    core_.commit(
+        lane_of(group),
+        {.payload_bytes = size, .kind = core::RecordKind::Join, .client = port.id, .group = group});
+    group_state_bytes_ += state_bytes;
+  }
+  PortGroup& entry = port.find_or_add(group);
+  (joins ? entry.joined : entry.opened) = true;
+  entry.name_bytes = static_cast<std::uint8_t>(name_bytes);
+  return Outcome::Taken;
+}
+
+Submissions::Outcome Submissions::leave(ClientPort& port, GroupId group,
+                                        core::LeaveReason reason) noexcept {
+  PortGroup* entry = port.find(group);
+  if (entry == nullptr || !entry->joined) return Outcome::Taken;
+  std::byte* room = core_.reserve(lane_of(group), 1);
+  if (room == nullptr) return Outcome::NoRoom;
+  *room = static_cast<std::byte>(reason);
+  core_.commit(
+      lane_of(group),
+      {.payload_bytes = 1, .kind = core::RecordKind::Leave, .client = port.id, .group = group});
+  group_state_bytes_ -= kMembershipBytes + entry->name_bytes;
+  entry->joined = false;
+  if (!entry->opened)
+    std::erase_if(port.groups, [&](const PortGroup& g) { return g.group == group; });
+  return Outcome::Taken;
+}
+
+/// Its ring may be full: then it learns of the refusal when it comes to read, or is evicted by
+/// then.
+Submissions::Outcome Submissions::refuse(ClientPort& port, GroupId group, shm::SubmissionKind kind,
+                                         shm::RefusedReason reason) noexcept {
+  if (port.room != nullptr || !port.channel.write_refused(group, kind, reason))
+    return Outcome::NoRoom;
+  control_.count(shm::Counter::SubmissionsRefused, 1);
+  if (port.channel.publish_events()) ports_.wake(port);
+  return Outcome::Taken;
+}
+
+bool Submissions::order_leaves(ClientPort& port) noexcept {
+  while (!port.groups.empty()) {
+    const PortGroup last = port.groups.back();
+    if (last.joined && leave(port, last.group, port.leave_reason) != Outcome::Taken) return false;
+    if (!port.groups.empty() && port.groups.back().group == last.group) port.groups.pop_back();
+  }
+  return true;
+}
+
+void Submissions::hung_up(ClientPort& port) noexcept {
+  port.hung_up = true;
+  if (port.state != ClientPort::State::Attached) return;
+  port.state = ClientPort::State::Draining;
+  const shm::ChannelGeometry& geometry = port.channel.geometry();
+  port.drain_budget = 2 * (geometry.submit_bytes + geometry.submit_bulk_bytes) + limits_.turn_bytes;
+}
+
+void Submissions::leave_all(ClientPort& port, core::LeaveReason reason) noexcept {
+  port.state = ClientPort::State::Leaving;
+  port.leave_reason = reason;
+}
+
+void Submissions::disconnect(ClientPort& port) noexcept {
+  control_.count(shm::Counter::ClientsBad, 1);
+  leave_all(port, core::LeaveReason::ClientDied);
+  if (!port.hung_up) mailbox_.notify({.kind = MainNotice::Kind::HangUp, .port = &port});
+}
+
+bool Submissions::something_waits() noexcept {
+  for (ClientPort* port : ports_.all()) {
+    shm::Submission submission;
+    switch (port->state) {
+      case ClientPort::State::Attached:
+        if (!port->stuck && (port->channel.peek_submission(submission) || port->channel.broken()))
+          return true;
+        break;
+      case ClientPort::State::Draining:
+      case ClientPort::State::Leaving:
+        if (!port->stuck) return true;
+        break;
+      case ClientPort::State::Left:
+        if (port->hung_up) return true;
+        break;
+    }
+  }
+  return false;
+}
+
+}  // namespace phalanx::worker
