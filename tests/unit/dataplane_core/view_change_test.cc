@@ -1,0 +1,116 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/dataplane_core/bench.h"
+
+namespace phalanx::core::testing {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// What was sent before the change is delivered before the new view, at every member that goes
+// along.
+TEST(ViewChange, DeliversTailsBeforeTheNewView) {
+  Bench bench(3);
+  bench.change_view({0, 1, 2});
+  bench.step(50);
+  ASSERT_TRUE(bench.submit(1, "from n2"));  // Not a frame has left yet.
+  ASSERT_TRUE(bench.submit(2, "from n3"));
+
+  bench.change_view({1, 2});
+  bench.step(50);
+
+  EXPECT_EQ(bench[1].delivered, (Texts{"from n2", "from n3"}));
+  EXPECT_EQ(bench[1].seen, bench[2].seen);
+}
+
+TEST(ViewChange, GivesARestartedOrNewMemberTheNewViewOnly) {
+  Bench bench(3);
+  bench.change_view({0, 1});
+  bench.step(50);
+  ASSERT_TRUE(bench.submit(0, "old"));
+  bench.step(50);
+
+  bench.change_view({0, 1, 2});
+  bench.step(50);
+  ASSERT_TRUE(bench.submit(2, "new"));
+  bench.step(50);
+
+  EXPECT_EQ(bench[2].delivered, Texts{"new"});
+  EXPECT_EQ(bench[0].delivered, (Texts{"old", "new"}));
+}
+
+TEST(ViewChange, NeverWaitsForALocalReader) {
+  Bench bench(2);
+  bench.change_view({0, 1});
+  bench.step(50);
+  bench[1].reads = false;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(bench.submit(0, "m" + std::to_string(i)));
+  bench.step(50);
+
+  bench.change_view({0, 1});
+  bench[1].reads = true;
+  bench.step(50);
+
+  EXPECT_EQ(bench[1].delivered, bench[0].delivered);
+  EXPECT_EQ(bench[1].delivered.size(), 5u);
+}
+
+class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};
+
+// Members that go together from view to view deliver the same; every living origin's accepted
+// message is delivered to it exactly once, in order.
+TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
+  const std::uint32_t seed = GetParam();
+  std::mt19937 random(seed);
+  const Sizes sizes{.log = seed % 3 == 0 ? 64u * 1024 : 256u * 1024,
+                    .lanes = static_cast<LaneId>(1 + seed % 2)};
+  Bench bench(4, sizes, seed);
+  bench.change_view({0, 1, 2, 3});
+  bench.drop_percent = static_cast<int>(seed % 4) * 5;
+  bench.overtake_percent = 10;
+  bench.duplicate_percent = 5;
+  std::vector<Texts> sent(4);
+
+  for (int change = 0; change < 12; ++change) {
+    const int turns = static_cast<int>(random() % 60);
+    for (int t = 0; t < turns; ++t) {
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::string text = std::to_string(i) + "." + std::to_string(sent[i].size()) + ".";
+        if (random() % 12 == 0) text.resize(2500, '.');
+        const auto lane = static_cast<LaneId>(i % sizes.lanes);
+        const std::uint8_t flags = random() % 4 == 0 ? kRecordSafe : 0;
+        if (random() % 2 == 0 && bench.submit(i, text, lane, flags)) sent[i].push_back(text);
+      }
+      bench.step();
+    }
+    bench.change_view({0, 1, 2, 3});
+  }
+  bench.drop_percent = 0;
+  bench.step(3000);
+
+  EXPECT_EQ(bench[0].seen.size(), bench[1].seen.size());
+  for (std::size_t i = 0; i < 4; ++i) {
+    Texts own;
+    for (const std::string& s : bench[i].delivered) {
+      if (s.starts_with(std::to_string(i) + ".")) own.push_back(s);
+    }
+    EXPECT_EQ(own, sent[i]) << "node " << i;
+    for (LaneId l = 0; l < sizes.lanes; ++l) {
+      const auto of_lane = [&](std::size_t node) {
+        Texts out;
+        for (const std::string& s : bench[node].seen) {
+          if (s.starts_with(std::to_string(l) + "/")) out.push_back(s);
+        }
+        return out;
+      };
+      EXPECT_EQ(of_lane(0), of_lane(i)) << "node " << i << " lane " << l;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ViewChangeSoak, ::testing::Range(1u, 25u));
+
+}  // namespace
+}  // namespace phalanx::core::testing
