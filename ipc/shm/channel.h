@@ -56,7 +56,9 @@ class WorkerChannel {
 
   // --- Submissions ---
 
-  /// The next submission, or false. Malformed headers make the channel broken().
+  /// The next submission, or false. Malformed headers make the channel broken(). Peek once and keep
+  /// the result while a long payload is copied over several turns: a second peek reads the header
+  /// anew.
   [[nodiscard]] bool peek_submission(Submission& out) noexcept;
   /// Steps over the submission of the last peek. Its bytes stay until release_submissions().
   void pop_submission() noexcept { submit_.pop(); }

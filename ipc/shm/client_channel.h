@@ -1,0 +1,92 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "ipc/shm/bulk_ring.h"
+#include "ipc/shm/channel_layout.h"
+
+namespace phalanx::shm {
+
+/// The client's end of a channel: the mappings of what the worker's end created. Needs libc only.
+/// One thread may send while another receives; open() and close() exclude both. The worker's words
+/// are checked like a stranger's: a data plane gone mad breaks the channel, not the application.
+class ClientChannel {
+ public:
+  ClientChannel() = default;
+  ClientChannel(const ClientChannel&) = delete;
+  ClientChannel& operator=(const ClientChannel&) = delete;
+  ~ClientChannel() { close(); }
+
+  /// Maps a channel. Takes the doorbell; the other descriptors stay with the caller and are not
+  /// needed afterwards. `bulk_fd` is -1 when the geometry has no bulk rings. False leaves errno
+  /// (EPROTO: not a channel of this version) and the object closed.
+  [[nodiscard]] bool open(int memory_fd, int doorbell_fd, int bulk_fd,
+                          const ChannelGeometry& geometry) noexcept;
+  void close() noexcept;
+  /// In a child of fork(): forgets the mappings (they were not inherited) and closes the doorbell.
+  void abandon_after_fork() noexcept;
+  [[nodiscard]] bool is_open() const noexcept { return page_ != nullptr; }
+  [[nodiscard]] const ChannelGeometry& geometry() const noexcept { return geometry_; }
+
+  // --- Sending ---
+
+  [[nodiscard]] std::byte* reserve_submission(std::uint32_t body_bytes) noexcept {
+    return submit_.reserve(body_bytes);
+  }
+  void commit_submission(SubmissionKind kind, std::uint8_t flags) noexcept {
+    submit_.commit(static_cast<std::uint8_t>(kind), flags);
+  }
+  /// Shows what was committed and wakes the worker if it sleeps.
+  void publish_submissions() noexcept {
+    submit_.publish(std::memory_order_seq_cst);
+    if (std::atomic_ref(page_->worker_sleeping).load(std::memory_order_seq_cst) != 0) [[unlikely]]
+      ring_doorbell();
+  }
+  void refresh_room() noexcept { submit_.refresh(); }
+  [[nodiscard]] std::uint64_t room_bytes() const noexcept { return submit_.free_bytes(); }
+
+  // --- Receiving ---
+
+  [[nodiscard]] bool peek_event(BulkRecord& out) noexcept { return delivery_.peek(out); }
+  void pop_event() noexcept { delivery_.pop(); }
+  bool release_events() noexcept { return delivery_.release(); }
+  [[nodiscard]] bool release_is_due() const noexcept { return delivery_.release_is_due(); }
+  /// True when an event waits.
+  bool refresh_events(std::memory_order order = std::memory_order_acquire) noexcept {
+    return delivery_.queued_bytes() != 0 || delivery_.refresh(order);
+  }
+  [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept {
+    return delivery_.queued_bytes();
+  }
+
+  // --- State and sleeping ---
+
+  [[nodiscard]] ChannelState state() const noexcept {
+    return static_cast<ChannelState>(std::atomic_ref(page_->state).load(std::memory_order_seq_cst));
+  }
+  /// Asks to be woken (kWaitsForEvent, kWaitsForRoom). Look once more before sleeping.
+  void wait_for(std::uint32_t bit) noexcept {
+    std::atomic_ref(page_->client_waits).fetch_or(bit, std::memory_order_seq_cst);
+  }
+  /// Takes the wish back. False: the worker has taken it before, so that a byte comes by the
+  /// socket.
+  bool wait_no_more(std::uint32_t bit) noexcept {
+    return (std::atomic_ref(page_->client_waits).fetch_and(~bit, std::memory_order_acq_rel) &
+            bit) != 0;
+  }
+  [[nodiscard]] bool broken() const noexcept { return submit_.broken() || delivery_.broken(); }
+
+ private:
+  void ring_doorbell() noexcept;
+
+  ChannelPage* page_ = nullptr;
+  std::byte* rings_[4] = {};
+  int doorbell_ = -1;
+  ChannelGeometry geometry_{};
+  alignas(64) BulkProducer submit_;
+  alignas(64) BulkConsumer delivery_;
+};
+
+}  // namespace phalanx::shm
