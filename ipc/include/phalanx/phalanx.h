@@ -3,16 +3,17 @@
  * Phalanx: group messaging with one agreed order.
  *
  * A process attaches to the Phalanx of its host with phx_initialize(), joins named groups, and from
- * then on every member of a group, on whichever node, gets the same messages in the same order, with
- * every join, leave and crash at the same place between them. Everything arrives through callbacks,
- * and callbacks run only inside phx_dispatch(): the library has no threads of its own.
+ * then on every member of a group, on whichever node, gets the same messages in the same order,
+ * with every join, leave and crash at the same place between them. Everything arrives through
+ * callbacks, and callbacks run only inside phx_dispatch(): the library has no threads of its own.
  *
  * Losing the data plane: the connection callback gets PHX_EVENT_DISCONNECTED once, the library
  * attaches again by itself whenever it is called (phx_dispatch() or phx_fd() readiness drive it),
  * joins and opens the same groups as a new member, and says PHX_EVENT_ATTACHED. Messages that were
  * accepted and not yet delivered may be lost then; none is ever sent a second time.
  *
- * Needs libc only. Strings are bytes; sizes are bytes; times are milliseconds unless said otherwise.
+ * Needs libc only. Strings are bytes; sizes are bytes; times are milliseconds unless said
+ * otherwise.
  */
 #ifndef PHALANX_PHALANX_H
 #define PHALANX_PHALANX_H
@@ -25,16 +26,13 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
 #define PHX_API __attribute__((visibility("default")))
-#else
-#define PHX_API
-#endif
 
 #define PHX_GROUP_NAME_BYTES_MAX 128
 #define PHX_PARTS_MAX 1024
 
-/** An attachment of this process, from phx_initialize(). 0 never is one. A stale value is told, not crashed on. */
+/** An attachment of this process, from phx_initialize(). 0 never is one. A stale value is told, not
+ * crashed on. */
 typedef uint64_t phx_handle;
 
 /** A group of one handle, from phx_join() or phx_open(). 0 never is one. */
@@ -54,11 +52,11 @@ typedef enum phx_status {
   PHX_DISCONNECTED = 9,   /**< The data plane is gone and the handle was told not to re-attach. */
   PHX_EVICTED = 10,       /**< This client read too slowly and left all its groups. */
   PHX_NOT_SUPPORTED = 11, /**< This version cannot do that. */
-  PHX_INVALID = 12,       /**< An argument makes no sense, or the call is not allowed in a callback. */
-  PHX_NO_MEMORY = 13,     /**< The system has no memory or descriptors left. */
-  PHX_LIMIT = 14,         /**< Too many handles, groups or clients. */
-  PHX_NOT_RUNNING = 15,   /**< Nobody answers on this host for that instance. */
-  PHX_VERSION = 16        /**< The daemon speaks another version of the attach protocol. */
+  PHX_INVALID = 12,   /**< An argument makes no sense, or the call is not allowed in a callback. */
+  PHX_NO_MEMORY = 13, /**< The system has no memory or descriptors left. */
+  PHX_LIMIT = 14,     /**< Too many handles, groups or clients. */
+  PHX_NOT_RUNNING = 15, /**< Nobody answers on this host for that instance. */
+  PHX_VERSION = 16      /**< The daemon speaks another version of the attach protocol. */
 } phx_status;
 
 /** How a message is to be delivered. */
@@ -76,7 +74,7 @@ typedef enum phx_dispatch_mode {
 
 /** Why a member is in a list of phx_group_view. */
 typedef enum phx_reason {
-  PHX_REASON_NONE = 0,        /**< In the list of members. */
+  PHX_REASON_NONE = 0, /**< In the list of members. */
   PHX_REASON_JOINED = 1,
   PHX_REASON_LEFT = 2,        /**< It asked to leave. */
   PHX_REASON_DIED = 3,        /**< Its process ended or detached. */
@@ -94,13 +92,14 @@ typedef struct phx_member {
 } phx_member;
 
 /** Flags of a message or view. */
-#define PHX_FLAG_SAFE 1u         /**< Sent with PHX_SAFE. */
-#define PHX_FLAG_TRANSITIONAL 2u /**< Delivered between two views: maybe not by members that left. */
+#define PHX_FLAG_SAFE 1u /**< Sent with PHX_SAFE. */
+#define PHX_FLAG_TRANSITIONAL \
+  2u /**< Delivered between two views: maybe not by members that left. */
 
 /** One message. Everything in it is valid until the callback returns. */
 typedef struct phx_message {
   phx_group group;
-  const void *data; /**< In place in the delivery ring, 8-byte aligned. Do not write. */
+  const void* data; /**< In place in the delivery ring, 8-byte aligned. Do not write. */
   size_t bytes;
   uint32_t node;   /**< The sender. */
   uint32_t client; /**< The sender. Compare both with phx_local_id() to know your own. */
@@ -110,29 +109,30 @@ typedef struct phx_message {
 /** Who is in a group from here on, and what changed. Valid until the callback returns. */
 typedef struct phx_group_view {
   phx_group group;
-  const char *name; /**< Not NUL-terminated. */
+  const char* name; /**< Not NUL-terminated. */
   size_t name_bytes;
-  const phx_member *members;
+  const phx_member* members;
   size_t member_count;
-  const phx_member *left;
+  const phx_member* left;
   size_t left_count;
-  const phx_member *joined;
+  const phx_member* joined;
   size_t joined_count;
   uint32_t flags; /**< PHX_FLAG_TRANSITIONAL. */
 } phx_group_view;
 
 /**
- * Which nodes form the cluster from here on. With PHX_FLAG_TRANSITIONAL all lists are empty: the old
- * view ends, and what follows up to the next node view comes from the nodes that go on together.
+ * Which nodes form the cluster from here on. With PHX_FLAG_TRANSITIONAL all lists are empty: the
+ * old view ends, and what follows up to the next node view comes from the nodes that go on
+ * together.
  */
 typedef struct phx_node_view {
   uint64_t sequence; /**< Grows with every view, also across restarts. */
   uint32_t representative;
-  const uint32_t *members; /**< Node ids, sorted. */
+  const uint32_t* members; /**< Node ids, sorted. */
   size_t member_count;
-  const uint32_t *left;
+  const uint32_t* left;
   size_t left_count;
-  const uint32_t *joined; /**< A node that restarted is in both lists. */
+  const uint32_t* joined; /**< A node that restarted is in both lists. */
   size_t joined_count;
   uint32_t flags; /**< PHX_FLAG_TRANSITIONAL. */
 } phx_node_view;
@@ -140,40 +140,43 @@ typedef struct phx_node_view {
 /** What happened to the attachment itself. */
 typedef enum phx_event {
   PHX_EVENT_DISCONNECTED = 1, /**< The data plane is gone. All memberships ended without a view. */
-  PHX_EVENT_ATTACHED = 2,     /**< Attached again; the groups are being joined anew. The local id changed. */
-  PHX_EVENT_EVICTED = 3,      /**< Everything queued was delivered; all groups were left. Join again. */
-  PHX_EVENT_SENDABLE = 4,     /**< There is room again after PHX_TRY_AGAIN. */
-  PHX_EVENT_REFUSED = 5       /**< A join or open was refused: see group and status. The group is gone. */
+  PHX_EVENT_ATTACHED =
+      2, /**< Attached again; the groups are being joined anew. The local id changed. */
+  PHX_EVENT_EVICTED = 3,  /**< Everything queued was delivered; all groups were left. Join again. */
+  PHX_EVENT_SENDABLE = 4, /**< There is room again after PHX_TRY_AGAIN. */
+  PHX_EVENT_REFUSED = 5 /**< A join or open was refused: see group and status. The group is gone. */
 } phx_event;
 
 typedef struct phx_connection {
   phx_event event;
-  phx_status status; /**< Of PHX_EVENT_REFUSED: why. Else PHX_OK, PHX_DISCONNECTED or PHX_EVICTED. */
-  phx_group group;   /**< Of PHX_EVENT_REFUSED, else 0. */
+  phx_status
+      status;      /**< Of PHX_EVENT_REFUSED: why. Else PHX_OK, PHX_DISCONNECTED or PHX_EVICTED. */
+  phx_group group; /**< Of PHX_EVENT_REFUSED, else 0. */
 } phx_connection;
 
-/** Run by phx_dispatch(), in the thread that called it. Any of them may be NULL. All other calls are
- * allowed inside, phx_finalize() too; only phx_dispatch() of the same handle is not. */
+/** Run by phx_dispatch(), in the thread that called it. Any of them may be NULL. All other calls
+ * are allowed inside, phx_finalize() too; only phx_dispatch() of the same handle is not. */
 typedef struct phx_callbacks {
-  void (*message)(void *context, phx_handle handle, const phx_message *message);
-  void (*group_view)(void *context, phx_handle handle, const phx_group_view *view);
-  void (*node_view)(void *context, phx_handle handle, const phx_node_view *view);
-  void (*connection)(void *context, phx_handle handle, const phx_connection *connection);
+  void (*message)(void* context, phx_handle handle, const phx_message* message);
+  void (*group_view)(void* context, phx_handle handle, const phx_group_view* view);
+  void (*node_view)(void* context, phx_handle handle, const phx_node_view* view);
+  void (*connection)(void* context, phx_handle handle, const phx_connection* connection);
 } phx_callbacks;
 
 /** How to attach. Zero every field that you do not set: 0 and NULL mean the default. */
 typedef struct phx_options {
-  size_t struct_bytes;           /**< sizeof(phx_options), so that fields can be added later. */
+  size_t struct_bytes; /**< sizeof(phx_options), so that fields can be added later. */
   phx_callbacks callbacks;
-  void *context;                 /**< Handed to every callback. */
-  const char *instance;          /**< Which Phalanx of this host. Default "default". */
-  const char *runtime_directory; /**< Default: PHX_RUNTIME_DIR, else where the daemons put it. */
-  const char *program;           /**< Shown to operators. Default: the program's name. */
+  void* context;                 /**< Handed to every callback. */
+  const char* instance;          /**< Which Phalanx of this host. Default "default". */
+  const char* runtime_directory; /**< Default: PHX_RUNTIME_DIR, else where the daemons put it. */
+  const char* program;           /**< Shown to operators. Default: the program's name. */
   size_t submit_ring_bytes;      /**< Default 1 MiB. The daemon rounds and bounds it. */
   size_t delivery_ring_bytes;    /**< Default 1 MiB: how far this client may lag. */
   int attach_timeout_ms;         /**< Default 5000: for phx_initialize(). */
   int no_reattach;               /**< Non-zero: stay disconnected when the data plane goes. */
-  int spin_us;                   /**< How long a waiting phx_dispatch() yields before it sleeps. Default 30; negative: 0. */
+  int spin_us; /**< How long a waiting phx_dispatch() yields before it sleeps. Default 30; negative:
+                  0. */
 } phx_options;
 
 /** What this attachment allows. */
@@ -188,15 +191,16 @@ typedef struct phx_flow {
   size_t submit_ring_bytes;
   size_t submit_queued_bytes; /**< Accepted and not yet taken by the data plane. */
   size_t delivery_ring_bytes;
-  size_t delivery_queued_bytes; /**< Delivered and not yet dispatched. Near the ring size: eviction is near. */
+  size_t delivery_queued_bytes; /**< Delivered and not yet dispatched. Near the ring size: eviction
+                                   is near. */
   int sendable;                 /**< Attached, and a small message would be accepted now. */
 } phx_flow;
 
 /**
  * Attach this process to the Phalanx of this host.
  *
- * Waits until the data plane has answered, at most options->attach_timeout_ms. Who may attach is the
- * daemon's configuration (client.uids, client.gids).
+ * Waits until the data plane has answered, at most options->attach_timeout_ms. Who may attach is
+ * the daemon's configuration (client.uids, client.gids).
  *
  * @param options May be NULL only for a handle that never receives.
  * @param handle  Written only when PHX_OK.
@@ -212,13 +216,11 @@ typedef struct phx_flow {
  *
  * @par Thread safety
  * Any thread.
- *
  * @par Cost
  * Maps the rings: some 100 us. The handle uses 3 descriptors, 6 once phx_fd() was called.
- *
  * @since 0.1
  */
-PHX_API phx_status phx_initialize(const phx_options *options, phx_handle *handle);
+PHX_API phx_status phx_initialize(const phx_options* options, phx_handle* handle);
 
 /**
  * Detach: leave all groups and give everything back. A thread that waits in phx_dispatch() of this
@@ -229,14 +231,13 @@ PHX_API phx_status phx_initialize(const phx_options *options, phx_handle *handle
  *
  * @par Thread safety
  * Any thread; waits for a callback that runs in another one.
- *
  * @since 0.1
  */
 PHX_API phx_status phx_finalize(phx_handle handle);
 
 /**
- * Become a member of a group. The membership begins with the group view that lists this client; what
- * is sent after this call is ordered behind it.
+ * Become a member of a group. The membership begins with the group view that lists this client;
+ * what is sent after this call is ordered behind it.
  *
  * @param name       The group's name, any bytes.
  * @param name_bytes 1 to PHX_GROUP_NAME_BYTES_MAX.
@@ -254,18 +255,18 @@ PHX_API phx_status phx_finalize(phx_handle handle);
  *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
- *
  * @since 0.1
  */
-PHX_API phx_status phx_join(phx_handle handle, const char *name, size_t name_bytes, phx_group *group);
+PHX_API phx_status phx_join(phx_handle handle, const char* name, size_t name_bytes,
+                            phx_group* group);
 
 /**
- * Get a group to send to without becoming a member. Errors as phx_join(), but for PHX_EXISTS: a group
- * that is joined or open already is simply returned.
- *
+ * Get a group to send to without becoming a member. Errors as phx_join(), but for PHX_EXISTS: a
+ * group that is joined or open already is simply returned.
  * @since 0.1
  */
-PHX_API phx_status phx_open(phx_handle handle, const char *name, size_t name_bytes, phx_group *group);
+PHX_API phx_status phx_open(phx_handle handle, const char* name, size_t name_bytes,
+                            phx_group* group);
 
 /**
  * Stop being a member. Messages ordered before the leave are still delivered; the group view that
@@ -273,14 +274,14 @@ PHX_API phx_status phx_open(phx_handle handle, const char *name, size_t name_byt
  *
  * @retval PHX_OK           Asked for.
  * @retval PHX_NOT_JOINED   Not joined (or left already, or only opened).
- * @retval PHX_EVICTED      This client was evicted, so it is no member any more; the phx_group ends.
+ * @retval PHX_EVICTED      This client was evicted, so it is no member any more; the phx_group
+ * ends.
  * @retval PHX_TRY_AGAIN    The ring is full.
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
  *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
- *
  * @since 0.1
  */
 PHX_API phx_status phx_leave(phx_handle handle, phx_group group);
@@ -291,7 +292,6 @@ PHX_API phx_status phx_leave(phx_handle handle, phx_group group);
  * @retval PHX_OK         Given back.
  * @retval PHX_NOT_JOINED Not open.
  * @retval PHX_BAD_HANDLE Finalised, stale, or used after fork().
- *
  * @since 0.1
  */
 PHX_API phx_status phx_close(phx_handle handle, phx_group group);
@@ -321,18 +321,16 @@ PHX_API phx_status phx_close(phx_handle handle, phx_group group);
  *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
- *
  * @par Cost
  * One copy of the message and one fenced store.
- *
  * @since 0.1
  */
-PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struct iovec *parts,
+PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struct iovec* parts,
                                  size_t part_count, phx_guarantee guarantee);
 
 /**
- * Run the callbacks of what has arrived. Also drives re-attaching, so call it now and then even when
- * nothing is expected.
+ * Run the callbacks of what has arrived. Also drives re-attaching, so call it now and then even
+ * when nothing is expected.
  *
  * @param mode       How much to do.
  * @param timeout_ms How long to wait for a first event: 0 not at all, -1 for ever. With
@@ -346,30 +344,27 @@ PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struc
  *
  * @par Thread safety
  * Any thread; one at a time dispatches, others wait. Sending goes on meanwhile.
- *
  * @par Cost
  * No system call while events wait. A wait yields options->spin_us, then sleeps in poll().
- *
  * @since 0.1
  */
 PHX_API phx_status phx_dispatch(phx_handle handle, phx_dispatch_mode mode, int timeout_ms);
 
 /**
- * A descriptor for poll(), select() or epoll: readable when phx_dispatch() has something to do, be it
- * an event, a hang-up or a step of re-attaching. It stays the same for the handle's life, is not to
- * be read, and must not be closed. It may rarely be readable with nothing to do.
+ * A descriptor for poll(), select() or epoll: readable when phx_dispatch() has something to do, be
+ * it an event, a hang-up or a step of re-attaching. It stays the same for the handle's life, is not
+ * to be read, and must not be closed. It may rarely be readable with nothing to do.
  *
- * Ask for it only to use it: from the first call on, a phx_dispatch() that runs empty makes the data
- * plane wake this process for the next event, which costs both sides some microseconds.
+ * Ask for it only to use it: from the first call on, a phx_dispatch() that runs empty makes the
+ * data plane wake this process for the next event, which costs both sides some microseconds.
  *
  * @retval PHX_OK         Written to @p fd.
  * @retval PHX_NO_MEMORY  No descriptors.
  * @retval PHX_INVALID    A NULL @p fd.
  * @retval PHX_BAD_HANDLE Finalised, stale, or used after fork().
- *
  * @since 0.1
  */
-PHX_API phx_status phx_fd(phx_handle handle, int *fd);
+PHX_API phx_status phx_fd(phx_handle handle, int* fd);
 
 /**
  * The members of a joined group, as of the last group view that was dispatched.
@@ -382,11 +377,10 @@ PHX_API phx_status phx_fd(phx_handle handle, int *fd);
  * @retval PHX_EVICTED    This client was evicted from the group.
  * @retval PHX_INVALID    A NULL pointer.
  * @retval PHX_BAD_HANDLE Finalised, stale, or used after fork().
- *
  * @since 0.1
  */
-PHX_API phx_status phx_membership(phx_handle handle, phx_group group, phx_member *members,
-                                  size_t capacity, size_t *count);
+PHX_API phx_status phx_membership(phx_handle handle, phx_group group, phx_member* members,
+                                  size_t capacity, size_t* count);
 
 /**
  * Who this client is. Changes with every re-attach.
@@ -396,22 +390,22 @@ PHX_API phx_status phx_membership(phx_handle handle, phx_group group, phx_member
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_INVALID      A NULL pointer.
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
- *
  * @since 0.1
  */
-PHX_API phx_status phx_local_id(phx_handle handle, phx_member *id);
+PHX_API phx_status phx_local_id(phx_handle handle, phx_member* id);
 
 /** How full the rings are. @retval PHX_OK, PHX_INVALID or PHX_BAD_HANDLE. @since 0.1 */
-PHX_API phx_status phx_flow_state(phx_handle handle, phx_flow *flow);
+PHX_API phx_status phx_flow_state(phx_handle handle, phx_flow* flow);
 
 /** What may be sent. @retval PHX_OK, PHX_INVALID or PHX_BAD_HANDLE. @since 0.1 */
-PHX_API phx_status phx_limits(phx_handle handle, phx_limit_values *limits);
+PHX_API phx_status phx_limits(phx_handle handle, phx_limit_values* limits);
 
-/** A sentence for a status, "unknown status" for any other number. Never NULL, never freed. @since 0.1 */
-PHX_API const char *phx_strerror(phx_status status);
+/** A sentence for a status, "unknown status" for any other number. Never NULL, never freed. @since
+ * 0.1 */
+PHX_API const char* phx_strerror(phx_status status);
 
 /** "PHX_TRY_AGAIN" for PHX_TRY_AGAIN, "PHX_UNKNOWN" for any other number. @since 0.1 */
-PHX_API const char *phx_status_name(phx_status status);
+PHX_API const char* phx_status_name(phx_status status);
 
 #ifdef __cplusplus
 }
