@@ -107,7 +107,7 @@ Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId 
 
 Expected<void, Error> StateFile::reserve(std::uint64_t sequence) {
   if (sequence <= reserved_) return {};
-  return write((sequence / kBlock + 1) * kBlock);
+  return write((sequence + kBlock - 1) / kBlock * kBlock);
 }
 
 Expected<void, Error> StateFile::write(std::uint64_t reserved) {

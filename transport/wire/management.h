@@ -11,6 +11,8 @@
 
 namespace phalanx::wire {
 
+struct ClusterKey;
+
 /// Datagrams between control planes, over the kernel's UDP on the management address. All have one
 /// size and one layout: a clear head that is authenticated, then a sealed body, then the tag.
 ///
@@ -52,7 +54,7 @@ enum class ManagementFault : std::uint8_t {
 class ManagementSeal {
  public:
   /// `insecure`: same layout, nothing hidden. The key is copied and wiped at the end.
-  ManagementSeal(std::span<const std::byte> cluster_key, bool insecure);
+  ManagementSeal(const ClusterKey& key, bool insecure);
   ManagementSeal(ManagementSeal&&) noexcept;
   ManagementSeal& operator=(ManagementSeal&&) noexcept;
   ~ManagementSeal();

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "controlplane/daemon/event_loop.h"
+#include "controlplane/security/acl.h"
+#include "ipc/base/fd.h"
+#include "ipc/shm/attach_protocol.h"
+#include "ipc/shm/control_socket.h"
+
+namespace phalanx::controlplane {
+
+/// Accepts clients on phalanx.sock and decides who may attach, by the kernel's word on who they are
+/// and before any memory is made for them. Those who may are handed on, the others are told why
+/// not.
+class AttachAcceptor {
+ public:
+  struct Handlers {
+    /// Accepted, or why not. Asked only about those that the ACL admits.
+    std::function<shm::AttachStatus(const security::PeerCredentials&)> admit;
+    /// False: there is no data plane to take it now.
+    std::function<bool(const shm::AdoptClient&)> hand_over;
+  };
+
+  AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, Handlers handlers);
+
+  [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
+  [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+
+ private:
+  void on_ready();
+  void decide(Fd client);
+
+  Fd listener_;
+  security::Acl acl_;
+  Handlers handlers_;
+  std::uint64_t accepted_ = 0;
+  std::uint64_t refused_ = 0;
+  Watch watch_;
+};
+
+}  // namespace phalanx::controlplane

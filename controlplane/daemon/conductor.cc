@@ -1,0 +1,199 @@
+#include "controlplane/daemon/conductor.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "ipc/base/assert.h"
+#include "transport/wire/messages.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+using membership::Actions;
+using membership::PeerSeen;
+using shm::Command;
+using shm::CommandKind;
+using shm::EventKind;
+
+std::vector<Member> without(std::span<const Member> from, std::span<const Member> what) {
+  std::vector<Member> rest;
+  std::set_difference(from.begin(), from.end(), what.begin(), what.end(), std::back_inserter(rest));
+  return rest;
+}
+
+}  // namespace
+
+Conductor::Conductor(const membership::MembershipConfig& config, std::uint64_t sequence_reserved,
+                     DataPlanePort& port, Hooks hooks)
+    : config_(config),
+      membership_(config, sequence_reserved),
+      port_(port),
+      hooks_(std::move(hooks)) {}
+
+Conductor::Begin Conductor::begin(TimeNs now) {
+  const std::vector<std::byte> attempt = port_.load_attempt();
+  if (!attempt.empty()) {
+    std::optional<Actions> actions = membership_.restore(attempt, now);
+    if (!actions) return Begin::Unusable;
+    view_ = membership_.view();
+    members_.assign(membership_.members().begin(), membership_.members().end());
+    perform(*actions, now);
+    return Begin::Adopted;
+  }
+  // Nothing was ever decided beside this data plane, unless its memory was lost.
+  const auto status = port_.status();
+  if (status && (!status->view.is_none() || status->frozen != 0)) return Begin::Unusable;
+  perform(membership_.start(now), now);
+  return Begin::Started;
+}
+
+void Conductor::on_event(const shm::Event& event, TimeNs now) {
+  switch (event.kind) {
+    case EventKind::ControlMessage: {
+      const auto kind = static_cast<wire::MessageKind>(event.message_kind);
+      return perform(membership_.on_message(event.sender, kind, event.bytes, now), now);
+    }
+    case EventKind::Frozen: {
+      const auto report = wire::decode_report(event.bytes);
+      if (!report) {
+        ++events_bad_;
+        return;
+      }
+      return perform(membership_.on_frozen(*report, now), now);
+    }
+    case EventKind::Recovered:
+      return perform(membership_.on_recovered(event.view, now), now);
+    case EventKind::Installed:
+      return perform(membership_.on_installed(event.view, now), now);
+    case EventKind::Distrust:
+      // What this node saw of its peers is as old as its worker's absence: accuse nobody yet.
+      distrust_until_ = now + config_.dead_after / 2;
+      return on_time(now);
+    case EventKind::ClientAttached:
+    case EventKind::ClientDetached:
+    case EventKind::Groups:
+      return;
+  }
+}
+
+void Conductor::on_vouch(NodeId peer, TimeNs now) { perform(membership_.on_vouch(peer, now), now); }
+
+void Conductor::on_dead(Member peer, TimeNs now) {
+  if (change_began_ == 0 && std::binary_search(members_.begin(), members_.end(), peer)) {
+    change_began_ = now;
+  }
+  perform(membership_.on_dead(peer, now), now);
+}
+
+void Conductor::on_time(TimeNs now) {
+  perform(membership_.on_seen(peers_seen(now), now), now);
+  perform(membership_.on_time(now), now);
+}
+
+void Conductor::leave(TimeNs now) { perform(membership_.leave(now), now); }
+
+std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
+  std::vector<PeerSeen> seen;
+  const auto status = port_.status();
+  if (!status) return seen;
+  const auto members = membership_.members();
+  for (const shm::PeerStatus& peer : status->peer) {
+    if (peer.node == 0) continue;
+    // What was heard of an earlier incarnation says nothing about this one.
+    const bool current = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+      return member == Member{peer.node, peer.boot};
+    });
+    seen.push_back({.node = peer.node,
+                    .heard = current ? peer.heard : 0,
+                    .progressed = current ? peer.progressed : 0,
+                    .distrusts_itself = peer.distrusts_itself != 0});
+  }
+  // A worker that has written nothing for so long does not run: its silence is not the peers'.
+  const bool stale = status->written_at != 0 && now > status->written_at + config_.dead_after / 2;
+  if (stale || now < distrust_until_) {
+    seen.push_back(
+        {.node = config_.self.node, .heard = now, .progressed = now, .distrusts_itself = true});
+  }
+  std::sort(seen.begin(), seen.end(),
+            [](const PeerSeen& a, const PeerSeen& b) { return a.node < b.node; });
+  return seen;
+}
+
+void Conductor::perform(const Actions& actions, TimeNs now) {
+  hooks_.wake(actions.wake_at);
+  flush();
+  if (actions.reserve_sequence) {
+    if (auto durable = hooks_.reserve(*actions.reserve_sequence); !durable) {
+      // A sequence that is not on the disk must not be seen by anybody. The deadline of the attempt
+      // brings the next try.
+      return hooks_.failed(durable.error());
+    }
+  }
+  port_.store_attempt(membership_.snapshot());
+  if (membership_.frozen() && change_began_ == 0) change_began_ = now;
+  command(actions);
+  look_for_view_change(now);
+}
+
+void Conductor::command(const Actions& actions) {
+  if (actions.freeze) must_send({.kind = CommandKind::Freeze, .attempt = membership_.attempt()});
+  if (actions.recover) {
+    Command command{.kind = CommandKind::BeginRecovery, .attempt = actions.recover->attempt};
+    wire::encode(*actions.recover, command.bytes);
+    must_send(std::move(command));
+  }
+  if (actions.install) {
+    Command command{.kind = CommandKind::Install, .attempt = actions.install->attempt};
+    wire::encode(*actions.install, command.bytes);
+    must_send(std::move(command));
+  }
+  for (const membership::Send& what : actions.sends) send(what);
+}
+
+void Conductor::send(const membership::Send& what) {
+  Command command{.kind = CommandKind::SendControl,
+                  .message_kind = static_cast<std::uint8_t>(what.kind),
+                  .bytes = what.bytes};
+  switch (what.to) {
+    case membership::Send::To::Node:
+      command.to.push_back({what.node, what.boot});
+      break;
+    case membership::Send::To::Attempt:
+      if (what.members.empty()) return;  // Nobody named would mean everybody.
+      command.to = what.members;
+      break;
+    case membership::Send::To::Everyone:
+      break;
+  }
+  // Messages may get lost, orders may not; and none overtakes an order that waits.
+  if (!unsent_.empty() || !port_.send(command)) ++sends_lost_;
+}
+
+void Conductor::must_send(Command command) {
+  if (unsent_.empty() && port_.send(command)) return;
+  // An order that was not even sent gives way to the same order of a later attempt, so that a
+  // stopped worker costs bounded memory.
+  if (!unsent_.empty() && unsent_.back().kind == command.kind) unsent_.pop_back();
+  unsent_.push_back(std::move(command));
+}
+
+void Conductor::flush() {
+  while (!unsent_.empty() && port_.send(unsent_.front())) unsent_.pop_front();
+}
+
+void Conductor::look_for_view_change(TimeNs now) {
+  if (membership_.view() == view_) return;
+  const auto members = membership_.members();
+  ViewChange change{.view = membership_.view(),
+                    .members = {members.begin(), members.end()},
+                    .left = without(members_, members),
+                    .joined = without(members, members_),
+                    .took = change_began_ == 0 ? 0 : now - change_began_};
+  view_ = change.view;
+  members_ = change.members;
+  change_began_ = 0;
+  hooks_.view_changed(change);
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "controlplane/daemon/data_plane_port.h"
+#include "controlplane/membership/membership.h"
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
+
+namespace phalanx::controlplane {
+
+/// A view that took the place of another one.
+struct ViewChange {
+  ViewId view;
+  std::vector<Member> members;
+  std::vector<Member> left;    ///< Members of the old view that are not in the new one.
+  std::vector<Member> joined;  ///< The other way round.
+  TimeNs took = 0;  ///< Since the old view stopped being left alone; 0 for a re-adopted one.
+};
+
+/// Couples one incarnation of the data plane to the membership: its actions become commands, the
+/// worker's events become its calls, and the attempt is kept where it outlives this process. Owns
+/// the Membership. No I/O of its own: tests drive it with a scripted port. One thread.
+class Conductor {
+ public:
+  struct Hooks {
+    /// Makes the sequence durable. On an error the step's promises are not made.
+    std::function<Expected<void, Error>(std::uint64_t sequence)> reserve;
+    /// Call on_time() no later than this.
+    std::function<void(TimeNs at)> wake;
+    std::function<void(const ViewChange&)> view_changed;
+    std::function<void(const Error&)> failed;
+  };
+
+  Conductor(const membership::MembershipConfig& config, std::uint64_t sequence_reserved,
+            DataPlanePort& port, Hooks hooks);
+
+  enum class Begin : std::uint8_t {
+    Started,   ///< The data plane was fresh.
+    Adopted,   ///< It ran already and its attempt was taken up.
+    Unusable,  ///< It ran already and the attempt is gone: it must be started anew.
+  };
+  /// Once, before anything else.
+  [[nodiscard]] Begin begin(TimeNs now);
+
+  void on_event(const shm::Event& event, TimeNs now);
+  void on_vouch(NodeId peer, TimeNs now);
+  void on_dead(Member peer, TimeNs now);
+  void on_time(TimeNs now);
+  void leave(TimeNs now);
+
+  [[nodiscard]] const membership::Membership& membership() const noexcept { return membership_; }
+  /// Events and sends that came to nothing: rubbish from the worker, a full command ring.
+  [[nodiscard]] std::uint64_t events_bad() const noexcept { return events_bad_; }
+  [[nodiscard]] std::uint64_t sends_lost() const noexcept { return sends_lost_; }
+
+ private:
+  void perform(const membership::Actions& actions, TimeNs now);
+  void command(const membership::Actions& actions);
+  void send(const membership::Send& what);
+  void must_send(shm::Command command);
+  void flush();
+  void look_for_view_change(TimeNs now);
+  [[nodiscard]] std::vector<membership::PeerSeen> peers_seen(TimeNs now);
+
+  membership::MembershipConfig config_;
+  membership::Membership membership_;
+  DataPlanePort& port_;
+  Hooks hooks_;
+  std::deque<shm::Command> unsent_;  ///< Orders that found the ring full; they may not get lost.
+  ViewId view_;
+  std::vector<Member> members_;
+  TimeNs change_began_ = 0;  ///< 0: the view is left alone.
+  TimeNs distrust_until_ = 0;
+  std::uint64_t events_bad_ = 0;
+  std::uint64_t sends_lost_ = 0;
+};
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,265 @@
+#include "controlplane/daemon/dataplane_link.h"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "controlplane/daemon/log.h"
+#include "controlplane/daemon/spawn.h"
+#include "ipc/base/assert.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+constexpr int kWelcomeTimeoutMs = 500;
+constexpr TimeNs kRetryGap = kMillisecond;              // While one that we started comes up.
+constexpr TimeNs kForeignRetryGap = 50 * kMillisecond;  // While somebody else starts one.
+constexpr TimeNs kHangUpGrace = 100 * kMillisecond;
+constexpr TimeNs kStartTimeout = 10 * kSecond;
+constexpr TimeNs kHealthyAfter = 5 * kSecond;
+constexpr TimeNs kBackOffMin = 100 * kMillisecond;
+constexpr TimeNs kBackOffMax = 10 * kSecond;
+
+bool has_ended(int process_fd) noexcept {
+  pollfd wait{.fd = process_fd, .events = POLLIN, .revents = 0};
+  return poll(&wait, 1, 0) > 0;
+}
+
+bool is_hung_up(int socket) noexcept {
+  pollfd wait{.fd = socket, .events = 0, .revents = 0};
+  return poll(&wait, 1, 0) > 0 && (wait.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void send_signal(int process_fd, int signal) noexcept {
+  (void)syscall(SYS_pidfd_send_signal, process_fd, signal, nullptr, 0);
+}
+
+}  // namespace
+
+/// What exists only while a data plane lives. Watches come last: they go first.
+struct DataPlaneLink::Live {
+  Live(shm::DataPlaneConnection connection, shm::ControlSegment mapped)
+      : socket(std::move(connection.socket)),
+        command_doorbell(std::move(connection.welcome.command_doorbell)),
+        event_doorbell(std::move(connection.welcome.event_doorbell)),
+        segment(std::move(mapped)),
+        end(segment.layout(), command_doorbell.get()) {}
+
+  Fd socket;
+  Fd command_doorbell;
+  Fd event_doorbell;
+  Fd process;
+  shm::ControlSegment segment;
+  shm::ControlPlaneEnd end;
+  TimeNs since = 0;
+  Watch socket_watch;
+  Watch event_watch;
+  Watch process_watch;
+};
+
+DataPlaneLink::DataPlaneLink(EventLoop& loop, Options options, Handlers handlers)
+    : loop_(loop),
+      options_(std::move(options)),
+      handlers_(std::move(handlers)),
+      retry_(loop, [this] { look(); }),
+      hung_up_(loop,
+               [this] {
+                 if (live_ && !stopping_) replace("it hung up");
+               }),
+      kill_(loop, [this] {
+        if (live_) send_signal(live_->process.get(), SIGKILL);
+        if (child_fd_) send_signal(child_fd_.get(), SIGKILL);
+      }) {}
+
+DataPlaneLink::~DataPlaneLink() = default;
+
+void DataPlaneLink::begin() { look(); }
+
+void DataPlaneLink::look() {
+  if (stopping_ || live_) return;
+  auto connection = shm::connect_data_plane(options_.socket_path.c_str(), kWelcomeTimeoutMs);
+  if (connection) return take(std::move(*connection));
+  const Error& error = connection.error();
+  if (error.code == ExitCode::Permission) return handlers_.failed(error);
+  if (error.code != ExitCode::NotRunning) {
+    log("dataplane").warn("data plane does not answer observed=\"{}\"", error.observed);
+    return again_later();
+  }
+  if (child_ > 0) {
+    if (monotonic_now() > started_at_ + kStartTimeout) {
+      log("dataplane")
+          .error("data plane does not listen pid={} waited_s={}", child_, kStartTimeout / kSecond);
+      send_signal(child_fd_.get(), SIGKILL);  // on_child_exit() goes on.
+      return;
+    }
+    retry_.arm(monotonic_now() + kRetryGap);
+  } else if (options_.may_start) {
+    start_one();
+  } else {
+    retry_.arm(monotonic_now() + kForeignRetryGap);
+  }
+}
+
+void DataPlaneLink::start_one() {
+  const auto pid = spawn_detached(options_.program, options_.arguments);
+  if (!pid) return handlers_.failed(pid.error());
+  started_at_ = monotonic_now();
+  child_ = *pid;
+  ++starts_;
+  auto process = open_process(child_);
+  if (!process) return handlers_.failed(process.error());
+  child_fd_ = std::move(*process);
+  child_watch_ = Watch(loop_, child_fd_.get(), EPOLLIN, [this](std::uint32_t) { on_child_exit(); });
+  log("dataplane").info("data plane started pid={} program={}", child_, options_.program);
+  retry_.arm(started_at_ + kRetryGap);
+}
+
+void DataPlaneLink::take(shm::DataPlaneConnection connection) {
+  const auto pid = static_cast<pid_t>(connection.welcome.pid);
+  auto process = open_process(pid);
+  // A process that is gone would have hung up: only then is the number surely its.
+  if (!process || is_hung_up(connection.socket.get())) return again_later();
+  auto segment = shm::ControlSegment::map(std::move(connection.welcome.segment));
+  if (!segment) {
+    log("dataplane")
+        .error("data plane refused pid={} observed=\"{}\"", pid, segment.error().observed);
+    return again_later();
+  }
+  identity_ = segment->identity();
+  live_ = std::make_unique<Live>(std::move(connection), std::move(*segment));
+  live_->process = std::move(*process);
+  live_->since = monotonic_now();
+  live_->process_watch =
+      Watch(loop_, live_->process.get(), EPOLLIN, [this](std::uint32_t) { on_exit(); });
+  live_->socket_watch =
+      Watch(loop_, live_->socket.get(), 0, [this](std::uint32_t) { on_socket(); });
+  if (child_ == pid) {
+    child_watch_.reset();
+    child_fd_.reset();
+  }
+  if (identity_.self.node != options_.node || identity_.config_hash != options_.config_hash) {
+    return replace("it runs with another configuration");
+  }
+  handlers_.up(identity_);
+  if (!live_) return;
+  live_->event_watch = Watch(loop_, live_->event_doorbell.get(), EPOLLIN, [this](std::uint32_t) {
+    std::uint64_t rings = 0;
+    (void)!read(live_->event_doorbell.get(), &rings, sizeof rings);
+    drain();
+  });
+  drain();
+}
+
+void DataPlaneLink::drain() {
+  while (live_) {
+    while (auto event = live_->end.take_event()) {
+      handlers_.event(*event);
+      if (!live_) return;
+    }
+    if (!live_->end.arm()) return;
+  }
+}
+
+void DataPlaneLink::on_socket() {
+  live_->socket_watch.reset();
+  // The kernel closes the files of a dying process just before it reports the death itself. One
+  // that lives on has dropped us: clients can not be handed to it any more.
+  if (has_ended(live_->process.get())) return on_exit();
+  hung_up_.arm(monotonic_now() + kHangUpGrace);
+}
+
+void DataPlaneLink::on_exit() {
+  PHX_CHECK(live_);
+  const TimeNs lived = monotonic_now() - live_->since;
+  handlers_.down(identity_);  // First of all: the peers wait for the obituary.
+  live_.reset();
+  kill_.disarm();
+  hung_up_.disarm();
+  const auto pid = static_cast<pid_t>(identity_.pid);
+  const std::string how = reap(pid);
+  if (child_ == pid) child_ = -1;
+  if (stopping_) {
+    log("dataplane").info("data plane ended pid={} how=\"{}\"", pid, how);
+    return;
+  }
+  log("dataplane")
+      .error("data plane died pid={} how=\"{}\" lived_ms={}", pid, how.empty() ? "unknown" : how,
+             lived / kMillisecond);
+  if (lived >= kHealthyAfter) back_off_ = 0;
+  again_later();
+}
+
+void DataPlaneLink::on_child_exit() {
+  child_watch_.reset();
+  child_fd_.reset();
+  const std::string how = reap(child_);
+  log("dataplane").error("data plane ended before it listened pid={} how=\"{}\"", child_, how);
+  child_ = -1;
+  retry_.disarm();
+  if (stopping_) return handlers_.down(identity_);
+  // It has told the reason itself. A configuration does not mend itself: say so and give up.
+  if (how == "exit 2" || how == "exit 5" || how == "exit 127") {
+    return handlers_.failed(Error{.code = how == "exit 5" ? ExitCode::Permission : ExitCode::Usage,
+                                  .attempted = "cannot start the data plane " + options_.program,
+                                  .observed = "it ended with " + how,
+                                  .remedy = "mend what it says above"});
+  }
+  again_later();
+}
+
+void DataPlaneLink::again_later() {
+  if (stopping_) return;
+  retry_.arm(monotonic_now() + back_off_);
+  if (back_off_ > 0) {
+    log("dataplane").warn("data plane is tried again after_ms={}", back_off_ / kMillisecond);
+  }
+  back_off_ = std::clamp(2 * back_off_, kBackOffMin, kBackOffMax);
+}
+
+void DataPlaneLink::stop(TimeNs grace) {
+  stopping_ = true;
+  retry_.disarm();
+  if (!live_ && !child_fd_) return handlers_.down(identity_);
+  if (live_) send_signal(live_->process.get(), SIGTERM);
+  if (child_fd_) send_signal(child_fd_.get(), SIGTERM);
+  kill_.arm(monotonic_now() + grace);
+}
+
+void DataPlaneLink::replace(const char* why) {
+  log("dataplane").warn("data plane is replaced pid={} reason=\"{}\"", identity_.pid, why);
+  live_->event_watch.reset();
+  send_signal(live_->process.get(), SIGKILL);
+}
+
+std::uint64_t DataPlaneLink::counter(shm::Counter counter) const noexcept {
+  return live_ ? live_->end.counter(counter) : 0;
+}
+
+Expected<void, Error> DataPlaneLink::adopt(const shm::AdoptClient& client) {
+  if (!live_) return fail(Error{.code = ExitCode::NotRunning, .attempted = "adopt a client"});
+  return shm::send_adopt(live_->socket.get(), client);
+}
+
+bool DataPlaneLink::send(const shm::Command& command) { return live_ && live_->end.send(command); }
+
+void DataPlaneLink::store_attempt(std::span<const std::byte> bytes) {
+  if (!live_) return;
+  // One that has no room is worse than none: a control plane that finds none starts the data plane
+  // anew, one that finds an old one would break its word.
+  const bool fits = bytes.size() <= shm::kAttemptBytesMax;
+  live_->end.store_attempt(fits ? bytes : std::span<const std::byte>());
+}
+
+std::vector<std::byte> DataPlaneLink::load_attempt() const {
+  return live_ ? live_->end.load_attempt() : std::vector<std::byte>();
+}
+
+std::optional<shm::WorkerStatus> DataPlaneLink::status() const {
+  return live_ ? live_->end.status() : std::nullopt;
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/daemon/data_plane_port.h"
+#include "controlplane/daemon/event_loop.h"
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/shm/control_channel.h"
+#include "ipc/shm/control_socket.h"
+
+namespace phalanx::controlplane {
+
+/// Finds the data plane of this instance, starts one when nobody answers, and knows at once when it
+/// dies. The control segment is mapped while, and only while, one lives. One thread.
+class DataPlaneLink : public DataPlanePort {
+ public:
+  struct Options {
+    std::string socket_path;
+    std::string program;
+    std::vector<std::string> arguments;
+    bool may_start = true;  ///< False: wait for somebody else to start it.
+    NodeId node = 0;
+    std::uint64_t config_hash = 0;
+  };
+  struct Handlers {
+    /// A data plane is there; commands and events may flow.
+    std::function<void(const shm::DataPlaneIdentity&)> up;
+    std::function<void(const shm::Event&)> event;
+    /// It is dead. `identity` holds what is to be told to the peers.
+    std::function<void(const shm::DataPlaneIdentity&)> down;
+    /// It can not be had, and trying again will not help.
+    std::function<void(const Error&)> failed;
+  };
+
+  DataPlaneLink(EventLoop& loop, Options options, Handlers handlers);
+  ~DataPlaneLink() override;
+
+  /// Starts looking; handlers are called from the loop.
+  void begin();
+  /// Ends the data plane (SIGTERM, then SIGKILL after `grace`), and starts no other. `down` is
+  /// called when it is gone; at once if there is none.
+  void stop(TimeNs grace);
+  /// Ends it at once and starts another: its state is of no more use.
+  void replace(const char* why);
+
+  [[nodiscard]] bool is_up() const noexcept { return live_ != nullptr; }
+  /// Of the last one that was up.
+  [[nodiscard]] const shm::DataPlaneIdentity& identity() const noexcept { return identity_; }
+  [[nodiscard]] std::uint64_t counter(shm::Counter counter) const noexcept;
+  [[nodiscard]] std::uint32_t starts() const noexcept { return starts_; }
+
+  /// Hands a client's checked socket over.
+  [[nodiscard]] Expected<void, Error> adopt(const shm::AdoptClient& client);
+  /// Takes all events that wait. The loop does so by itself; call it before judging time.
+  void drain();
+
+  bool send(const shm::Command& command) override;
+  void store_attempt(std::span<const std::byte> bytes) override;
+  [[nodiscard]] std::vector<std::byte> load_attempt() const override;
+  [[nodiscard]] std::optional<shm::WorkerStatus> status() const override;
+
+ private:
+  struct Live;
+  void look();
+  void start_one();
+  void take(shm::DataPlaneConnection connection);
+  void on_socket();
+  void on_exit();
+  void on_child_exit();
+  void again_later();
+
+  EventLoop& loop_;
+  Options options_;
+  Handlers handlers_;
+  shm::DataPlaneIdentity identity_;
+  std::unique_ptr<Live> live_;
+
+  // The one we started, until it answers.
+  pid_t child_ = -1;
+  Fd child_fd_;
+  Watch child_watch_;
+  TimeNs started_at_ = 0;
+  TimeNs back_off_ = 0;
+  std::uint32_t starts_ = 0;
+
+  bool stopping_ = false;
+  Timer retry_;
+  Timer hung_up_;
+  Timer kill_;
+};
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,101 @@
+#include "transport/wire/management.h"
+
+#include <gtest/gtest.h>
+
+#include "transport/wire/keys.h"
+
+namespace phalanx::wire {
+namespace {
+
+BootId boot(std::uint8_t value) {
+  BootId id;
+  id.bytes.fill(value);
+  return id;
+}
+
+ManagementMessage vouch() {
+  return {.kind = ManagementKind::Vouch,
+          .sealer = {3, boot(7)},
+          .counter = 41,
+          .worker = boot(9),
+          .config_hash = 0x1122334455667788,
+          .link_up = true};
+}
+
+class Management : public testing::TestWithParam<bool> {
+ protected:
+  ClusterKey key_ = insecure_cluster_key("test");
+  ManagementSeal seal_{key_, GetParam()};
+};
+
+TEST_P(Management, OpensWhatItSealed) {
+  ManagementMessage down = vouch();
+  down.link_up = false;
+
+  for (const ManagementMessage& message : {vouch(), down}) {
+    const auto sealed = seal_.seal(message);
+    ASSERT_EQ(sealed.size(), kManagementBytes);
+    const auto opened = seal_.open(sealed);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(*opened, message);
+  }
+}
+
+TEST_P(Management, RefusesEveryChangedByteAndEveryOtherLength) {
+  const auto sealed = seal_.seal(vouch());
+  ASSERT_TRUE(seal_.open(sealed));  // The key is known by now: the tag alone decides.
+
+  for (std::size_t i = 0; i < sealed.size(); ++i) {
+    for (const std::byte flip : {std::byte{1}, std::byte{0x80}}) {
+      auto changed = sealed;
+      changed[i] ^= flip;
+      EXPECT_FALSE(seal_.open(changed)) << "byte " << i;
+    }
+  }
+  for (std::size_t length = 0; length < sealed.size(); ++length) {
+    EXPECT_FALSE(seal_.open(std::span(sealed).first(length))) << "length " << length;
+  }
+  auto longer = sealed;
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(seal_.open(longer));
+}
+
+TEST_P(Management, TellsAnotherKeyFromDamage) {
+  const ClusterKey other = insecure_cluster_key("other");
+  const auto foreign = ManagementSeal(other, GetParam()).seal(vouch());
+  auto damaged = seal_.seal(vouch());
+  damaged.back() ^= std::byte{1};
+  auto newer = seal_.seal(vouch());
+  newer[1] = std::byte{2};
+
+  EXPECT_EQ(seal_.open(foreign).error(), ManagementFault::Key);
+  EXPECT_EQ(seal_.open(damaged).error(), ManagementFault::Tag);
+  EXPECT_EQ(seal_.open(newer).error(), ManagementFault::Version);
+}
+
+TEST_P(Management, SealsAnObituaryThatNamesItsOwnProcess) {
+  const auto sealed = seal_obituary(seal_, {3, boot(7)}, 5);
+
+  const auto opened = seal_.open(sealed);
+
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->kind, ManagementKind::Obituary);
+  EXPECT_EQ(opened->sealer, (Member{3, boot(7)}));
+  EXPECT_EQ(opened->worker, boot(7));
+}
+
+// A process can only declare itself dead: an obituary for another boot id is no proof of anything.
+TEST_P(Management, RefusesAnObituaryForAnybodyElse) {
+  ManagementMessage message{
+      .kind = ManagementKind::Obituary, .sealer = {3, boot(7)}, .counter = 0, .worker = boot(8)};
+
+  const auto opened = seal_.open(seal_.seal(message));
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), ManagementFault::Malformed);
+}
+
+INSTANTIATE_TEST_SUITE_P(SealedAndInsecure, Management, testing::Bool());
+
+}  // namespace
+}  // namespace phalanx::wire

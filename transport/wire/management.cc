@@ -1,0 +1,143 @@
+#include "transport/wire/management.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+
+#include "ipc/base/bytes.h"
+#include "transport/wire/aead.h"
+#include "transport/wire/keys.h"
+
+namespace phalanx::wire {
+namespace {
+
+constexpr std::uint8_t kManagementMagic = 0xA8;
+constexpr std::uint8_t kManagementVersion = 1;
+constexpr std::size_t kHeadBytes = 40;
+constexpr std::size_t kBodyBytes = 32;
+static_assert(kHeadBytes + kBodyBytes + kTagBytes == kManagementBytes);
+constexpr std::uint32_t kLinkUp = 1;
+constexpr std::size_t kKeysMax = 2 * kNodesMax;
+
+void store(const BootId& boot, std::byte* out) noexcept {
+  std::transform(boot.bytes.begin(), boot.bytes.end(), out,
+                 [](std::uint8_t byte) { return std::byte{byte}; });
+}
+
+BootId load_boot(const std::byte* from) noexcept {
+  BootId boot;
+  std::transform(from, from + boot.bytes.size(), boot.bytes.begin(),
+                 [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
+  return boot;
+}
+
+/// What an obituary and a vouch may say, beside their tag being right.
+bool makes_sense(const ManagementMessage& message) noexcept {
+  if (message.kind == ManagementKind::Vouch) return message.counter > 0;
+  return message.counter == 0 && message.worker == message.sealer.boot && message.link_up;
+}
+
+}  // namespace
+
+struct ManagementSeal::Impl {
+  struct Prepared {
+    BootId boot;
+    std::uint32_t tag = 0;
+    AeadKey key;
+  };
+
+  Prepared prepare(const Member& sealer) const {
+    const DerivedKey derived = derive_boot_key(key, sealer);
+    return {.boot = sealer.boot, .tag = derived.tag, .key = AeadKey(cipher, derived.secret)};
+  }
+
+  ClusterKey key;
+  Cipher cipher;
+  /// The last key that proved right, by node: deriving one takes some microseconds.
+  std::map<NodeId, Prepared> proven;
+};
+
+ManagementSeal::ManagementSeal(const ClusterKey& key, bool insecure)
+    : impl_(new Impl{.key = key.clone(),
+                     .cipher = insecure ? Cipher::Insecure : Cipher::OpenSsl,
+                     .proven = {}}) {}
+ManagementSeal::ManagementSeal(ManagementSeal&&) noexcept = default;
+ManagementSeal& ManagementSeal::operator=(ManagementSeal&&) noexcept = default;
+ManagementSeal::~ManagementSeal() = default;
+
+std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) const {
+  const Impl::Prepared prepared = impl_->prepare(message.sealer);
+  std::vector<std::byte> out(kManagementBytes);
+  std::byte* at = out.data();
+  store_le<std::uint8_t>(at, kManagementMagic);
+  store_le<std::uint8_t>(at + 1, kManagementVersion);
+  store_le<std::uint8_t>(at + 2, static_cast<std::uint8_t>(message.kind));
+  store_le<std::uint32_t>(at + 4, message.sealer.node);
+  store(message.sealer.boot, at + 8);
+  store_le<std::uint64_t>(at + 24, message.counter);
+  store_le<std::uint32_t>(at + 32, prepared.tag);
+
+  std::array<std::byte, kBodyBytes> body{};
+  store(message.worker, body.data());
+  store_le<std::uint64_t>(body.data() + 16, message.config_hash);
+  store_le<std::uint32_t>(body.data() + 24, message.link_up ? kLinkUp : 0);
+  prepared.key.seal(Nonce::of(kManagementNonceSpace, message.counter),
+                    std::span(out).first(kHeadBytes), body, at + kHeadBytes);
+  return out;
+}
+
+Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
+    std::span<const std::byte> datagram) const {
+  if (datagram.size() < 2 || datagram[0] != std::byte{kManagementMagic}) {
+    return fail(ManagementFault::Malformed);
+  }
+  if (datagram[1] != std::byte{kManagementVersion}) return fail(ManagementFault::Version);
+  if (datagram.size() != kManagementBytes) return fail(ManagementFault::Malformed);
+  const std::byte* at = datagram.data();
+  const auto kind = static_cast<ManagementKind>(at[2]);
+  ManagementMessage message{
+      .kind = kind,
+      .sealer = {load_le<std::uint32_t>(at + 4), load_boot(at + 8)},
+      .counter = load_le<std::uint64_t>(at + 24),
+  };
+  if ((kind != ManagementKind::Vouch && kind != ManagementKind::Obituary) ||
+      message.sealer.node == 0 || message.sealer.boot.is_none()) {
+    return fail(ManagementFault::Malformed);
+  }
+
+  const auto known = impl_->proven.find(message.sealer.node);
+  const bool is_known = known != impl_->proven.end() && known->second.boot == message.sealer.boot;
+  std::optional<Impl::Prepared> fresh;
+  if (!is_known) fresh = impl_->prepare(message.sealer);
+  const Impl::Prepared& prepared = is_known ? known->second : *fresh;
+  if (load_le<std::uint32_t>(at + 32) != prepared.tag) return fail(ManagementFault::Key);
+
+  std::array<std::byte, kBodyBytes> body{};
+  if (!prepared.key.open(Nonce::of(kManagementNonceSpace, message.counter),
+                         datagram.first(kHeadBytes), datagram.subspan(kHeadBytes, kBodyBytes),
+                         datagram.last<kTagBytes>(), body.data())) {
+    return fail(ManagementFault::Tag);
+  }
+  message.worker = load_boot(body.data());
+  message.config_hash = load_le<std::uint64_t>(body.data() + 16);
+  message.link_up = (load_le<std::uint32_t>(body.data() + 24) & kLinkUp) != 0;
+  if (!makes_sense(message)) return fail(ManagementFault::Malformed);
+  if (fresh) {
+    if (impl_->proven.size() >= kKeysMax) impl_->proven.clear();
+    impl_->proven[message.sealer.node] = std::move(*fresh);
+  }
+  return message;
+}
+
+std::vector<std::byte> seal_obituary(const ManagementSeal& seal, Member self,
+                                     std::uint64_t config_hash) {
+  return seal.seal({.kind = ManagementKind::Obituary,
+                    .sealer = self,
+                    .counter = 0,
+                    .worker = self.boot,
+                    .config_hash = config_hash,
+                    .link_up = true});
+}
+
+}  // namespace phalanx::wire
