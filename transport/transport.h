@@ -8,14 +8,15 @@
 
 namespace phalanx::transport {
 
-/// Received bytes lent by the transport, valid until rx_release(). Nobody frees them in any other way.
+/// Received bytes lent by the transport, valid until rx_release(). Nobody frees them in any other
+/// way.
 struct RxFrame {
   std::span<const std::byte> bytes;  ///< What follows the transport's own headers.
   void* cookie = nullptr;            ///< The driver's own buffer (rte_mbuf, work request...).
 };
 
-/// Who gets a frame. `Members` are those of the last set_members(), without this node; `Everyone` is
-/// every configured node but this one, known or not (hellos).
+/// Who gets a frame. `Members` are those of the last set_members(), without this node; `Everyone`
+/// is every configured node but this one, known or not (hellos).
 struct Destination {
   enum class Kind : std::uint8_t { Peer, Members, Everyone };
   Kind kind = Kind::Members;
@@ -34,15 +35,28 @@ struct TxFrame {
 
 /// Fixed once the queue is open. The core reads these numbers, never the type behind them.
 struct TransportLimits {
-  std::uint32_t frame_bytes_max = 0;   ///< Frame header and tag included.
+  std::uint32_t frame_bytes_max = 0;  ///< Frame header and tag included.
   std::uint32_t burst_frames_max = 0;
-  std::uint32_t rx_ring_frames = 0;    ///< Windows are kept below this (DESIGN: never loss by design).
+  std::uint32_t rx_ring_frames =
+      0;  ///< Windows are kept below this (DESIGN: never loss by design).
+};
+
+/// Since the queue was opened. A copy for each of five peers counts as five sent frames.
+struct TransportCounters {
+  std::uint64_t rx_frames = 0;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t rx_overflow =
+      0;  ///< Lost because nobody read in time; 0 where the wire cannot tell.
+  std::uint64_t rx_refused = 0;  ///< Our own, or longer than frame_bytes_max.
+  std::uint64_t tx_frames = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t tx_refused = 0;  ///< What the wire did not take.
 };
 
 /// One receive queue and one transmit queue, owned by exactly one worker.
 /// Fan-out to all members is the transport's business: one multicast where the wire has it, one
-/// copy per peer of the same sealed bytes where it has not. Frames of one node come back to it never.
-/// No call blocks, allocates, logs or throws. Not thread-safe, by design.
+/// copy per peer of the same sealed bytes where it has not. Frames of one node come back to it
+/// never. No call blocks, allocates, logs or throws. Not thread-safe, by design.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -67,6 +81,9 @@ class Transport {
   [[nodiscard]] virtual int wait_fd() const noexcept = 0;
 
   [[nodiscard]] virtual const TransportLimits& limits() const noexcept = 0;
+
+  /// For whoever shows them; a wire that counts nothing says so with zeros.
+  [[nodiscard]] virtual TransportCounters counters() const noexcept { return {}; }
 };
 
 }  // namespace phalanx::transport
