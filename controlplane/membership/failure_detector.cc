@@ -1,0 +1,74 @@
+#include "controlplane/membership/failure_detector.h"
+
+#include <algorithm>
+
+namespace phalanx::membership {
+
+void FailureDetector::watch(std::size_t peer, TimeNs now, bool new_incarnation) {
+  Peer& p = peers_[peer];
+  if (new_incarnation) p = Peer{};
+  p.since = now;
+}
+
+void FailureDetector::on_rows(std::size_t peer, TimeNs heard, TimeNs progressed) {
+  Peer& p = peers_[peer];
+  p.has_rows = true;
+  p.progressed_at = std::max(p.progressed_at, progressed);
+  if (heard <= p.rows_at) return;
+  if (p.rows_at > p.since) {
+    // Mean and mean deviation as TCP smooths its round trips. What lies between two readings is not
+    // seen, so a gap is at most overrated, by one reading interval.
+    const TimeNs gap = std::min(heard - p.rows_at, config_.stall_after);
+    const TimeNs off = gap > p.gap_mean ? gap - p.gap_mean : p.gap_mean - gap;
+    p.gap_mean = (7 * p.gap_mean + gap) / 8;
+    p.gap_deviation = (3 * p.gap_deviation + off) / 4;
+  }
+  p.rows_at = heard;
+}
+
+void FailureDetector::on_control(std::size_t peer, TimeNs now) { peers_[peer].control_at = now; }
+
+void FailureDetector::on_vouch(std::size_t peer, TimeNs now) { peers_[peer].vouched_at = now; }
+
+TimeNs FailureDetector::limit(std::size_t peer) const {
+  const Peer& p = peers_[peer];
+  return std::clamp(p.gap_mean + 4 * p.gap_deviation, config_.dead_after,
+                    std::max(config_.dead_after, config_.stall_after));
+}
+
+FailureDetector::Deadlines FailureDetector::deadlines(std::size_t peer, bool lanes_running) const {
+  const Peer& p = peers_[peer];
+  const bool rows_due = lanes_running && p.has_rows;
+  const TimeNs data_at = std::max({p.since, p.rows_at, rows_due ? 0 : p.control_at});
+  const TimeNs any_at = std::max({data_at, p.control_at, p.vouched_at});
+  const TimeNs dead_limit = limit(peer);
+  Deadlines due{data_at + config_.stall_after / 2, data_at + config_.stall_after};
+  if (p.vouched_at != 0) {
+    // Rule: who was vouched for and is silent in both planes is dead; without vouching nobody can
+    // tell a dead node from a stalled one, and stall_after holds for both.
+    due.suspected = std::min(due.suspected, any_at + dead_limit / 2);
+    due.convicted = std::min(due.convicted, any_at + dead_limit);
+  }
+  if (rows_due) {
+    // Rule: a member that hears and answers but does not get on is left out too.
+    const TimeNs progress_at = std::max(p.since, p.progressed_at);
+    due.suspected = std::min(due.suspected, progress_at + config_.stall_after / 2);
+    due.convicted = std::min(due.convicted, progress_at + config_.stall_after);
+  }
+  due.convicted = std::max(due.convicted, grace_until_);
+  return due;
+}
+
+Verdict FailureDetector::verdict(std::size_t peer, TimeNs now, bool lanes_running) const {
+  const Deadlines due = deadlines(peer, lanes_running);
+  if (now >= due.convicted) return Verdict::Convicted;
+  return now >= due.suspected ? Verdict::Suspected : Verdict::Fine;
+}
+
+TimeNs FailureDetector::next_verdict_at(std::size_t peer, TimeNs now, bool lanes_running) const {
+  const Deadlines due = deadlines(peer, lanes_running);
+  if (now < due.suspected) return due.suspected;
+  return now < due.convicted ? due.convicted : kNever;
+}
+
+}  // namespace phalanx::membership

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "controlplane/membership/attempt.h"
+#include "controlplane/membership/clique.h"
+#include "controlplane/membership/failure_detector.h"
+#include "controlplane/membership/membership.h"
+#include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
+#include "transport/wire/messages.h"
+
+namespace phalanx::membership {
+
+/// No honest cluster gets here; a sequence above it would leave no room to go on.
+inline constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 62;
+
+/// What is known of one configured node. Only the incarnation heard last counts.
+struct Peer {
+  static constexpr std::size_t kBuriedMax = 8;
+
+  BootId boot;                              ///< None: never heard.
+  std::array<BootId, kBuriedMax> buried{};  ///< Incarnations known to be gone, the newest few.
+  std::size_t buried_next = 0;
+  std::optional<wire::Hello> hello;  ///< The last one of `boot`.
+  TimeNs hello_at = 0;
+  TimeNs control_at = 0;    ///< Last control message of any kind.
+  bool absent = false;      ///< Its control plane did not answer while something waited for it.
+  TimeNs greeted_at = 0;    ///< Last hello of ours to it, to all or to it alone; 0 never.
+  TimeNs linked_since = 0;  ///< Both hear one another without a break since; 0 they do not.
+  TimeNs astray_since = 0;  ///< A member that is frozen, or elsewhere, since; 0 it is not.
+  TimeNs joined_at = 0;
+  TimeNs hold = 0;  ///< How long it must be linked before it is taken in.
+
+  [[nodiscard]] bool is_buried(const BootId& id) const noexcept;
+  void bury(const BootId& id) noexcept;
+};
+
+/// The machine behind Membership. Every event runs: begin(), what the event changes, step().
+/// Files: machine.cc (events, one step, timers) gather.cc (who hears whom, whom to go on with)
+/// agree.cc (prepare to install) greet.cc (hellos).
+class Machine {
+ public:
+  Machine(const MembershipConfig& config, std::uint64_t sequence_reserved);
+
+  Actions start(TimeNs now);
+  std::optional<Actions> restore(std::span<const std::byte> snapshot, TimeNs now);
+  Actions on_message(Member from, wire::MessageKind kind, std::span<const std::byte> bytes,
+                     TimeNs now);
+  Actions on_frozen(const wire::Report& report, TimeNs now);
+  Actions on_recovered(const ViewId& attempt, TimeNs now);
+  Actions on_installed(const ViewId& view, TimeNs now);
+  Actions on_dead(Member peer, TimeNs now);
+  Actions on_vouch(NodeId peer, TimeNs now);
+  Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
+  Actions on_time(TimeNs now);
+  Actions leave(TimeNs now);
+
+  [[nodiscard]] State state() const noexcept;
+  [[nodiscard]] const Durable& durable() const noexcept { return durable_; }
+  [[nodiscard]] std::vector<Member> members_of(NodeSet set) const;
+  [[nodiscard]] NodeSet heard() const noexcept { return heard_; }
+  [[nodiscard]] std::span<const Rejection> rejections() const noexcept { return rejections_; }
+  [[nodiscard]] bool left() const noexcept;
+  [[nodiscard]] std::vector<std::byte> snapshot();
+
+ private:
+  /// Whom to go on with, and what hinders.
+  struct Target {
+    NodeSet members = 0;  ///< 0: the view is as it should be.
+    TimeNs not_before = 0;
+  };
+
+  // machine.cc
+  void begin(TimeNs now);
+  Actions step(TimeNs now);
+  void wake(TimeNs at) noexcept;
+  void raise_sequence(std::uint64_t sequence);
+  [[nodiscard]] std::optional<std::size_t> index_of(NodeId node) const noexcept;
+  [[nodiscard]] bool admit(Member from, wire::MessageKind kind, TimeNs now);
+  void adopt(std::size_t index, const BootId& boot, TimeNs now);
+  void reject(NodeId node, Rejection::Reason reason, std::uint64_t mine, std::uint64_t theirs);
+  void unreject(NodeId node, Rejection::Reason reason);
+  [[nodiscard]] bool lanes_running() const noexcept;
+
+  // gather.cc
+  void update_heard(TimeNs now);
+  [[nodiscard]] bool hears(std::size_t index, TimeNs now);
+  [[nodiscard]] bool follows(std::size_t index) const noexcept;  ///< A living member of the view.
+  [[nodiscard]] HearsMatrix matrix() const;
+  void update_links(const HearsMatrix& matrix, TimeNs now);
+  [[nodiscard]] NodeSet joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now);
+  [[nodiscard]] bool splits_a_view(NodeSet set, NodeSet& split) const;
+  [[nodiscard]] bool knows_all_of(NodeSet set) const;
+  [[nodiscard]] Target urgent_target(NodeSet core, TimeNs now);
+  [[nodiscard]] Target join_target(const HearsMatrix& matrix, NodeSet core, TimeNs now);
+  void gather(TimeNs now);
+
+  // agree.cc
+  void start_attempt(NodeSet target, TimeNs now);
+  void promise(const wire::Prepare& prepare, TimeNs now);
+  void on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs now);
+  void repeat_answer(std::size_t representative);
+  void on_refusal(std::size_t from, const wire::Refusal& refusal, TimeNs now);
+  void on_report(std::size_t from, const wire::Report& report, TimeNs now);
+  void on_plan(std::size_t from, const wire::Plan& plan, TimeNs now);
+  void on_done(std::size_t from, const wire::Done& done);
+  void take_report(std::size_t rank, const wire::Report& report, TimeNs now);
+  void take_plan(const wire::Plan& plan, TimeNs now);
+  void install_when_all_are_done();
+  void check_attempt(TimeNs now);
+  void fail_attempt(TimeNs retry_at);
+  void penalize_the_silent(TimeNs now);
+  void resend(TimeNs now);
+  void restart_resend(TimeNs now) noexcept;
+  [[nodiscard]] bool leads() const noexcept;
+  [[nodiscard]] std::optional<std::size_t> rank_of(std::size_t index) const noexcept;
+  [[nodiscard]] std::vector<Member> others(std::uint64_t ranks_left_out) const;
+  [[nodiscard]] bool suits(const wire::Plan& plan) const;
+  [[nodiscard]] TimeNs back_off() const noexcept;
+
+  // greet.cc
+  void on_hello(std::size_t from, const wire::Hello& hello, TimeNs now);
+  void greet(TimeNs now);
+  [[nodiscard]] bool brisk() const noexcept;
+  [[nodiscard]] wire::Hello hello() const;
+  void answer(std::size_t index) noexcept { answers_ |= only(index); }
+
+  void send_to(std::size_t index, wire::MessageKind kind, const auto& message) {
+    Send& send = actions_.sends.emplace_back();
+    send.to = Send::To::Node;
+    send.node = config_.nodes[index];
+    send.boot = peers_[index].boot;
+    send.kind = kind;
+    wire::encode(message, send.bytes);
+  }
+  void send_to(std::vector<Member> members, wire::MessageKind kind, const auto& message) {
+    if (members.empty()) return;
+    Send& send = actions_.sends.emplace_back();
+    send.to = Send::To::Attempt;
+    send.members = std::move(members);
+    send.kind = kind;
+    wire::encode(message, send.bytes);
+  }
+
+  const MembershipConfig config_;
+  const std::size_t self_;  ///< Own index among the configured nodes.
+  const NodeSet configured_;
+  std::uint64_t reserved_;
+  std::uint64_t snapshots_ = 0;
+  Durable durable_;
+  std::array<Peer, kNodesMax> peers_{};
+  FailureDetector detector_;
+  std::vector<Rejection> rejections_;
+
+  NodeSet view_set_ = 0;  ///< Members of the installed view.
+  TimeNs installed_at_ = 0;
+  NodeSet heard_ = 0;
+  NodeSet suspected_ = 0;     ///< Members of the view that should give a sign of life.
+  TimeNs accused_since_ = 0;  ///< Members that I hear do not hear one another since; 0 they do.
+  NodeSet joining_ = 0;       ///< The join that is being held, and since when.
+  TimeNs joining_since_ = 0;
+  TimeNs pending_since_ = 0;  ///< A view change is wanted or runs since; 0 none.
+
+  std::vector<std::optional<wire::Report>> reports_;  ///< At the representative, by rank.
+  NodeSet attempt_set_ = 0;                           ///< Its members by index.
+  TimeNs deadline_ = 0;
+  TimeNs resend_at_ = 0;
+  TimeNs resend_after_ = 0;
+  TimeNs retry_at_ = 0;
+  std::uint32_t failures_ = 0;  ///< Attempts since the last install.
+
+  TimeNs greeted_at_ = 0;   ///< Last hello to all.
+  NodeSet told_heard_ = 0;  ///< What it said.
+  bool greet_now_ = false;
+  NodeSet answers_ = 0;  ///< Who gets a hello of its own.
+
+  TimeNs wake_at_ = kNever;  ///< What the last Actions said.
+  Actions actions_;
+};
+
+}  // namespace phalanx::membership
