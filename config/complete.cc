@@ -103,6 +103,7 @@ const ClusterNode* find_self(const LoadOptions& options, Draft& draft) {
     return &*found;
   }
   if (const ClusterNode* self = named(instance)) return self;
+  if (options.any_node && options.instance.empty()) return &nodes.front();
   const bool asked = !options.instance.empty() || draft.has("node.instance");
   draft.error(draft.place({"node.instance", "node.id"}),
               asked ? "no entry of cluster.nodes has the name " + instance

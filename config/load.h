@@ -37,6 +37,8 @@ struct LoadOptions {
   /// Look at the key file: it must be there and be readable by nobody else. Off for `config check`
   /// of another host's file.
   bool check_key_file = true;
+  /// When nothing says which node this is, take the first: for `config check` of a shared file.
+  bool any_node = false;
 };
 
 /// Where the daemons and the CLI look when no --config is given.

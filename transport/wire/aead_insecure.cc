@@ -51,14 +51,11 @@ class Checksum {
   void add(std::span<const std::byte> bytes) noexcept {
     const std::byte* at = bytes.data();
     std::size_t left = bytes.size();
-    auto [a, b, c, d] = crc_;  // Registers: the members are memory that `at` may alias.
     for (; left >= 32; left -= 32, at += 32) {
-      a = crc_word(a, load_le<std::uint64_t>(at));
-      b = crc_word(b, load_le<std::uint64_t>(at + 8));
-      c = crc_word(c, load_le<std::uint64_t>(at + 16));
-      d = crc_word(d, load_le<std::uint64_t>(at + 24));
+      for (std::size_t chain = 0; chain < 4; ++chain) {
+        add_word(chain, load_le<std::uint64_t>(at + 8 * chain));
+      }
     }
-    crc_ = {a, b, c, d};
     std::size_t chain = 0;
     for (; left >= 8; left -= 8, at += 8) add_word(chain++, load_le<std::uint64_t>(at));
     std::array<std::byte, 8> last{};

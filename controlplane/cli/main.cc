@@ -1,0 +1,27 @@
+#include "controlplane/cli/arguments.h"
+#include "controlplane/cli/program.h"
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 fine, 1 failed, 2 usage or configuration, 3 daemon not running, 4 degraded,\n"
+    "            5 permission, 6 time-out.\n"
+    "Environment: PHX_RUNTIME_DIR moves the sockets; NO_COLOR turns colours off.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace phalanx::cli;
+  Globals globals;
+  Arguments arguments("Group messaging for clusters: see, try and operate it.", "phalanx",
+                      PHX_VERSION);
+  Command& root = arguments.root();
+  root.footer(kFooter)
+      .text("--config", globals.config, "Configuration file", "FILE")
+      .text("--instance", globals.instance, "Which node of this host", "NAME")
+      .flag("--json", globals.json, "Print one JSON object");
+  add_config(root, globals);
+  add_key(root, globals);
+  add_version(root, globals);
+  return static_cast<int>(arguments.run(argc, argv));
+}

@@ -1,0 +1,41 @@
+#include "controlplane/cli/program.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "config/load.h"
+
+namespace phalanx::cli {
+
+std::string instance_name(const Globals& globals) {
+  return globals.instance.empty() ? "default" : globals.instance;
+}
+
+Expected<std::string, Error> find_instance(const Globals& globals) {
+  if (globals.config.empty()) {
+    return config::default_runtime_directory() + "/" + instance_name(globals);
+  }
+  const auto loaded =
+      config::load(globals.config, {.instance = globals.instance, .check_key_file = false});
+  if (loaded) return config::instance_directory(*loaded);
+  return fail(Error{.code = ExitCode::Usage,
+                    .attempted = "the configuration " + globals.config + " has errors",
+                    .observed = loaded.error().errors.front().what,
+                    .remedy = "phalanx config check " + globals.config});
+}
+
+ExitCode report(const Error& error, const Globals& globals) {
+  std::fputs(error.text().c_str(), stderr);
+  if (globals.json) {
+    const nlohmann::json out = {{"version", 1},
+                                {"error",
+                                 {{"code", static_cast<int>(error.code)},
+                                  {"attempted", error.attempted},
+                                  {"observed", error.observed},
+                                  {"remedy", error.remedy}}}};
+    std::printf("%s\n", out.dump().c_str());
+  }
+  return error.code;
+}
+
+}  // namespace phalanx::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "config/config.h"
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+
+namespace phalanx::cli {
+
+/// Options that every command takes, before or after its name.
+struct Globals {
+  std::string config;    ///< --config FILE; empty: not given.
+  std::string instance;  ///< --instance NAME; empty: not given.
+  bool json = false;
+};
+
+class Command;
+
+/// Each registers one command under `root`. `globals` outlives the run.
+void add_config(Command& root, const Globals& globals);
+void add_demo(Command& root, const Globals& globals);
+void add_groups(Command& root, const Globals& globals);
+void add_key(Command& root, const Globals& globals);
+void add_pub(Command& root, const Globals& globals);
+void add_status(Command& root, const Globals& globals);
+void add_sub(Command& root, const Globals& globals);
+void add_version(Command& root, const Globals& globals);
+
+/// The directory of the instance asked for, without needing a configuration when none is named.
+[[nodiscard]] Expected<std::string, Error> find_instance(const Globals& globals);
+
+/// The instance's name: --instance, or "default".
+[[nodiscard]] std::string instance_name(const Globals& globals);
+
+/// Prints the error on standard error, as JSON on standard output when that was asked for, and
+/// returns its exit code.
+ExitCode report(const Error& error, const Globals& globals);
+
+}  // namespace phalanx::cli
