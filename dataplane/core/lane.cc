@@ -180,6 +180,7 @@ TimeNs Lane::wake_at() const noexcept {
     return at;
   }
   if (!running()) return kNever;
+  if (view_.count < 2) return dirty_ ? 0 : kNever;  // Alone: nobody waits for its rows.
   TimeNs at = std::min(row_at_, log_gap_.ask_at);
   if (is_orderer()) {
     for (std::size_t r = 0; r < view_.count; ++r) at = std::min(at, origin_gaps_[r].ask_at);

@@ -190,13 +190,11 @@ void GroupTable::pass_barrier(GroupChanges& out) {
   forget_cache();
 }
 
-void GroupTable::list(std::vector<std::byte>& out, std::size_t bytes_max) const {
-  const std::size_t start = out.size();
+std::uint32_t GroupTable::list(std::vector<std::byte>& out, std::size_t bytes_max) const {
   std::uint32_t count = 0;
-  put<std::uint32_t>(out, 0);
   for (const auto& [id, group] : groups_) {
     const std::size_t need = 8 + 1 + group.name.size() + 4 + 12 * group.members.size();
-    if (out.size() - start + need > bytes_max) break;
+    if (out.size() + need > bytes_max) break;
     put<std::uint64_t>(out, id);
     put<std::uint8_t>(out, static_cast<std::uint8_t>(group.name.size()));
     for (const char c : group.name) out.push_back(static_cast<std::byte>(c));
@@ -208,7 +206,7 @@ void GroupTable::list(std::vector<std::byte>& out, std::size_t bytes_max) const 
     }
     ++count;
   }
-  store_le<std::uint32_t>(out.data() + start, count);
+  return count;
 }
 
 }  // namespace phalanx::worker

@@ -98,10 +98,11 @@ class GroupTable {
   [[nodiscard]] std::size_t size() const noexcept { return groups_.size(); }
   /// True from a View record until every member's GroupState was seen.
   [[nodiscard]] bool before_barrier() const noexcept { return !awaited_.empty(); }
-  /// GroupList: u32 count, then for each group u64 id, u8 name length, name, u32 member count, and
-  /// for each member u32 node, u32 client, u32 process. Groups that do not fit `bytes_max` are left
-  /// out.
-  void list(std::vector<std::byte>& out, std::size_t bytes_max) const;
+  /// Appends its groups, for each u64 id, u8 name length, name, u32 member count, and for each
+  /// member u32 node, u32 client, u32 process; stops before `out` would pass `bytes_max`. Returns
+  /// how many groups. A GroupList (WorkerEventKind::Groups) is u32 count, then the groups of all
+  /// lanes.
+  std::uint32_t list(std::vector<std::byte>& out, std::size_t bytes_max) const;
 
  private:
   struct Group {

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "dataplane/worker/group_id.h"
 #include "ipc/base/bytes.h"
+#include "ipc/shm/group_id.h"
 
 namespace phalanx::worker {
 namespace {
@@ -112,7 +112,7 @@ Submissions::Outcome Submissions::join(ClientPort& port,
   const std::span name(payload.data() + 4, name_bytes);
   if (name.empty()) return refuse(port, 0, submission.kind, shm::RefusedReason::Name);
 
-  const GroupId group = group_id(name);
+  const GroupId group = shm::group_id(name.data(), name.size());
   const bool joins = submission.kind == shm::SubmissionKind::Join;
   const PortGroup* known = port.find(group);
   if (known != nullptr && (joins ? known->joined : known->opened)) return Outcome::Taken;

@@ -44,7 +44,7 @@ enum class WorkerEventKind : std::uint8_t {
   Installed,           ///< view.
   ClientAttached,      ///< client, pid, uid, gid.
   ClientDetached,      ///< client.
-  Groups,              ///< token, bytes: see GroupList in dataplane/worker/group_table.h; whole.
+  Groups,              ///< token, bytes: a GroupList, see dataplane/worker/group_table.h.
   Distrust,            ///< token: milliseconds this worker was not scheduled for.
 };
 

@@ -29,8 +29,12 @@ enum class Counter : std::uint8_t {
   RxBytes,
   TxFrames,
   TxBytes,
-  RxMalformed,   ///< Too short, not ours, lengths that no correct node writes.
-  RxUnknownKey,  ///< Another cluster, view or boot id, or not learnt yet.
+  RxMalformed,  ///< Too short, not ours, lengths that no correct node writes.
+  RxOtherVersion,
+  RxOwnNode,        ///< Says that this node sent it: an echo, or two nodes with one id.
+  RxUnknownSender,  ///< Not a configured node.
+  RxUnknownKey,     ///< Another cluster, key, view or incarnation.
+  RxOtherReceiver,  ///< For an earlier incarnation of this node.
   RxReplayed,
   RxBadTag,
   RxOutOfRange,

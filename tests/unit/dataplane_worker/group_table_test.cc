@@ -244,11 +244,9 @@ TEST_F(GroupTableTest, ListsWholeGroupsWithinItsBound) {
   std::vector<std::byte> all;
   std::vector<std::byte> some;
 
-  table.list(all, 1000);
-  table.list(some, all.size() - 1);
+  EXPECT_EQ(table.list(all, 1000), 2U);
+  EXPECT_EQ(table.list(some, all.size() - 1), 1U);
 
-  EXPECT_EQ(load_le<std::uint32_t>(all.data()), 2U);
-  EXPECT_EQ(load_le<std::uint32_t>(some.data()), 1U);
   EXPECT_LT(some.size(), all.size());
 }
 

@@ -1,0 +1,96 @@
+#include "dataplane/worker/worker.h"
+#include "ipc/base/bytes.h"
+
+namespace phalanx::worker {
+namespace {
+
+constexpr std::size_t kCommandsATurn = 16;
+
+}  // namespace
+
+std::size_t Worker::take_commands(TimeNs now) {
+  std::size_t taken = 0;
+  while (taken < kCommandsATurn && control_.has_command()) {
+    if (const std::optional<shm::Command> command = control_.take_command()) execute(*command, now);
+    ++taken;
+  }
+  return taken;
+}
+
+void Worker::execute(const shm::Command& command, TimeNs now) {
+  switch (command.kind) {
+    case shm::CommandKind::SendControl:
+      frames_.send_control(static_cast<wire::MessageKind>(command.message_kind), command.to,
+                           command.bytes);
+      break;
+    case shm::CommandKind::Freeze: {
+      core_.freeze();
+      shm::Event event{.kind = shm::WorkerEventKind::Frozen, .view = command.attempt};
+      wire::encode(core_.report(command.attempt), event.bytes);
+      control_.post(event);
+      publish_status(now);
+      break;
+    }
+    case shm::CommandKind::BeginRecovery:
+      begin_recovery(command, now);
+      break;
+    case shm::CommandKind::Install:
+      install(command, now);
+      break;
+    case shm::CommandKind::ListGroups:
+      list_groups(command.token);
+      break;
+  }
+}
+
+void Worker::begin_recovery(const shm::Command& command, TimeNs now) {
+  const auto plan = wire::decode_plan(command.bytes);
+  if (!plan || !core_.frozen() || !core_.begin_recovery(*plan, now)) {
+    control_.count(shm::Counter::CommandsBad, 1);
+    return;
+  }
+  keys_.prepare(plan->attempt, plan->members);
+  status_.recovering = plan->attempt;
+  status_.recovered = 0;
+  publish_status(now);
+}
+
+/// Tells the control plane once that this node holds the cut and all tails of its attempt.
+void Worker::report_recovered(TimeNs now) {
+  if (status_.recovering.is_none() || status_.recovered != 0 || !core_.recovered()) return;
+  status_.recovered = 1;
+  control_.post({.kind = shm::WorkerEventKind::Recovered, .view = status_.recovering});
+  publish_status(now);
+}
+
+void Worker::install(const shm::Command& command, TimeNs now) {
+  const auto plan = wire::decode_plan(command.bytes);
+  if (!plan || !core_.frozen() || !core_.recovered() || plan->attempt != status_.recovering ||
+      plan->attempt.sequence <= core_.view().sequence) {
+    control_.count(shm::Counter::CommandsBad, 1);
+    return;
+  }
+  core_.install(*plan, now);
+  keys_.install(plan->attempt, plan->members);
+  std::vector<NodeId> nodes;
+  for (const Member& member : plan->members) nodes.push_back(member.node);
+  transport_.set_members(nodes);
+  status_.recovering = {};
+  status_.recovered = 0;
+  control_.count(shm::Counter::ViewsInstalled, 1);
+  control_.post({.kind = shm::WorkerEventKind::Installed, .view = plan->attempt});
+  publish_status(now);
+}
+
+void Worker::list_groups(std::uint32_t token) {
+  shm::Event event{.kind = shm::WorkerEventKind::Groups, .token = token};
+  event.bytes.resize(4);
+  std::uint32_t count = 0;
+  for (LaneId id = 0; id < config_.lanes; ++id) {
+    count += delivery_.groups(id).list(event.bytes, shm::kControlMessageBytesMax - 128);
+  }
+  store_le<std::uint32_t>(event.bytes.data(), count);
+  control_.post(event);
+}
+
+}  // namespace phalanx::worker

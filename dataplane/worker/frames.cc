@@ -1,0 +1,211 @@
+#include "dataplane/worker/frames.h"
+
+#include <algorithm>
+
+namespace phalanx::worker {
+namespace {
+
+using shm::Counter;
+
+Counter counter_of(wire::FrameVerdict verdict) noexcept {
+  switch (verdict) {
+    case wire::FrameVerdict::Good:
+      return Counter::RxFrames;
+    case wire::FrameVerdict::Malformed:
+      return Counter::RxMalformed;
+    case wire::FrameVerdict::OtherVersion:
+      return Counter::RxOtherVersion;
+    case wire::FrameVerdict::OwnNode:
+      return Counter::RxOwnNode;
+    case wire::FrameVerdict::UnknownSender:
+      return Counter::RxUnknownSender;
+    case wire::FrameVerdict::UnknownKey:
+      return Counter::RxUnknownKey;
+    case wire::FrameVerdict::OtherReceiver:
+      return Counter::RxOtherReceiver;
+    case wire::FrameVerdict::Replayed:
+      return Counter::RxReplayed;
+    case wire::FrameVerdict::BadTag:
+      return Counter::RxBadTag;
+  }
+  return Counter::RxMalformed;
+}
+
+Counter counter_of(core::Verdict verdict) noexcept {
+  switch (verdict) {
+    case core::Verdict::Accepted:
+      return Counter::RxFrames;
+    case core::Verdict::Malformed:
+      return Counter::RxMalformed;
+    case core::Verdict::WrongState:
+      return Counter::RxWrongState;
+    case core::Verdict::OutOfRange:
+      return Counter::RxOutOfRange;
+    case core::Verdict::Duplicate:
+      return Counter::RxDuplicate;
+    case core::Verdict::NotMember:
+      return Counter::RxNotMember;
+  }
+  return Counter::RxMalformed;
+}
+
+constexpr bool is_heartbeat(wire::FrameType type) noexcept { return type == wire::FrameType::Row; }
+
+}  // namespace
+
+Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
+               shm::ControlWorkerEnd& control)
+    : core_(core),
+      transport_(transport),
+      keys_(keys),
+      control_(control),
+      sealer_(keys),
+      opener_(keys),
+      scratch_(transport.limits().frame_bytes_max),
+      fragment_(transport.limits().frame_bytes_max - wire::kControlOverheadBytes) {}
+
+std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
+  std::size_t frames = 0;
+  std::uint64_t bytes = 0;
+  keys_.begin_turn();
+  for (std::size_t burst = 0; burst < bursts_max; ++burst) {
+    const std::size_t taken = transport_.rx_burst(rx_);
+    if (taken == 0) break;
+    for (std::size_t i = 0; i < taken; ++i) {
+      if (i + 2 < taken) __builtin_prefetch(rx_[i + 2].bytes.data());
+      bytes += rx_[i].bytes.size();
+      take(rx_[i].bytes, now);
+    }
+    transport_.rx_release(std::span(rx_).first(taken));
+    frames += taken;
+  }
+  if (frames > 0) {
+    count(Counter::RxFrames, frames);
+    count(Counter::RxBytes, bytes);
+  }
+  return frames;
+}
+
+// Nothing has an effect before the tag compared. Dropped frames are counted, never logged: whoever
+// sends them chooses how often this runs.
+void Frames::take(std::span<const std::byte> bytes, TimeNs now) noexcept {
+  wire::CheckedFrame frame = opener_.check(bytes);
+  if (frame.verdict != wire::FrameVerdict::Good) [[unlikely]] {
+    count(counter_of(frame.verdict));
+  } else if (frame.is_control()) {
+    take_control(frame);
+  } else if (frame.key->use != wire::KeyUse::View) {
+    count(
+        Counter::RxWrongState);  // Of a view that is not installed here yet: asked for again then.
+  } else {
+    take_data(frame, now);
+  }
+}
+
+void Frames::take_data(wire::CheckedFrame& frame, TimeNs now) noexcept {
+  const core::Placement place = core_.place(frame.header, frame.sealed.size());
+  if (place.verdict != core::Verdict::Accepted) {
+    count(counter_of(place.verdict));
+    return;
+  }
+  std::byte* target = place.target != nullptr ? place.target : scratch_.data();
+  if (!opener_.open(frame, target)) [[unlikely]] {
+    count(Counter::RxBadTag);
+    return;
+  }
+  const core::Verdict verdict = core_.accept(frame.header, {target, frame.sealed.size()}, now);
+  if (verdict != core::Verdict::Accepted) count(counter_of(verdict));
+  data_seen_ = data_seen_ || !is_heartbeat(frame.header.type);
+}
+
+void Frames::take_control(wire::CheckedFrame& frame) {
+  if (!opener_.open(frame, scratch_.data())) {
+    count(Counter::RxBadTag);
+    return;
+  }
+  const auto fragment = wire::decode_fragment(std::span(scratch_).first(frame.sealed.size()));
+  // A hello may be for anyone; all else names the incarnation that it is for.
+  if (!fragment || (!frame.addressed && fragment->kind != wire::MessageKind::Hello)) {
+    count(Counter::RxMalformed);
+    return;
+  }
+  auto message = reassembler_.take(frame.sender(), *fragment);
+  if (!message) return;
+  count(Counter::ControlMessagesIn);
+  control_.post({.kind = shm::WorkerEventKind::ControlMessage,
+                 .message_kind = static_cast<std::uint8_t>(message->kind),
+                 .sender = frame.sender(),
+                 .bytes = std::move(message->bytes)});
+}
+
+std::size_t Frames::send(TimeNs now) noexcept {
+  std::size_t sent = 0;
+  std::uint64_t bytes = 0;
+  const std::size_t burst = std::min<std::size_t>(kBurst, transport_.limits().burst_frames_max);
+  for (;;) {
+    const std::size_t room = transport_.tx_alloc(std::span(tx_).first(burst));
+    const std::size_t items = room == 0 ? 0 : core_.poll_tx(std::span(items_).first(room), now);
+    std::size_t frames = 0;
+    for (std::size_t i = 0; i < items; ++i) {
+      const core::TxItem& item = items_[i];
+      if (core_.members().size() < 2) break;  // Alone: there is nobody to seal for.
+      transport::TxFrame& frame = tx_[frames++];
+      frame.to = item.to;
+      frame.length =
+          sealer_.seal_data(item.type, item.lane, item.position, item.payload, frame.bytes);
+      bytes += frame.length;
+      data_seen_ = data_seen_ || !is_heartbeat(item.type);
+    }
+    if (room > 0) transport_.tx_burst(std::span(tx_).first(frames));
+    sent += frames;
+    if (items < room || room == 0) break;
+  }
+  if (sent > 0) {
+    count(Counter::TxFrames, sent);
+    count(Counter::TxBytes, bytes);
+  }
+  return sent;
+}
+
+void Frames::send_control(wire::MessageKind kind, std::span<const Member> to,
+                          std::span<const std::byte> message) {
+  using Kind = transport::Destination::Kind;
+  count(Counter::ControlMessagesOut);
+  if (to.empty()) send_fragments(kind, {.kind = Kind::Everyone}, {}, message);
+  for (const Member& member : to) {
+    if (member.node == keys_.self().node) continue;
+    send_fragments(kind, {.kind = Kind::Peer, .peer = member.node}, member.boot, message);
+  }
+  ++next_message_;
+}
+
+// Lost fragments are not asked for: control planes repeat their messages.
+void Frames::send_fragments(wire::MessageKind kind, const transport::Destination& to,
+                            const BootId& receiver, std::span<const std::byte> message) {
+  const std::size_t fragments = wire::fragments_of(message.size(), fragment_.size());
+  std::uint64_t bytes = 0;
+  std::size_t done = 0;
+  while (done < fragments) {
+    const std::size_t wanted =
+        std::min({kBurst, fragments - done, std::size_t{transport_.limits().burst_frames_max}});
+    const std::size_t room = transport_.tx_alloc(std::span(tx_).first(wanted));
+    if (room == 0) {
+      count(Counter::ControlMessagesLost);
+      break;
+    }
+    for (std::size_t i = 0; i < room; ++i) {
+      const std::size_t length =
+          wire::encode_fragment(kind, next_message_, done + i, message, fragment_);
+      tx_[i].to = to;
+      tx_[i].length =
+          sealer_.seal_control(0, receiver, std::span(fragment_).first(length), tx_[i].bytes);
+      bytes += tx_[i].length;
+    }
+    transport_.tx_burst(std::span(tx_).first(room));
+    done += room;
+  }
+  count(Counter::TxFrames, done);
+  count(Counter::TxBytes, bytes);
+}
+
+}  // namespace phalanx::worker

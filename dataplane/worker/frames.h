@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/core.h"
+#include "ipc/shm/control_channel.h"
+#include "transport/transport.h"
+#include "transport/wire/fragments.h"
+#include "transport/wire/frame_seal.h"
+#include "transport/wire/key_table.h"
+
+namespace phalanx::worker {
+
+/// Frames in: check, place, open, accept. Frames out: what the core wants sent, sealed into the
+/// transport's buffers; the cipher pass is the copy, both ways. Control messages pass through
+/// whole. The worker's thread only.
+class Frames {
+ public:
+  Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
+         shm::ControlWorkerEnd& control);
+
+  /// Takes what has come, bounded by `bursts_max` bursts. Returns the frames taken.
+  std::size_t receive(TimeNs now, std::size_t bursts_max) noexcept;
+  /// Seals and sends what the core has to send. Returns the frames sent.
+  std::size_t send(TimeNs now) noexcept;
+
+  /// Sends a control message to each of `to`, or as a hello to every configured node when it is
+  /// empty.
+  void send_control(wire::MessageKind kind, std::span<const Member> to,
+                    std::span<const std::byte> message);
+
+  /// Data frames (not rows or control) in or out since the last call: what keeps a worker awake.
+  [[nodiscard]] bool take_data_seen() noexcept {
+    const bool seen = data_seen_;
+    data_seen_ = false;
+    return seen;
+  }
+
+ private:
+  static constexpr std::size_t kBurst = 64;
+
+  void take(std::span<const std::byte> bytes, TimeNs now) noexcept;
+  void take_data(wire::CheckedFrame& frame, TimeNs now) noexcept;
+  void take_control(wire::CheckedFrame& frame);
+  void send_fragments(wire::MessageKind kind, const transport::Destination& to,
+                      const BootId& receiver, std::span<const std::byte> message);
+  void count(shm::Counter counter, std::uint64_t add = 1) noexcept { control_.count(counter, add); }
+
+  core::Core& core_;
+  transport::Transport& transport_;
+  wire::KeyTable& keys_;
+  shm::ControlWorkerEnd& control_;
+  wire::FrameSealer sealer_;
+  wire::FrameOpener opener_;
+  wire::Reassembler reassembler_;
+  std::array<transport::RxFrame, kBurst> rx_{};
+  std::array<transport::TxFrame, kBurst> tx_{};
+  std::array<core::TxItem, kBurst> items_{};
+  std::vector<std::byte> scratch_;  ///< Opened payloads that may not go straight into a log.
+  std::vector<std::byte> fragment_;
+  std::uint32_t next_message_ = 1;
+  bool data_seen_ = false;
+};
+
+}  // namespace phalanx::worker

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/core/core.h"
+#include "dataplane/worker/delivery.h"
+#include "dataplane/worker/frames.h"
+#include "dataplane/worker/mailbox.h"
+#include "dataplane/worker/port_table.h"
+#include "dataplane/worker/submissions.h"
+#include "ipc/shm/control_channel.h"
+#include "transport/transport.h"
+#include "transport/wire/key_table.h"
+
+namespace phalanx::worker {
+
+struct WorkerConfig {
+  NodeId self = 0;
+  std::vector<NodeId> nodes;  ///< All configured, sorted, this one included.
+  LaneId lanes = 1;
+  std::uint32_t message_bytes_max = 1u << 20;
+  std::uint32_t record_bytes_max = 0;  ///< As the core's.
+  SlowClientPolicy slow_clients;
+  TimeNs dead_after = 50 * kMillisecond;
+};
+
+/// What the worker works with. Borrowed for its life.
+struct WorkerParts {
+  core::Core& core;
+  transport::Transport& transport;
+  wire::KeyTable& keys;
+  shm::ControlWorkerEnd& control;
+  Mailbox& mailbox;
+};
+
+/// Turns the lanes: frames and client rings in, frames and client rings out. One thread calls it;
+/// worker_loop.h has the `while`, so that tests drive the very same turn step by step. Allocates,
+/// locks and enters the kernel in no turn but through the transport, and where clients or views
+/// change.
+class Worker {
+ public:
+  Worker(const WorkerConfig& config, const WorkerParts& parts);
+
+  /// One turn of all lanes. Returns frames and records handled; 0 means there was no work.
+  std::size_t poll_once(TimeNs now) noexcept;
+
+  /// Before sleeping: has everybody ring from here on. False when something came in between: do not
+  /// sleep. `until` is when poll_once() must be called at the latest. disarm() after waking.
+  [[nodiscard]] bool arm(TimeNs now, TimeNs& until) noexcept;
+  void disarm() noexcept;
+
+  /// Records were submitted or delivered, or data frames passed, since the last call: worth polling
+  /// on.
+  [[nodiscard]] bool take_busy() noexcept {
+    const bool busy = busy_;
+    busy_ = false;
+    return busy;
+  }
+
+ private:
+  void take_orders() noexcept;
+  std::size_t take_commands(TimeNs now);
+  void execute(const shm::Command& command, TimeNs now);
+  void begin_recovery(const shm::Command& command, TimeNs now);
+  void report_recovered(TimeNs now);
+  void install(const shm::Command& command, TimeNs now);
+  void list_groups(std::uint32_t token);
+  void notice_pause(TimeNs now) noexcept;
+  void publish_status(TimeNs now) noexcept;
+
+  WorkerConfig config_;
+  core::Core& core_;
+  transport::Transport& transport_;
+  wire::KeyTable& keys_;
+  shm::ControlWorkerEnd& control_;
+  Mailbox& mailbox_;
+  PortTable ports_;
+  Submissions submissions_;
+  Delivery delivery_;
+  Frames frames_;
+  shm::WorkerStatus status_{};
+  TimeNs expected_ = 0;        ///< By when this turn was due; 0: the first turn.
+  TimeNs distrust_until_ = 0;  ///< It was descheduled and says so until then.
+  bool busy_ = false;
+};
+
+}  // namespace phalanx::worker

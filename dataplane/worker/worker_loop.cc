@@ -1,0 +1,76 @@
+#include "dataplane/worker/worker_loop.h"
+
+#include <sched.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+
+#include "ipc/base/time_ns.h"
+
+namespace phalanx::worker {
+namespace {
+
+constexpr TimeNs kPollOn = 50 * kMicrosecond;          // After the last message, before sleeping.
+constexpr TimeNs kBlindSleepMax = 200 * kMicrosecond;  // Where frames cannot wake.
+
+Expected<void, Error> watch(int epoll, int fd, std::uint32_t events) noexcept {
+  epoll_event event{.events = events, .data = {}};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
+  return fail(system_error("cannot let the worker wait for its doorbells", "epoll_ctl", errno));
+}
+
+}  // namespace
+
+Expected<WorkerLoop, Error> WorkerLoop::create(Idle idle, const Doorbells& doorbells) {
+  Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return fail(system_error("cannot start the worker", "epoll_create1", errno));
+  if (doorbells.transport >= 0) {
+    if (auto added = watch(epoll.get(), doorbells.transport, EPOLLIN); !added)
+      return fail(added.error());
+  }
+  // Edges need no read: a doorbell is only ever written.
+  for (const int doorbell : {doorbells.command, doorbells.mailbox}) {
+    if (auto added = watch(epoll.get(), doorbell, EPOLLIN | EPOLLET); !added)
+      return fail(added.error());
+  }
+  return WorkerLoop(idle, doorbells.transport >= 0, std::move(epoll));
+}
+
+Expected<void, Error> WorkerLoop::watch_client(int doorbell) noexcept {
+  return watch(epoll_.get(), doorbell, EPOLLIN | EPOLLET);
+}
+
+void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
+  TimeNs busy_at = 0;
+  while (!mailbox.stopping()) {
+    const TimeNs now = monotonic_now();
+    const std::size_t work = worker.poll_once(now);
+    if (worker.take_busy()) busy_at = now;
+    if (work > 0 || idle_ == Idle::Busy) continue;
+    if (idle_ == Idle::Adaptive && now - busy_at < kPollOn) {
+      sched_yield();
+    } else {
+      sleep(worker, now);
+    }
+  }
+}
+
+void WorkerLoop::sleep(Worker& worker, TimeNs now) noexcept {
+  TimeNs until = 0;
+  if (!worker.arm(now, until)) {
+    sched_yield();
+    return;
+  }
+  TimeNs length = until - now;
+  if (!pollable_) length = std::min(length, kBlindSleepMax);
+  const timespec timeout{.tv_sec = static_cast<time_t>(length / kSecond),
+                         .tv_nsec = static_cast<long>(length % kSecond)};
+  std::array<epoll_event, 16> events;
+  epoll_pwait2(epoll_.get(), events.data(), static_cast<int>(events.size()), &timeout, nullptr);
+  worker.disarm();
+}
+
+}  // namespace phalanx::worker

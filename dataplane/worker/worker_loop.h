@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/worker/mailbox.h"
+#include "dataplane/worker/worker.h"
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/fd.h"
+
+namespace phalanx::worker {
+
+/// What a worker does when there is nothing to do. Busy: goes on polling. Adaptive: yields, and
+/// sleeps after a while without messages. Sleep: sleeps at once.
+enum class Idle : std::uint8_t { Busy, Adaptive, Sleep };
+
+/// Reads the clock, turns the worker, idles, until the mailbox says stop. Runs on the worker's own
+/// thread.
+class WorkerLoop {
+ public:
+  struct Doorbells {
+    int transport = -1;  ///< Level-triggered; -1: none, then sleeps are short.
+    int command = -1;    ///< eventfds: the control plane's and the main thread's.
+    int mailbox = -1;
+  };
+  [[nodiscard]] static Expected<WorkerLoop, Error> create(Idle idle, const Doorbells& doorbells);
+
+  /// The main thread adds a client's doorbell before it lends the port to the worker. It goes by
+  /// itself when the descriptor is closed.
+  [[nodiscard]] Expected<void, Error> watch_client(int doorbell) noexcept;
+
+  void run(Worker& worker, Mailbox& mailbox) noexcept;
+
+ private:
+  WorkerLoop(Idle idle, bool pollable, Fd epoll) noexcept
+      : idle_(idle), pollable_(pollable), epoll_(std::move(epoll)) {}
+  void sleep(Worker& worker, TimeNs now) noexcept;
+
+  Idle idle_;
+  bool pollable_;
+  Fd epoll_;
+};
+
+}  // namespace phalanx::worker
