@@ -57,6 +57,14 @@ class ClientChannel {
   bool refresh_events(std::memory_order order = std::memory_order_acquire) noexcept {
     return delivery_.queued_bytes() != 0 || delivery_.refresh(order);
   }
+  /// Published and not released, whoever asks; for display.
+  [[nodiscard]] std::uint64_t event_backlog_bytes() const noexcept {
+    const std::uint64_t head =
+        std::atomic_ref(page_->delivery.head.position).load(std::memory_order_acquire);
+    const std::uint64_t tail =
+        std::atomic_ref(page_->delivery.tail.position).load(std::memory_order_acquire);
+    return tail - head <= geometry_.delivery_bytes ? tail - head : geometry_.delivery_bytes;
+  }
   [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept {
     return delivery_.queued_bytes();
   }

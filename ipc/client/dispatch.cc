@@ -1,0 +1,210 @@
+#include <pthread.h>
+
+#include <ctime>
+
+#include "ipc/client/events.h"
+#include "ipc/client/handle.h"
+#include "ipc/client/link.h"
+#include "ipc/client/waiting.h"
+
+namespace phalanx::client {
+namespace {
+
+constexpr TimeNs kLookInterval = 4 * kMillisecond;
+
+std::uintptr_t this_thread() noexcept { return static_cast<std::uintptr_t>(pthread_self()); }
+
+/// Holds the dispatch lock of a live handle, and frees a handle that a callback has finalised.
+class Dispatching {
+ public:
+  explicit Dispatching(phx_handle value) noexcept : slot_(slot_of(value)) {
+    if (slot_ == nullptr) return;
+    if (slot_->dispatcher.load(std::memory_order_relaxed) == this_thread()) {
+      recursive_ = true;
+      slot_ = nullptr;
+      return;
+    }
+    slot_->dispatch.lock();
+    const LockGuard guard(slot_->send);
+    handle_ = live(*slot_, value);
+    if (handle_ != nullptr) slot_->dispatcher.store(this_thread(), std::memory_order_relaxed);
+  }
+  ~Dispatching() {
+    if (slot_ == nullptr) return;
+    Handle* finalised = nullptr;
+    if (handle_ != nullptr) {
+      slot_->dispatcher.store(0, std::memory_order_relaxed);
+      const LockGuard guard(slot_->send);
+      if (handle_->finalised_inside) {
+        finalised = handle_;
+        slot_->handle = nullptr;
+      }
+    }
+    slot_->dispatch.unlock();
+    if (finalised != nullptr) destroy(finalised);
+  }
+  Dispatching(const Dispatching&) = delete;
+  Dispatching& operator=(const Dispatching&) = delete;
+
+  [[nodiscard]] bool recursive() const noexcept { return recursive_; }
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
+  [[nodiscard]] Slot& slot() const noexcept { return *slot_; }
+  [[nodiscard]] Handle& handle() const noexcept { return *handle_; }
+
+ private:
+  Slot* slot_;
+  Handle* handle_ = nullptr;
+  bool recursive_ = false;
+};
+
+/// What was promised after TRY_AGAIN. True: the application was told that it may send.
+bool settle_room(Slot& slot, Handle& handle) noexcept {
+  if (!handle.wants_room.load(std::memory_order_relaxed) &&
+      !handle.unsent_groups.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  {
+    const LockGuard guard(slot.send);
+    send_groups(handle);
+    if (!handle.wants_room.load(std::memory_order_relaxed)) return false;
+    const auto enough = [&] {
+      handle.channel.refresh_room();
+      return handle.channel.room_bytes() >= handle.channel.geometry().submit_bytes / 4 &&
+             handle.channel.reserve_submission(handle.room_wanted) != nullptr;
+    };
+    if (!enough()) {
+      handle.channel.wait_for(shm::kWaitsForRoom);
+      if (!enough()) return false;
+    }
+    if (!handle.channel.wait_no_more(shm::kWaitsForRoom)) handle.byte_owed = true;
+    handle.wants_room.store(false, std::memory_order_relaxed);
+  }
+  tell(handle, PHX_EVENT_SENDABLE);
+  return true;
+}
+
+/// Dispatches what the ring shows now, or one event of it. Returns how many.
+std::size_t run_ring(Slot& slot, Handle& handle, bool only_one) noexcept {
+  std::size_t count = 0;
+  if (!handle.channel.refresh_events()) return 0;
+  shm::BulkRecord record;
+  while (handle.channel.queued_event_bytes() > 0 && handle.channel.peek_event(record)) {
+    const bool good = handle_event(slot, handle, record);
+    handle.channel.pop_event();
+    if (!good) {
+      handle.distrusted = true;
+      break;
+    }
+    ++count;
+    if (only_one || handle.closing.load(std::memory_order_relaxed)) break;
+    if (handle.channel.release_is_due()) handle.channel.release_events();
+  }
+  handle.channel.release_events();
+  return count;
+}
+
+/// Looks at the socket now and then, for a dispatcher that never sleeps.
+void look_for_hang_up(Handle& handle) noexcept {
+  if (handle.hung_up) return;
+  timespec coarse{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
+  const TimeNs now =
+      static_cast<TimeNs>(coarse.tv_sec) * kSecond + static_cast<TimeNs>(coarse.tv_nsec);
+  if (now - handle.last_look < kLookInterval) return;
+  handle.last_look = now;
+  if (!drain_socket(handle)) handle.hung_up = true;
+}
+
+/// One round of everything that may wait. Returns how many events it handled.
+std::size_t run_once(Slot& slot, Handle& handle, bool only_one) noexcept {
+  if (!handle.attached()) {
+    if (handle.link == Link::Gone || !step_link(slot, handle, monotonic_now())) return 0;
+    tell(handle, PHX_EVENT_ATTACHED);
+    return 1;
+  }
+  disarm(handle);
+  std::size_t count = settle_room(slot, handle) ? 1 : 0;
+  if (count > 0 && only_one) return count;
+  // The state first: what was published before it changed is then seen by the ring's refresh.
+  const shm::ChannelState state = handle.channel.state();
+  if (!handle.distrusted) count += run_ring(slot, handle, only_one);
+  if (count == 0) {
+    look_for_hang_up(handle);
+    if (handle.hung_up && !handle.distrusted)
+      count = run_ring(slot, handle, only_one);  // Came just before.
+  }
+  if (count > 0 || handle.closing.load(std::memory_order_relaxed)) return count;
+
+  if (state == shm::ChannelState::Evicted) {
+    leave_evicted(slot, handle);
+    tell(handle, PHX_EVENT_EVICTED, PHX_EVICTED);
+    return 1;
+  }
+  if (handle.hung_up || handle.distrusted || handle.channel.broken() ||
+      state != shm::ChannelState::Open) {
+    lose_link(slot, handle);
+    tell(handle, PHX_EVENT_DISCONNECTED, PHX_DISCONNECTED);
+    return 1;
+  }
+  return 0;
+}
+
+phx_status dispatch(Slot& slot, Handle& handle, phx_dispatch_mode mode, int timeout_ms) noexcept {
+  TimeNs deadline = kNever;
+  if (timeout_ms == 0) deadline = 0;
+  if (timeout_ms > 0) deadline = monotonic_now() + static_cast<TimeNs>(timeout_ms) * kMillisecond;
+  std::size_t handled = 0;
+  for (;;) {
+    const std::size_t now = run_once(slot, handle, mode == PHX_DISPATCH_ONE);
+    handled += now;
+    if (handle.closing.load(std::memory_order_relaxed)) return PHX_BAD_HANDLE;
+    if (handled > 0 && mode != PHX_DISPATCH_FOREVER) break;
+    if (handle.link == Link::Gone) return handled > 0 ? PHX_OK : PHX_DISCONNECTED;
+    if (deadline == 0) break;
+    if (now > 0) {
+      if (deadline != kNever && monotonic_now() >= deadline) break;
+      continue;
+    }
+    if (!wait_for_work(handle, deadline)) break;
+    if (handle.closing.load(std::memory_order_relaxed)) return PHX_BAD_HANDLE;
+  }
+  settle(handle, handled > 0);
+  return handled > 0 ? PHX_OK : PHX_TRY_AGAIN;
+}
+
+}  // namespace
+}  // namespace phalanx::client
+
+using namespace phalanx;
+using namespace phalanx::client;
+
+phx_status phx_dispatch(phx_handle value, phx_dispatch_mode mode, int timeout_ms) {
+  const Dispatching dispatching(value);
+  if (dispatching.recursive()) return Sending(value) ? PHX_INVALID : PHX_BAD_HANDLE;
+  if (!dispatching) return PHX_BAD_HANDLE;
+  if (mode != PHX_DISPATCH_ONE && mode != PHX_DISPATCH_ALL && mode != PHX_DISPATCH_FOREVER)
+    return PHX_INVALID;
+  return dispatch(dispatching.slot(), dispatching.handle(), mode, timeout_ms);
+}
+
+phx_status phx_fd(phx_handle value, int* fd) {
+  if (fd == nullptr) return PHX_INVALID;
+  {
+    const Sending sending(value);
+    if (!sending) return PHX_BAD_HANDLE;
+    *fd = sending.handle().epoll_fd;
+    if (*fd >= 0) return PHX_OK;
+  }
+  // Inside a callback this thread has the dispatch lock already, and the dispatch settles at its
+  // end.
+  const Dispatching dispatching(value);
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  if (handle.epoll_fd < 0) {
+    if (!make_descriptors(handle)) return PHX_NO_MEMORY;
+    if (!dispatching.recursive()) settle(handle, false);
+  }
+  *fd = handle.epoll_fd;
+  return PHX_OK;
+}

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <sys/un.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "ipc/base/time_ns.h"
+#include "ipc/client/groups.h"
+#include "ipc/client/lock.h"
+#include "ipc/include/phalanx/phalanx.h"
+#include "ipc/shm/client_channel.h"
+
+namespace phalanx::client {
+
+/// Where the attachment stands. Changed by the dispatching thread alone, under the send lock too.
+enum class Link : std::uint8_t {
+  Attached,
+  Asking,   ///< Connected, the request is out, the reply has not come.
+  Waiting,  ///< Until the next try, with back-off.
+  Gone,     ///< For good: the application does not want to re-attach.
+};
+
+/// One attachment. Sending (the submit end, the groups) is guarded by the slot's send lock,
+/// receiving (the delivery end, waiting, the connection) by its dispatch lock; who changes the
+/// connection or frees the handle holds both, dispatch lock first. Callbacks run under the dispatch
+/// lock alone.
+struct Handle {
+  phx_callbacks callbacks{};
+  void* context = nullptr;
+  sockaddr_un address{};
+  bool check_owner = false;  ///< The socket's directory is one that anybody could have made.
+  char program[64] = {};
+  std::uint64_t submit_bytes = 0, delivery_bytes = 0;
+  bool no_reattach = false;
+  TimeNs spin_ns = 0;
+  phx_handle value = 0;
+
+  // The connection.
+  Link link = Link::Waiting;
+  int socket = -1;
+  shm::ClientChannel channel;
+  TimeNs next_try = 0;  ///< Waiting: when; Asking: when to give up.
+  TimeNs back_off = 0;
+  bool hung_up = false;     ///< Seen on the socket; what is queued is still dispatched first.
+  bool distrusted = false;  ///< The data plane wrote rubbish: nothing more is taken from it.
+
+  // Sending.
+  GroupTable groups;
+  std::atomic<bool> unsent_groups{false};  ///< Some group's Join or Open waits for room.
+  std::uint32_t room_wanted = 0;           ///< Bytes of the submission that did not fit.
+  std::atomic<bool> wants_room{false};     ///< Told TRY_AGAIN, so SENDABLE is owed.
+
+  // Receiving.
+  GroupId last_id = 0;  ///< The group that was looked up last, good while the table's version is.
+  phx_group last_group = 0;
+  std::uint32_t last_version = 0;
+  bool armed = false;      ///< kWaitsForEvent is set.
+  bool byte_owed = false;  ///< The worker took it: a byte is on its way through the socket.
+  TimeNs last_look = 0;    ///< When the socket was last asked whether it is still there.
+  std::atomic<bool> closing{false};
+  bool finalised_inside = false;  ///< By a callback: dispatch frees it on its way out.
+
+  // For phx_fd(): an epoll of the socket, a kick (events are left) and a timer (next try).
+  int epoll_fd = -1, kick_fd = -1, timer_fd = -1;
+  bool kicked = false;
+
+  [[nodiscard]] bool attached() const noexcept { return link == Link::Attached; }
+};
+
+/// The place of a handle, in static memory for ever, so that a stale value finds its locks.
+struct Slot {
+  Lock send;
+  Lock dispatch;
+  std::atomic<std::uintptr_t> dispatcher{
+      0};                        ///< The thread that holds `dispatch` for phx_dispatch().
+  std::uint32_t generation = 0;  ///< Guarded by `send`.
+  Handle* handle = nullptr;      ///< Guarded by `send`; nullptr: free.
+};
+
+inline constexpr std::size_t kSlots = 256;
+
+/// nullptr: no such slot. Whether the generation is right is known under its send lock only.
+[[nodiscard]] Slot* slot_of(phx_handle handle) noexcept;
+/// The live handle of `value`, or nullptr. Under the slot's send lock.
+[[nodiscard]] Handle* live(Slot& slot, phx_handle value) noexcept;
+/// Frees a handle that is out of its slot. Under no lock.
+void destroy(Handle* handle) noexcept;
+
+/// Finds a handle and holds its send lock. False: PHX_BAD_HANDLE.
+class Sending {
+ public:
+  explicit Sending(phx_handle value) noexcept : slot_(slot_of(value)) {
+    if (slot_ == nullptr) return;
+    slot_->send.lock();
+    handle_ = live(*slot_, value);
+  }
+  ~Sending() {
+    if (slot_ != nullptr) slot_->send.unlock();
+  }
+  Sending(const Sending&) = delete;
+  Sending& operator=(const Sending&) = delete;
+
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
+  [[nodiscard]] Handle& handle() const noexcept { return *handle_; }
+
+ private:
+  Slot* slot_;
+  Handle* handle_ = nullptr;
+};
+
+}  // namespace phalanx::client

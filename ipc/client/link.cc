@@ -1,0 +1,284 @@
+#include "ipc/client/link.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ipc/shm/attach_protocol.h"
+
+namespace phalanx::client {
+namespace {
+
+constexpr TimeNs kBackOffMin = 2 * kMillisecond;
+constexpr TimeNs kBackOffMax = 200 * kMillisecond;
+constexpr TimeNs kReplyTimeout = 2 * kSecond;
+
+void close_socket(Handle& handle) noexcept {
+  if (handle.socket < 0) return;
+  if (handle.epoll_fd >= 0) epoll_ctl(handle.epoll_fd, EPOLL_CTL_DEL, handle.socket, nullptr);
+  // A child of fork() may hold a copy: shutting down is what the data plane sees at once.
+  shutdown(handle.socket, SHUT_RDWR);
+  close(handle.socket);
+  handle.socket = -1;
+}
+
+/// In a directory that anybody may create, only root's or our own daemon is believed.
+bool owner_is_trusted(int socket) noexcept {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
+         (peer.uid == 0 || peer.uid == geteuid());
+}
+
+Step step_of_errno(int error) noexcept {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return Step::Access;
+    case ENOENT:
+    case ECONNREFUSED:
+    case ENOTDIR:
+      return Step::NotRunning;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+      return Step::NoMemory;
+    default:
+      return Step::TryLater;  // EAGAIN: the backlog is full. Or it went away just now.
+  }
+}
+
+Step step_of_status(shm::AttachStatus status) noexcept {
+  switch (status) {
+    case shm::AttachStatus::Accepted:
+      return Step::Attached;
+    case shm::AttachStatus::Access:
+      return Step::Access;
+    case shm::AttachStatus::Full:
+      return Step::Full;
+    case shm::AttachStatus::TryLater:
+      return Step::TryLater;
+    case shm::AttachStatus::Version:
+    case shm::AttachStatus::Malformed:
+      return Step::Version;
+  }
+  return Step::Version;
+}
+
+/// Receives the reply and its descriptors. Pending when it has not come.
+Step receive_reply(int socket, shm::AttachReply& reply,
+                   int fds[shm::kAttachDescriptorsMax]) noexcept {
+  iovec part{&reply, sizeof reply};
+  alignas(cmsghdr) char control[CMSG_SPACE(shm::kAttachDescriptorsMax * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Step::Pending;
+
+  std::size_t count = 0;
+  for (cmsghdr* c = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr; c != nullptr;
+       c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    std::memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+  }
+  if (got <= 0) return Step::TryLater;  // Hung up on us: it is going down, or coming up.
+  if (got != static_cast<ssize_t>(sizeof reply) || reply.magic != shm::kAttachMagic ||
+      reply.version != shm::kAttachVersion) {
+    return Step::Version;
+  }
+  const Step step = step_of_status(reply.status);
+  const bool has_bulk = reply.geometry.submit_bulk_bytes + reply.geometry.delivery_bulk_bytes > 0;
+  return step == Step::Attached && count != (has_bulk ? 3 : 2) ? Step::Version : step;
+}
+
+}  // namespace
+
+phx_status status_of(Step step) noexcept {
+  switch (step) {
+    case Step::Attached:
+      return PHX_OK;
+    case Step::Pending:
+    case Step::TryLater:
+      return PHX_TRY_AGAIN;
+    case Step::NotRunning:
+      return PHX_NOT_RUNNING;
+    case Step::Access:
+      return PHX_ACCESS;
+    case Step::Full:
+      return PHX_LIMIT;
+    case Step::Version:
+      return PHX_VERSION;
+    case Step::NoMemory:
+      return PHX_NO_MEMORY;
+  }
+  return PHX_TRY_AGAIN;
+}
+
+Step start_asking(Handle& handle) noexcept {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return Step::NoMemory;
+  handle.socket = fd;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&handle.address), sizeof handle.address) != 0) {
+    const Step step = step_of_errno(errno);
+    close_socket(handle);
+    return step;
+  }
+  shm::AttachRequest request;
+  request.submit_bytes = handle.submit_bytes;
+  request.delivery_bytes = handle.delivery_bytes;
+  request.pid = static_cast<std::uint32_t>(getpid());
+  std::memcpy(request.name, handle.program, sizeof request.name);
+  const bool trusted = !handle.check_owner || owner_is_trusted(fd);
+  const bool sent =
+      trusted && send(fd, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof request;
+  if (!sent && (!trusted || errno != EPIPE)) {
+    close_socket(handle);
+    return trusted ? Step::TryLater : Step::Access;
+  }
+  // EPIPE: refused and closed already; the reply that says why waits to be read.
+  if (handle.epoll_fd >= 0) {
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {}};
+    epoll_ctl(handle.epoll_fd, EPOLL_CTL_ADD, fd, &event);
+  }
+  handle.link = Link::Asking;
+  handle.next_try = monotonic_now() + kReplyTimeout;
+  return Step::Pending;
+}
+
+Step poll_reply(Handle& handle) noexcept {
+  shm::AttachReply reply;
+  int fds[shm::kAttachDescriptorsMax] = {-1, -1, -1};
+  Step step = receive_reply(handle.socket, reply, fds);
+  if (step == Step::Pending) return step;
+  if (step == Step::Attached) {
+    const int doorbell = fds[1];
+    fds[1] = -1;  // The channel's now.
+    if (!handle.channel.open(fds[0], doorbell, fds[2], reply.geometry)) {
+      step = errno == EPROTO ? Step::Version : Step::NoMemory;
+    }
+  }
+  for (const int fd : fds) {
+    if (fd >= 0) close(fd);
+  }
+  if (step == Step::Attached) {
+    handle.link = Link::Attached;
+    handle.back_off = 0;
+    handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;
+  } else {
+    close_socket(handle);
+  }
+  return step;
+}
+
+void drop_link(Handle& handle) noexcept {
+  close_socket(handle);
+  handle.channel.close();
+  handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;
+  handle.wants_room.store(false, std::memory_order_relaxed);
+}
+
+bool step_link(Slot& slot, Handle& handle, TimeNs now) noexcept {
+  const LockGuard guard(slot.send);
+  Step step = Step::TryLater;
+  if (handle.link == Link::Asking) {
+    step = poll_reply(handle);
+    if (step == Step::Pending && now >= handle.next_try) {
+      close_socket(handle);
+      step = Step::TryLater;
+    }
+  } else {
+    if (now < handle.next_try) return false;
+    step = start_asking(handle);
+  }
+  if (step == Step::Pending) return false;
+  if (step == Step::Attached) {
+    send_groups(handle);
+    return true;
+  }
+  handle.link = Link::Waiting;
+  handle.back_off = handle.back_off == 0 ? kBackOffMin : handle.back_off * 2;
+  if (handle.back_off > kBackOffMax) handle.back_off = kBackOffMax;
+  handle.next_try = now + handle.back_off;
+  return false;
+}
+
+void lose_link(Slot& slot, Handle& handle) noexcept {
+  const LockGuard guard(slot.send);
+  drop_link(handle);
+  handle.link = handle.no_reattach ? Link::Gone : Link::Waiting;
+  handle.next_try = 0;
+  handle.unsent_groups.store(true, std::memory_order_relaxed);
+  handle.groups.for_each([&](Group& group) {
+    (void)handle.groups.set_members(group, nullptr, 0);
+    if (group.joined()) group.standing = Standing::Joining;
+    if (group.standing == Standing::Leaving) group.standing = Standing::None;
+    group.unsent = group.joined() || group.open;
+    if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+  });
+}
+
+void leave_evicted(Slot& slot, Handle& handle) noexcept {
+  const LockGuard guard(slot.send);
+  drop_link(handle);
+  handle.link = Link::Waiting;  // The data plane is there: come back even if told not to chase it.
+  handle.next_try = 0;
+  handle.unsent_groups.store(true, std::memory_order_relaxed);
+  handle.groups.for_each([&](Group& group) {
+    (void)handle.groups.set_members(group, nullptr, 0);
+    // One that was joined since, and not yet asked for, goes to the new channel.
+    if (group.joined() && !group.unsent) group.standing = Standing::Evicted;
+    if (group.standing == Standing::Leaving) group.standing = Standing::None;
+    group.unsent = group.joined() || group.open;
+    if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+  });
+}
+
+bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {
+  const std::size_t name_bytes = kind == shm::SubmissionKind::Leave ? 0 : group.name_bytes;
+  const auto bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + name_bytes);
+  std::byte* room = handle.channel.reserve_submission(bytes);
+  if (room == nullptr) return false;
+  std::memcpy(room, &group.id, sizeof group.id);
+  std::memcpy(room + sizeof group.id, group.name, name_bytes);
+  handle.channel.commit_submission(kind, 0);
+  handle.channel.publish_submissions();
+  return true;
+}
+
+void send_groups(Handle& handle) noexcept {
+  if (!handle.unsent_groups.load(std::memory_order_relaxed) || !handle.attached()) return;
+  const auto send_all = [&] {
+    bool all = true;
+    handle.groups.for_each([&](Group& group) {
+      if (!group.unsent) return;
+      const auto kind = group.joined() ? shm::SubmissionKind::Join : shm::SubmissionKind::Open;
+      group.unsent = !submit_group(handle, group, kind);
+      all = all && !group.unsent;
+    });
+    return all;
+  };
+  bool all = send_all();
+  if (!all) {
+    handle.channel.wait_for(shm::kWaitsForRoom);
+    all = send_all();
+  }
+  handle.unsent_groups.store(!all, std::memory_order_relaxed);
+}
+
+bool drain_socket(Handle& handle) noexcept {
+  char bytes[64];
+  const ssize_t got = recv(handle.socket, bytes, sizeof bytes, MSG_DONTWAIT);
+  if (got > 0) handle.byte_owed = false;
+  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+}  // namespace phalanx::client

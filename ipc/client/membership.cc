@@ -1,0 +1,140 @@
+#include <cstring>
+
+#include "ipc/client/handle.h"
+#include "ipc/client/link.h"
+#include "ipc/shm/group_id.h"
+
+namespace phalanx::client {
+namespace {
+
+phx_status check_name(const char* name, std::size_t name_bytes) noexcept {
+  if (name_bytes == 0) return PHX_NAME_EMPTY;
+  if (name_bytes > PHX_GROUP_NAME_BYTES_MAX) return PHX_NAME_TOO_LONG;
+  return name == nullptr ? PHX_INVALID : PHX_OK;
+}
+
+/// The entry for a name, made if need be. Two names with one id cannot be told apart on the wire.
+phx_status find_or_add(Handle& handle, const char* name, std::size_t name_bytes,
+                       Group*& out) noexcept {
+  const GroupId id = shm::group_id(name, name_bytes);
+  out = handle.groups.by_id(id);
+  if (out != nullptr) {
+    const bool same =
+        out->name_bytes == name_bytes && std::memcmp(out->name, name, name_bytes) == 0;
+    return same ? PHX_OK : PHX_NOT_SUPPORTED;
+  }
+  if (handle.groups.full()) return PHX_LIMIT;
+  out = handle.groups.add(id, name, name_bytes);
+  return out == nullptr ? PHX_NO_MEMORY : PHX_OK;
+}
+
+/// Writes the Join or Open now, or leaves it to re-attaching. The entry goes when there is no room.
+phx_status submit_or_defer(Handle& handle, Group& group, shm::SubmissionKind kind) noexcept {
+  if (!handle.attached() || handle.channel.state() != shm::ChannelState::Open) {
+    group.unsent = true;
+    handle.unsent_groups.store(true, std::memory_order_relaxed);
+    return PHX_OK;
+  }
+  if (submit_group(handle, group, kind)) return PHX_OK;
+  handle.room_wanted = sizeof(shm::SubmissionBody) + PHX_GROUP_NAME_BYTES_MAX;
+  handle.wants_room.store(true, std::memory_order_relaxed);
+  handle.channel.wait_for(shm::kWaitsForRoom);
+  return PHX_TRY_AGAIN;
+}
+
+void remove_unless_used(Handle& handle, Group& group) noexcept {
+  if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+}
+
+}  // namespace
+}  // namespace phalanx::client
+
+using namespace phalanx;
+using namespace phalanx::client;
+
+phx_status phx_join(phx_handle value, const char* name, size_t name_bytes, phx_group* out) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  if (const phx_status status = check_name(name, name_bytes); status != PHX_OK) return status;
+  if (handle.link == Link::Gone) return PHX_DISCONNECTED;
+
+  Group* group = nullptr;
+  if (const phx_status status = find_or_add(handle, name, name_bytes, group); status != PHX_OK)
+    return status;
+  if (group->joined()) {
+    if (out != nullptr) *out = group->value();
+    return PHX_EXISTS;
+  }
+  if (group->standing == Standing::Leaving) return PHX_TRY_AGAIN;
+
+  const Standing before = group->standing;
+  group->standing = Standing::Joining;
+  const phx_status status = submit_or_defer(handle, *group, shm::SubmissionKind::Join);
+  if (status != PHX_OK) {
+    group->standing = before;
+    remove_unless_used(handle, *group);
+    return status;
+  }
+  if (out != nullptr) *out = group->value();
+  return PHX_OK;
+}
+
+phx_status phx_open(phx_handle value, const char* name, size_t name_bytes, phx_group* out) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  if (const phx_status status = check_name(name, name_bytes); status != PHX_OK) return status;
+  if (handle.link == Link::Gone) return PHX_DISCONNECTED;
+
+  Group* group = nullptr;
+  if (const phx_status status = find_or_add(handle, name, name_bytes, group); status != PHX_OK)
+    return status;
+  if (!group->open && !group->joined()) {
+    const phx_status status = submit_or_defer(handle, *group, shm::SubmissionKind::Open);
+    if (status != PHX_OK) {
+      remove_unless_used(handle, *group);
+      return status;
+    }
+  }
+  group->open = true;
+  if (out != nullptr) *out = group->value();
+  return PHX_OK;
+}
+
+phx_status phx_leave(phx_handle value, phx_group group_value) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  Group* group = handle.groups.by_value(group_value);
+  if (group == nullptr) return PHX_NOT_JOINED;
+  if (group->standing == Standing::Evicted) {
+    group->standing = Standing::None;
+    remove_unless_used(handle, *group);
+    return PHX_EVICTED;
+  }
+  if (!group->joined()) return PHX_NOT_JOINED;
+  if (handle.link == Link::Gone) return PHX_DISCONNECTED;
+
+  const bool never_asked = !handle.attached() || group->unsent;
+  if (!never_asked && !submit_group(handle, *group, shm::SubmissionKind::Leave)) {
+    handle.room_wanted = sizeof(shm::SubmissionBody);
+    handle.wants_room.store(true, std::memory_order_relaxed);
+    handle.channel.wait_for(shm::kWaitsForRoom);
+    return PHX_TRY_AGAIN;
+  }
+  group->standing = never_asked ? Standing::None : Standing::Leaving;
+  remove_unless_used(handle, *group);
+  return PHX_OK;
+}
+
+phx_status phx_close(phx_handle value, phx_group group_value) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  Group* group = handle.groups.by_value(group_value);
+  if (group == nullptr || !group->open) return PHX_NOT_JOINED;
+  group->open = false;
+  remove_unless_used(handle, *group);
+  return PHX_OK;
+}

@@ -1,0 +1,50 @@
+#include "ipc/client/path.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace phalanx::client {
+namespace {
+
+constexpr const char* kRootDirectory = "/run/phalanx";
+
+bool write_path(sockaddr_un& address, const char* directory, const char* instance) noexcept {
+  address.sun_family = AF_UNIX;
+  const int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s/phalanx.sock",
+                                   directory, instance);
+  return length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path;
+}
+
+bool is_set(const char* text) noexcept { return text != nullptr && *text != '\0'; }
+
+}  // namespace
+
+bool find_socket(const phx_options& options, Handle& handle) noexcept {
+  const char* instance = is_set(options.instance) ? options.instance : "default";
+  const char* directory = is_set(options.runtime_directory) ? options.runtime_directory
+                                                            : secure_getenv("PHX_RUNTIME_DIR");
+  if (is_set(directory)) return write_path(handle.address, directory, instance);
+  if (geteuid() == 0) return write_path(handle.address, kRootDirectory, instance);
+
+  // Without root: this user's own daemons, or else those of the host.
+  char own[sizeof handle.address.sun_path];
+  const char* run = secure_getenv("XDG_RUNTIME_DIR");
+  const bool shared_directory = run == nullptr || *run != '/';
+  const int length = shared_directory ? std::snprintf(own, sizeof own, "/tmp/phalanx-%u", geteuid())
+                                      : std::snprintf(own, sizeof own, "%s/phalanx", run);
+  if (length <= 0 || static_cast<std::size_t>(length) >= sizeof own) return false;
+  if (!write_path(handle.address, own, instance)) return false;
+  if (access(handle.address.sun_path, F_OK) == 0) {
+    handle.check_owner = shared_directory;
+    return true;
+  }
+  sockaddr_un of_host{};
+  if (!write_path(of_host, kRootDirectory, instance)) return false;
+  if (access(of_host.sun_path, F_OK) == 0) handle.address = of_host;
+  return true;
+}
+
+}  // namespace phalanx::client

@@ -1,0 +1,78 @@
+#include <cstring>
+
+#include "ipc/client/handle.h"
+#include "ipc/shm/channel_layout.h"
+
+namespace phalanx::client {
+namespace {
+
+/// TRY_AGAIN, and the promise of PHX_EVENT_SENDABLE once so many bytes fit.
+phx_status owe_room(Handle& handle, std::uint32_t body_bytes) noexcept {
+  handle.room_wanted = body_bytes;
+  handle.wants_room.store(true, std::memory_order_relaxed);
+  handle.channel.wait_for(shm::kWaitsForRoom);
+  return PHX_TRY_AGAIN;
+}
+
+/// Why a message to this group cannot go out now, or PHX_OK.
+phx_status sendable(const Handle& handle, const Group* group) noexcept {
+  if (group == nullptr) return PHX_NOT_JOINED;
+  if (group->standing == Standing::Evicted && !group->open) return PHX_EVICTED;
+  if (!group->joined() && !group->open) return PHX_NOT_JOINED;
+  if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
+  switch (handle.channel.state()) {
+    case shm::ChannelState::Open:
+      return group->unsent ? PHX_TRY_AGAIN : PHX_OK;
+    case shm::ChannelState::Evicted:
+      return group->joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
+    case shm::ChannelState::Disconnected:
+      break;
+  }
+  return handle.no_reattach ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
+}
+
+}  // namespace
+}  // namespace phalanx::client
+
+using namespace phalanx;
+using namespace phalanx::client;
+
+phx_status phx_multicast(phx_handle value, phx_group group_value, const struct iovec* parts,
+                         size_t part_count, phx_guarantee guarantee) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  if (part_count > PHX_PARTS_MAX || (parts == nullptr && part_count > 0) ||
+      (guarantee != PHX_AGREED && guarantee != PHX_SAFE)) {
+    return PHX_INVALID;
+  }
+  const std::size_t bytes_max = handle.channel.geometry().message_bytes_max;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < part_count; ++i) {
+    if (parts[i].iov_len > bytes_max - bytes) return PHX_TOO_BIG;
+    if (parts[i].iov_len > 0 && parts[i].iov_base == nullptr) return PHX_INVALID;
+    bytes += parts[i].iov_len;
+  }
+  const Group* group = handle.groups.by_value(group_value);
+  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
+
+  const auto body_bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + bytes);
+  std::byte* room = handle.channel.reserve_submission(body_bytes);
+  if (room == nullptr) [[unlikely]] {
+    const phx_status again = owe_room(handle, body_bytes);
+    room = handle.channel.reserve_submission(
+        body_bytes);  // It may have come before the wish was seen.
+    if (room == nullptr) return again;
+  }
+  std::memcpy(room, &group->id, sizeof group->id);
+  room += sizeof group->id;
+  for (std::size_t i = 0; i < part_count; ++i) {
+    if (parts[i].iov_len == 0) continue;
+    std::memcpy(room, parts[i].iov_base, parts[i].iov_len);
+    room += parts[i].iov_len;
+  }
+  handle.channel.commit_submission(shm::SubmissionKind::Multicast,
+                                   guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0);
+  handle.channel.publish_submissions();
+  return PHX_OK;
+}
