@@ -14,7 +14,7 @@ using membership::Actions;
 using membership::PeerSeen;
 using shm::Command;
 using shm::CommandKind;
-using shm::EventKind;
+using shm::WorkerEventKind;
 
 std::vector<Member> without(std::span<const Member> from, std::span<const Member> what) {
   std::vector<Member> rest;
@@ -50,11 +50,11 @@ Conductor::Begin Conductor::begin(TimeNs now) {
 
 void Conductor::on_event(const shm::Event& event, TimeNs now) {
   switch (event.kind) {
-    case EventKind::ControlMessage: {
+    case WorkerEventKind::ControlMessage: {
       const auto kind = static_cast<wire::MessageKind>(event.message_kind);
       return perform(membership_.on_message(event.sender, kind, event.bytes, now), now);
     }
-    case EventKind::Frozen: {
+    case WorkerEventKind::Frozen: {
       const auto report = wire::decode_report(event.bytes);
       if (!report) {
         ++events_bad_;
@@ -62,17 +62,17 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
       }
       return perform(membership_.on_frozen(*report, now), now);
     }
-    case EventKind::Recovered:
+    case WorkerEventKind::Recovered:
       return perform(membership_.on_recovered(event.view, now), now);
-    case EventKind::Installed:
+    case WorkerEventKind::Installed:
       return perform(membership_.on_installed(event.view, now), now);
-    case EventKind::Distrust:
+    case WorkerEventKind::Distrust:
       // What this node saw of its peers is as old as its worker's absence: accuse nobody yet.
       distrust_until_ = now + config_.dead_after / 2;
       return on_time(now);
-    case EventKind::ClientAttached:
-    case EventKind::ClientDetached:
-    case EventKind::Groups:
+    case WorkerEventKind::ClientAttached:
+    case WorkerEventKind::ClientDetached:
+    case WorkerEventKind::Groups:
       return;
   }
 }
@@ -122,16 +122,18 @@ std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
 
 void Conductor::perform(const Actions& actions, TimeNs now) {
   hooks_.wake(actions.wake_at);
-  flush();
-  if (actions.reserve_sequence) {
-    if (auto durable = hooks_.reserve(*actions.reserve_sequence); !durable) {
-      // A sequence that is not on the disk must not be seen by anybody. The deadline of the attempt
-      // brings the next try.
-      return hooks_.failed(durable.error());
+  if (actions.reserve_sequence) reserve_wanted_ = actions.reserve_sequence;
+  if (reserve_wanted_) {
+    const auto durable = hooks_.reserve(*reserve_wanted_);
+    if (durable) {
+      reserve_wanted_.reset();
+    } else {
+      hooks_.failed(durable.error());
     }
   }
   port_.store_attempt(membership_.snapshot());
-  if (membership_.frozen() && change_began_ == 0) change_began_ = now;
+  if (change_began_ == 0 && membership_.frozen()) change_began_ = now;
+  flush();
   command(actions);
   look_for_view_change(now);
 }
@@ -166,12 +168,13 @@ void Conductor::send(const membership::Send& what) {
     case membership::Send::To::Everyone:
       break;
   }
-  // Messages may get lost, orders may not; and none overtakes an order that waits.
-  if (!unsent_.empty() || !port_.send(command)) ++sends_lost_;
+  // Messages may get lost, orders may not; and none overtakes an order that waits. A sequence that
+  // is not on the disk must not be seen by anybody.
+  if (reserve_wanted_ || !unsent_.empty() || !port_.send(command)) ++sends_lost_;
 }
 
 void Conductor::must_send(Command command) {
-  if (unsent_.empty() && port_.send(command)) return;
+  if (!reserve_wanted_ && unsent_.empty() && port_.send(command)) return;
   // An order that was not even sent gives way to the same order of a later attempt, so that a
   // stopped worker costs bounded memory.
   if (!unsent_.empty() && unsent_.back().kind == command.kind) unsent_.pop_back();
@@ -179,6 +182,7 @@ void Conductor::must_send(Command command) {
 }
 
 void Conductor::flush() {
+  if (reserve_wanted_) return;
   while (!unsent_.empty() && port_.send(unsent_.front())) unsent_.pop_front();
 }
 

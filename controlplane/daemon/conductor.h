@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "controlplane/daemon/data_plane_port.h"
@@ -29,7 +30,7 @@ struct ViewChange {
 class Conductor {
  public:
   struct Hooks {
-    /// Makes the sequence durable. On an error the step's promises are not made.
+    /// Makes the sequence durable. Tried again at every step until it is: nothing is said before.
     std::function<Expected<void, Error>(std::uint64_t sequence)> reserve;
     /// Call on_time() no later than this.
     std::function<void(TimeNs at)> wake;
@@ -72,6 +73,7 @@ class Conductor {
   membership::Membership membership_;
   DataPlanePort& port_;
   Hooks hooks_;
+  std::optional<std::uint64_t> reserve_wanted_;  ///< Not durable yet.
   std::deque<shm::Command> unsent_;  ///< Orders that found the ring full; they may not get lost.
   ViewId view_;
   std::vector<Member> members_;

@@ -235,8 +235,13 @@ void DataPlaneLink::replace(const char* why) {
   send_signal(live_->process.get(), SIGKILL);
 }
 
-std::uint64_t DataPlaneLink::counter(shm::Counter counter) const noexcept {
-  return live_ ? live_->end.counter(counter) : 0;
+std::vector<std::pair<std::string_view, std::uint64_t>> DataPlaneLink::counters() const {
+  std::vector<std::pair<std::string_view, std::uint64_t>> list;
+  for (std::size_t i = 0; live_ && i < shm::kCounters; ++i) {
+    const auto counter = static_cast<shm::Counter>(i);
+    list.emplace_back(shm::counter_name(counter), live_->end.counter(counter));
+  }
+  return list;
 }
 
 Expected<void, Error> DataPlaneLink::adopt(const shm::AdoptClient& client) {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "controlplane/daemon/data_plane_port.h"
@@ -51,7 +53,8 @@ class DataPlaneLink : public DataPlanePort {
   [[nodiscard]] bool is_up() const noexcept { return live_ != nullptr; }
   /// Of the last one that was up.
   [[nodiscard]] const shm::DataPlaneIdentity& identity() const noexcept { return identity_; }
-  [[nodiscard]] std::uint64_t counter(shm::Counter counter) const noexcept;
+  /// What the worker counted, by name; empty without a data plane.
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
   [[nodiscard]] std::uint32_t starts() const noexcept { return starts_; }
 
   /// Hands a client's checked socket over.

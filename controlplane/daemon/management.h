@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -44,12 +45,15 @@ class Management {
   /// datagrams get lost.
   void send_obituary(std::span<const std::byte> obituary);
 
+  /// Takes all datagrams that wait, up to a bound. The loop does so by itself; call it before
+  /// judging time.
+  void receive();
+
   [[nodiscard]] const PeerBook& book() const noexcept { return book_; }
 
  private:
   Management(EventLoop& loop, Options options, Fd fd, wire::ManagementSeal seal, Handlers handlers);
   void send_to_all(std::span<const std::byte> datagram);
-  void receive();
   void take(std::span<const std::byte> datagram);
   void refuse(wire::ManagementFault fault);
 

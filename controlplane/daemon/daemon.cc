@@ -1,0 +1,215 @@
+#include "controlplane/daemon/daemon.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "controlplane/daemon/notify.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+/// How long peers may take to let an orderly leaver go.
+constexpr TimeNs kLeaveLimit = kSecond;
+/// How long a data plane may take to end once it was asked to.
+constexpr TimeNs kEndLimit = 2 * kSecond;
+
+membership::MembershipConfig membership_config(const config::Config& config, Member self,
+                                               std::uint64_t config_hash, std::uint32_t key_id) {
+  membership::MembershipConfig result;
+  result.self = self;
+  for (const config::ClusterNode& node : config.cluster.nodes) result.nodes.push_back(node.id);
+  result.lanes = config.cluster.lanes;
+  result.config_hash = config_hash;
+  result.key_id_highest = key_id;
+  result.dead_after = config.cluster.dead_after;
+  result.stall_after = config.cluster.stall_after;
+  result.hold_min = config.cluster.hold_min;
+  result.hold_max = config.cluster.hold_max;
+  return result;
+}
+
+std::string list_of(const std::vector<Member>& members) {
+  std::string text = "[";
+  for (const Member& member : members) {
+    if (text.size() > 1) text += ' ';
+    text += "n" + std::to_string(member.node);
+  }
+  return text + "]";
+}
+
+}  // namespace
+
+void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
+  const TimeNs now = monotonic_now();
+  conductor_.emplace(
+      membership_config(config_, identity.self, config_hash_, key_id_), state_.reserved(), link_,
+      Conductor::Hooks{
+          .reserve = [this](std::uint64_t sequence) { return state_.reserve(sequence); },
+          .wake = [this](TimeNs at) { tick_.arm(at); },
+          .view_changed = [this](const ViewChange& change) { on_view(change); },
+          .failed =
+              [this](const Error& error) {
+                std::uint64_t suppressed = 0;
+                if (!limit_.pass(0, monotonic_now(), suppressed)) return;
+                log("membership")
+                    .error(
+                        "sequence not reserved, no view can be formed observed=\"{}\" "
+                        "remedy=\"{}\" suppressed={}",
+                        error.observed, error.remedy, suppressed);
+              }});
+  switch (conductor_->begin(now)) {
+    case Conductor::Begin::Started:
+      log("dataplane")
+          .info("data plane up pid={} boot={}", identity.pid, to_string(identity.self.boot));
+      break;
+    case Conductor::Begin::Adopted:
+      log("dataplane")
+          .info("data plane re-adopted pid={} boot={} view={}", identity.pid,
+                to_string(identity.self.boot), to_string(conductor_->membership().view()));
+      break;
+    case Conductor::Begin::Unusable:
+      conductor_.reset();
+      return link_.replace("its attempt cannot be taken up");
+  }
+  on_vouch_time();
+}
+
+void Daemon::on_event(const shm::Event& event) {
+  switch (event.kind) {
+    case shm::WorkerEventKind::ClientAttached:
+      clients_.attached(event.client, {.pid = event.pid, .uid = event.uid});
+      log("attach").debug("client attached client={} pid={} uid={}", event.client, event.pid,
+                          event.uid);
+      return;
+    case shm::WorkerEventKind::ClientDetached:
+      clients_.detached(event.client);
+      log("attach").debug("client detached client={}", event.client);
+      return;
+    case shm::WorkerEventKind::Groups:
+      return answer_groups(event);
+    case shm::WorkerEventKind::Distrust:
+      log("dataplane").warn("worker was not scheduled ms={}", event.token);
+      break;
+    case shm::WorkerEventKind::ControlMessage:
+    case shm::WorkerEventKind::Frozen:
+    case shm::WorkerEventKind::Recovered:
+    case shm::WorkerEventKind::Installed:
+      break;
+  }
+  if (!conductor_) return;
+  conductor_->on_event(event, monotonic_now());
+  check_left();
+}
+
+void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
+  // The peers first: each microsecond here is one in which nobody orders.
+  if (management_ && !identity.obituary.empty()) management_->send_obituary(identity.obituary);
+  conductor_.reset();
+  tick_.disarm();
+  clients_.clear();
+  for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
+    reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
+  }
+  notify("STATUS=data plane down");
+  if (ending_) loop_.stop();
+}
+
+void Daemon::on_tick() {
+  if (!conductor_) return;
+  // What waits in the queues is older than now: hear all of it before anybody is judged.
+  link_.drain();
+  if (management_) management_->receive();
+  if (!conductor_) return;
+  const TimeNs now = monotonic_now();
+  conductor_->on_time(now);
+  tell_rejections(now);
+  check_left();
+}
+
+void Daemon::on_view(const ViewChange& change) {
+  log("membership")
+      .info("view installed view={} members={} {} left={} joined={} took_ms={:.1f}",
+            change.view.sequence, change.members.size(), list_of(change.members),
+            list_of(change.left), list_of(change.joined),
+            static_cast<double>(change.took / kMicrosecond) / 1000.0);
+  notify("STATUS=view " + std::to_string(change.view.sequence) + " of " +
+         std::to_string(change.members.size()) + " nodes");
+}
+
+void Daemon::on_vouch_time() {
+  if (!management_) return;
+  if (link_.is_up()) management_->vouch(link_.identity().self.boot, carrier_.is_up());
+  vouch_.arm(monotonic_now() + config_.cluster.dead_after / 4);
+}
+
+void Daemon::on_dead(Member member) {
+  if (member.node != config_.node.id) {
+    if (!conductor_) return;
+    conductor_->on_dead(member, monotonic_now());
+    return check_left();
+  }
+  // Peers that got it will never count on this incarnation again.
+  if (link_.is_up() && member == link_.identity().self) link_.replace("its own obituary came back");
+}
+
+void Daemon::tell_rejections(TimeNs now) {
+  for (const membership::Rejection& rejection : conductor_->membership().rejections()) {
+    std::uint64_t suppressed = 0;
+    if (!limit_.pass(rejection.node, now, suppressed)) continue;
+    const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
+    log("membership")
+        .warn("peer kept out node={} reason=\"{}\" its={:x} ours={:x} -> next: phalanx config show",
+              rejection.node,
+              config ? "its cluster configuration differs" : "its cluster key differs",
+              rejection.theirs, rejection.mine);
+  }
+}
+
+shm::AttachStatus Daemon::admit(const security::PeerCredentials& peer) const {
+  if (leaving_ || !link_.is_up()) return shm::AttachStatus::TryLater;
+  return clients_.has_room_for(peer.uid, acl_.may_administer(peer)) ? shm::AttachStatus::Accepted
+                                                                    : shm::AttachStatus::Full;
+}
+
+bool Daemon::hand_over(const shm::AdoptClient& client) { return link_.adopt(client).has_value(); }
+
+void Daemon::on_signal(int signal) {
+  log("daemon").info("signal signal={}", signal);
+  if (leaving_) return end_dataplane();  // Asked twice: not so orderly, then.
+  leave();
+}
+
+void Daemon::leave() {
+  leaving_ = true;
+  notify("STOPPING=1");
+  if (!options_.start_dataplane) {
+    // The data plane is somebody else's: messages flow on, and the next control plane takes over.
+    log("daemon").info("ending, the data plane goes on");
+    return loop_.stop();
+  }
+  if (!conductor_) return end_dataplane();
+  leave_limit_.arm(monotonic_now() + kLeaveLimit);
+  conductor_->leave(monotonic_now());
+  check_left();
+}
+
+void Daemon::check_left() {
+  if (leaving_ && !ending_ && conductor_ && conductor_->membership().left()) end_dataplane();
+}
+
+void Daemon::end_dataplane() {
+  if (ending_) return;
+  ending_ = true;
+  leave_limit_.disarm();
+  link_.stop(kEndLimit);
+}
+
+void Daemon::give_up(const Error& error) {
+  log("daemon").error("{} observed=\"{}\" remedy=\"{}\"", error.attempted, error.observed,
+                      error.remedy);
+  notify("STATUS=" + error.attempted);
+  result_ = error.code;
+  loop_.stop();
+}
+
+}  // namespace phalanx::controlplane

@@ -1,0 +1,85 @@
+// What a Daemon answers on admin.sock: README.md has the shapes.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "controlplane/daemon/daemon.h"
+#include "controlplane/daemon/group_list.h"
+#include "controlplane/daemon/status.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+constexpr std::size_t kQuestionsMax = 64;
+
+nlohmann::json error_of(ExitCode code, const std::string& what) {
+  return admin_error(static_cast<int>(code), what);
+}
+
+}  // namespace
+
+void Daemon::on_request(const nlohmann::json& request, const security::PeerCredentials& peer,
+                        const AdminServer::Reply& reply) {
+  const auto found = request.find("command");
+  const std::string command =
+      found != request.end() && found->is_string() ? found->get<std::string>() : std::string();
+  if (command == "status") return reply(status());
+  if (command == "groups") return ask_for_groups(reply);
+  if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
+  if (command != "shutdown" && command != "leave") {
+    return reply(
+        error_of(ExitCode::Usage, "unknown command; known: status groups version shutdown leave"));
+  }
+  if (!acl_.may_administer(peer)) {
+    return reply(error_of(ExitCode::Permission, "only root and the daemon's own user may do this"));
+  }
+  log("daemon").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
+  reply({{"version", 1}, {"ok", true}});
+  if (command == "leave" || !request.value("keep_dataplane", false)) {
+    if (leaving_) return;
+    // Asked for by name, so it is meant for the data plane as well, whoever started that one.
+    options_.start_dataplane = true;
+    return leave();
+  }
+  log("daemon").info("ending, the data plane goes on");
+  loop_.stop();
+}
+
+nlohmann::json Daemon::status() const {
+  const membership::Membership* membership = conductor_ ? &conductor_->membership() : nullptr;
+  std::string_view state = "starting";
+  if (membership != nullptr) state = membership::to_string(membership->state());
+  if (leaving_) state = "leaving";
+  return status_json({.config = config_,
+                      .state = state,
+                      .membership = membership,
+                      .dataplane = link_.is_up() ? &link_.identity() : nullptr,
+                      .dataplane_starts = link_.starts(),
+                      .worker = link_.status(),
+                      .counters = link_.counters(),
+                      .book = management_ ? &management_->book() : nullptr,
+                      .link_up = carrier_.is_up(),
+                      .interface = carrier_.interface(),
+                      .clients = clients_,
+                      .now = monotonic_now()});
+}
+
+void Daemon::ask_for_groups(const AdminServer::Reply& reply) {
+  const std::uint32_t token = next_token_++;
+  if (group_questions_.size() >= kQuestionsMax) group_questions_.erase(group_questions_.begin());
+  if (!link_.send({.kind = shm::CommandKind::ListGroups, .token = token})) {
+    return reply(error_of(ExitCode::NotRunning, "the data plane is down"));
+  }
+  group_questions_[token] = reply;
+}
+
+void Daemon::answer_groups(const shm::Event& event) {
+  const auto asked = group_questions_.extract(event.token);
+  if (asked.empty()) return;
+  auto groups = groups_json(event.bytes);
+  if (!groups) return asked.mapped()(error_of(ExitCode::Failed, "the data plane answered rubbish"));
+  asked.mapped()({{"version", 1}, {"groups", std::move(*groups)}});
+}
+
+}  // namespace phalanx::controlplane

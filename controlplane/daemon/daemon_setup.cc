@@ -1,0 +1,187 @@
+// How a Daemon comes into being: what it takes, in the order in which it can be refused.
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "controlplane/daemon/daemon.h"
+#include "controlplane/daemon/notify.h"
+#include "transport/wire/keys.h"
+#include "transport/wire/management.h"
+
+namespace phalanx::controlplane {
+namespace {
+
+Expected<wire::ClusterKey, Error> cluster_key(const config::Config& config) {
+  if (config.cluster.insecure) return wire::insecure_cluster_key(config.cluster.name);
+  return wire::load_cluster_key(config.cluster.key_file);
+}
+
+Expected<BootId, Error> draw_boot_id() {
+  BootId boot;
+  if (getrandom(boot.bytes.data(), boot.bytes.size(), 0) !=
+      static_cast<ssize_t>(boot.bytes.size())) {
+    return fail(system_error("cannot draw a boot id", "getrandom", errno));
+  }
+  return boot;
+}
+
+Expected<void, Error> make_state_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return {};
+  return fail(system_error("cannot make the state directory " + path, "mkdir", error.value(),
+                           "set node.state_directory to a directory that this user may write to"));
+}
+
+}  // namespace
+
+struct Daemon::Prepared {
+  Instance instance;
+  StateFile state;
+  wire::ClusterKey key;
+  BootId boot;
+  Fd clients;
+  Fd admin;
+};
+
+Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
+                                                        DaemonOptions options) {
+  const security::Acl acl(geteuid(), config.client.uids, config.client.gids);
+  auto instance = Instance::open({.runtime_directory = config.node.runtime_directory,
+                                  .name = config.node.instance,
+                                  .others_attach = acl.lists_others()});
+  if (!instance) return fail(std::move(instance.error()));
+  if (auto made = make_state_directory(config.node.state_directory); !made) {
+    return fail(std::move(made.error()));
+  }
+  auto state = StateFile::open(config.node.state_directory, config.node.id);
+  if (!state) return fail(std::move(state.error()));
+  auto key = cluster_key(config);
+  if (!key) return fail(std::move(key.error()));
+  auto boot = draw_boot_id();
+  if (!boot) return fail(std::move(boot.error()));
+
+  // A socket that a starter made outlives us; one of our own does not.
+  Fd clients;
+  if (listen_fds() > 0) {
+    clients.reset(kListenFdFirst);
+    (void)fcntl(clients.get(), F_SETFL, O_NONBLOCK);
+  } else {
+    auto listening = instance->listen("phalanx.sock", SOCK_STREAM, Instance::Access::Others);
+    if (!listening) return fail(std::move(listening.error()));
+    clients = std::move(*listening);
+  }
+  auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Owner);
+  if (!admin) return fail(std::move(admin.error()));
+
+  Prepared prepared{.instance = std::move(*instance),
+                    .state = std::move(*state),
+                    .key = std::move(*key),
+                    .boot = *boot,
+                    .clients = std::move(clients),
+                    .admin = std::move(*admin)};
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), prepared));
+  if (auto opened = daemon->open_management(prepared); !opened) {
+    return fail(std::move(opened.error()));
+  }
+  return daemon;
+}
+
+Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      config_hash_(config::cluster_hash(config_)),
+      key_id_(prepared.key.id),
+      signals_(loop_, {SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); }),
+      instance_(std::move(prepared.instance)),
+      state_(std::move(prepared.state)),
+      acl_(geteuid(), config_.client.uids, config_.client.gids),
+      clients_(config_.client.max),
+      carrier_(loop_, config_.node.address,
+               [this] {
+                 log("management")
+                     .warn("link changed interface={} up={}", carrier_.interface(),
+                           carrier_.is_up());
+                 on_vouch_time();  // The peers need not wait for their time-outs.
+               }),
+      tick_(loop_, [this] { on_tick(); }),
+      vouch_(loop_, [this] { on_vouch_time(); }),
+      leave_limit_(loop_,
+                   [this] {
+                     log("membership").warn("peers did not answer the leave");
+                     end_dataplane();
+                   }),
+      link_(loop_,
+            {.socket_path = instance_.path("dataplane.sock"),
+             .program = options_.dataplane_program,
+             .arguments = {"--config", config_.file, "--instance", config_.node.instance},
+             .may_start = options_.start_dataplane,
+             .node = config_.node.id,
+             .config_hash = config_hash_},
+            {.up = [this](const shm::DataPlaneIdentity& identity) { on_up(identity); },
+             .event = [this](const shm::Event& event) { on_event(event); },
+             .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
+             .failed = [this](const Error& error) { give_up(error); }}) {
+  acceptor_.emplace(
+      loop_, std::move(prepared.clients), acl_,
+      AttachAcceptor::Handlers{
+          .admit = [this](const security::PeerCredentials& peer) { return admit(peer); },
+          .hand_over = [this](const shm::AdoptClient& client) { return hand_over(client); }});
+  admin_.emplace(loop_, std::move(prepared.admin),
+                 [this](const nlohmann::json& request, const security::PeerCredentials& peer,
+                        const AdminServer::Reply& reply) { on_request(request, peer, reply); });
+}
+
+Daemon::~Daemon() = default;
+
+Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
+  if (!config_.node.management) {
+    log("management").warn("no management address: a dead node is noticed by its silence only");
+    return {};
+  }
+  std::vector<config::ClusterNode> peers;
+  for (const config::ClusterNode& node : config_.cluster.nodes) {
+    if (node.id != config_.node.id) peers.push_back(node);
+  }
+  auto opened = Management::open(
+      loop_,
+      {.self = {config_.node.id, prepared.boot},
+       .own = *config_.node.management,
+       .peers = std::move(peers),
+       .config_hash = config_hash_},
+      wire::ManagementSeal(prepared.key, config_.cluster.insecure),
+      {.on_vouch =
+           [this](NodeId node) {
+             if (!conductor_) return;
+             conductor_->on_vouch(node, monotonic_now());
+             check_left();
+           },
+       .on_link_down =
+           [this](NodeId node) { log("management").debug("link of a peer is down node={}", node); },
+       .on_dead = [this](Member member) { on_dead(member); }});
+  if (!opened) return fail(std::move(opened.error()));
+  management_ = std::move(*opened);
+  return {};
+}
+
+ExitCode Daemon::run() {
+  log("daemon").info("control plane starts instance={} node={} cluster={} config={} hash={:016x}",
+                     config_.node.instance, config_.node.id, config_.cluster.name, config_.file,
+                     config_hash_);
+  link_.begin();
+  notify("READY=1");
+  loop_.run();
+  log("daemon").info("control plane ends exit={}", static_cast<int>(result_));
+  return result_;
+}
+
+}  // namespace phalanx::controlplane

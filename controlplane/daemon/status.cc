@@ -1,0 +1,157 @@
+#include "controlplane/daemon/status.h"
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace phalanx::controlplane {
+namespace {
+
+using nlohmann::json;
+
+std::string hex(std::uint64_t value) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016" PRIx64, value);
+  return text.data();
+}
+
+std::string name_of(const config::Config& config, NodeId node) {
+  const auto& nodes = config.cluster.nodes;
+  const auto found = std::find_if(nodes.begin(), nodes.end(),
+                                  [&](const config::ClusterNode& n) { return n.id == node; });
+  return found == nodes.end() ? std::string() : found->name;
+}
+
+/// Milliseconds since, or null for "never".
+json since_ms(TimeNs then, TimeNs now) {
+  if (then == 0) return nullptr;
+  return now > then ? static_cast<double>((now - then) / kMicrosecond) / 1000.0 : 0.0;
+}
+
+json view_json(const StatusSources& from) {
+  if (from.membership == nullptr || from.membership->view().is_none()) return nullptr;
+  const ViewId& view = from.membership->view();
+  json members = json::array();
+  for (const Member& member : from.membership->members()) {
+    members.push_back({{"node", member.node},
+                       {"boot", to_string(member.boot)},
+                       {"name", name_of(from.config, member.node)}});
+  }
+  return {{"id", to_string(view)},
+          {"sequence", view.sequence},
+          {"representative", view.representative},
+          {"members", std::move(members)}};
+}
+
+json dataplane_json(const StatusSources& from) {
+  if (from.dataplane == nullptr) {
+    return {
+        {"running", false}, {"pid", nullptr}, {"boot", nullptr}, {"starts", from.dataplane_starts}};
+  }
+  return {{"running", true},
+          {"pid", from.dataplane->pid},
+          {"boot", to_string(from.dataplane->self.boot)},
+          {"starts", from.dataplane_starts}};
+}
+
+json lanes_json(const StatusSources& from) {
+  json lanes = json::array();
+  if (!from.worker) return lanes;
+  const std::size_t count = std::min<std::size_t>(from.worker->lanes, kLanesMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    const shm::LaneStatus& lane = from.worker->lane[i];
+    lanes.push_back({{"lane", i},
+                     {"view_sequence", lane.view_sequence},
+                     {"orderer", lane.orderer},
+                     {"received", lane.received},
+                     {"limit", lane.limit},
+                     {"delivered", lane.delivered},
+                     {"order_hash", hex(lane.order_hash)}});
+  }
+  return lanes;
+}
+
+json peer_json(const StatusSources& from, const config::ClusterNode& node) {
+  json peer{{"node", node.id},       {"name", node.name},   {"in_view", false},
+            {"boot", nullptr},       {"heard_ms", nullptr}, {"progressed_ms", nullptr},
+            {"vouched_ms", nullptr}, {"link_up", nullptr},  {"config_mismatch", false},
+            {"key_mismatch", false}};
+  if (from.membership != nullptr) {
+    for (const Member& member : from.membership->members()) {
+      if (member.node != node.id) continue;
+      peer["in_view"] = true;
+      peer["boot"] = to_string(member.boot);
+    }
+    for (const membership::Rejection& rejection : from.membership->rejections()) {
+      if (rejection.node != node.id) continue;
+      const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
+      peer[config ? "config_mismatch" : "key_mismatch"] = true;
+    }
+  }
+  if (from.worker && peer["in_view"]) {
+    for (const shm::PeerStatus& seen : from.worker->peer) {
+      if (seen.node != node.id) continue;
+      peer["heard_ms"] = since_ms(seen.heard, from.now);
+      peer["progressed_ms"] = since_ms(seen.progressed, from.now);
+    }
+  }
+  const PeerBook::Peer* known = from.book == nullptr ? nullptr : from.book->find(node.id);
+  if (known != nullptr && known->vouched_at != 0) {
+    peer["vouched_ms"] = since_ms(known->vouched_at, from.now);
+    peer["link_up"] = known->link_up;
+  }
+  if (known != nullptr && known->config_hash != 0 &&
+      known->config_hash != config::cluster_hash(from.config)) {
+    peer["config_mismatch"] = true;
+  }
+  return peer;
+}
+
+json rejections_json(const StatusSources& from) {
+  json list = json::array();
+  if (from.membership == nullptr) return list;
+  for (const membership::Rejection& rejection : from.membership->rejections()) {
+    const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
+    list.push_back({{"node", rejection.node},
+                    {"name", name_of(from.config, rejection.node)},
+                    {"reason", config ? "config_hash" : "key_id"},
+                    {"mine", config ? json(hex(rejection.mine)) : json(rejection.mine)},
+                    {"theirs", config ? json(hex(rejection.theirs)) : json(rejection.theirs)}});
+  }
+  return list;
+}
+
+}  // namespace
+
+json status_json(const StatusSources& from) {
+  json counters = json::object();
+  for (const auto& [name, value] : from.counters) counters[std::string(name)] = value;
+  json peers = json::array();
+  for (const config::ClusterNode& node : from.config.cluster.nodes) {
+    if (node.id != from.config.node.id) peers.push_back(peer_json(from, node));
+  }
+  return {{"version", 1},
+          {"phalanx", PHX_VERSION},
+          {"instance", from.config.node.instance},
+          {"cluster", from.config.cluster.name},
+          {"encrypted", !from.config.cluster.insecure},
+          {"config_hash", hex(config::cluster_hash(from.config))},
+          {"node", from.config.node.id},
+          {"name", from.config.node.name},
+          {"state", from.state},
+          {"configured", from.config.cluster.nodes.size()},
+          {"view", view_json(from)},
+          {"dataplane", dataplane_json(from)},
+          {"link", {{"interface", from.interface}, {"up", from.link_up}}},
+          {"lanes", lanes_json(from)},
+          {"peers", std::move(peers)},
+          {"clients", from.worker ? from.worker->clients : 0},
+          {"groups", from.worker ? from.worker->groups : 0},
+          {"counters", std::move(counters)},
+          {"rejections", rejections_json(from)}};
+}
+
+}  // namespace phalanx::controlplane
