@@ -234,6 +234,7 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
     const std::size_t index = *index_of(member.node);
     Peer& peer = peers_[index];
     if (peer.boot.is_none()) peer.boot = member.boot;
+    view_boots_[index] = member.boot;
     peer.astray_since = 0;
     if (!contains(before, index)) peer.joined_at = now;
     detector_.watch(index, now, /*new_incarnation=*/false);

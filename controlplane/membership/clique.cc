@@ -13,6 +13,13 @@ NodeSet links_of(std::size_t node, const HearsMatrix& matrix, NodeSet among) noe
   return links;
 }
 
+bool is_clique(const HearsMatrix& matrix, NodeSet set) noexcept {
+  for (NodeSet rest = set; rest != 0; rest &= rest - 1) {
+    if ((set & ~matrix.hears[lowest(rest)]) != only(lowest(rest))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<NodeSet> cliques(const HearsMatrix& matrix, NodeSet candidates, NodeSet current_view) {
@@ -50,6 +57,7 @@ std::vector<NodeSet> cliques(const HearsMatrix& matrix, NodeSet candidates, Node
 NodeSet clique_of(std::size_t member, const HearsMatrix& matrix, NodeSet candidates,
                   NodeSet current_view) {
   PHX_CHECK(contains(candidates, member));
+  if (is_clique(matrix, candidates)) return candidates;  // The common case, without peeling.
   for (const NodeSet set : cliques(matrix, candidates, current_view)) {
     if (contains(set, member)) return set;
   }

@@ -10,20 +10,23 @@ void FailureDetector::watch(std::size_t peer, TimeNs now, bool new_incarnation) 
   p.since = now;
 }
 
-void FailureDetector::on_rows(std::size_t peer, TimeNs heard, TimeNs progressed) {
+void FailureDetector::on_rows(std::size_t peer, TimeNs heard, TimeNs progressed, TimeNs now) {
   Peer& p = peers_[peer];
   p.has_rows = true;
   p.progressed_at = std::max(p.progressed_at, progressed);
-  if (heard <= p.rows_at) return;
-  if (p.rows_at > p.since) {
-    // Mean and mean deviation as TCP smooths its round trips. What lies between two readings is not
-    // seen, so a gap is at most overrated, by one reading interval.
-    const TimeNs gap = std::min(heard - p.rows_at, config_.stall_after);
-    const TimeNs off = gap > p.gap_mean ? gap - p.gap_mean : p.gap_mean - gap;
-    p.gap_mean = (7 * p.gap_mean + gap) / 8;
-    p.gap_deviation = (3 * p.gap_deviation + off) / 4;
+  if (heard > p.rows_at) {
+    if (p.age > 0) {
+      // Mean and mean deviation as TCP smooths its round trips. How old the last row is at a
+      // reading says how far apart rows are, however often one reads; it counts once the next row
+      // is there, so that a peer does not earn patience by dying.
+      const TimeNs age = std::min(p.age, config_.stall_after);
+      const TimeNs off = age > p.age_mean ? age - p.age_mean : p.age_mean - age;
+      p.age_mean = (7 * p.age_mean + age) / 8;
+      p.age_deviation = (3 * p.age_deviation + off) / 4;
+    }
+    p.rows_at = heard;
   }
-  p.rows_at = heard;
+  p.age = p.rows_at > p.since && now > p.rows_at ? now - p.rows_at : 0;
 }
 
 void FailureDetector::on_control(std::size_t peer, TimeNs now) { peers_[peer].control_at = now; }
@@ -32,7 +35,7 @@ void FailureDetector::on_vouch(std::size_t peer, TimeNs now) { peers_[peer].vouc
 
 TimeNs FailureDetector::limit(std::size_t peer) const {
   const Peer& p = peers_[peer];
-  return std::clamp(p.gap_mean + 4 * p.gap_deviation, config_.dead_after,
+  return std::clamp(2 * p.age_mean + 4 * p.age_deviation, config_.dead_after,
                     std::max(config_.dead_after, config_.stall_after));
 }
 

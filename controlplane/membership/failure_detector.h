@@ -28,7 +28,8 @@ class FailureDetector {
   /// Starts over: a new incarnation, or a new view. It counts as heard now.
   void watch(std::size_t peer, TimeNs now, bool new_incarnation);
 
-  void on_rows(std::size_t peer, TimeNs heard, TimeNs progressed);  ///< From the worker; 0 never.
+  /// What the worker says at `now`; 0 is never.
+  void on_rows(std::size_t peer, TimeNs heard, TimeNs progressed, TimeNs now);
   void on_control(std::size_t peer, TimeNs now);  ///< A control message by the data path.
   void on_vouch(std::size_t peer, TimeNs now);    ///< By the management address.
   /// This node itself was not running: nobody is accused before its peers had time to be heard.
@@ -49,8 +50,9 @@ class FailureDetector {
     TimeNs control_at = 0;
     TimeNs vouched_at = 0;  ///< 0: never by this incarnation.
     bool has_rows = false;  ///< The worker reports on it.
-    TimeNs gap_mean = 0;
-    TimeNs gap_deviation = 0;
+    TimeNs age = 0;         ///< Of rows_at when it was last read; an inter-arrival in the making.
+    TimeNs age_mean = 0;
+    TimeNs age_deviation = 0;
   };
   struct Deadlines {
     TimeNs suspected = kNever;

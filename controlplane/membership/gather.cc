@@ -13,10 +13,8 @@ constexpr TimeNs kAbsentAfter = kSecond;
 bool Machine::follows(std::size_t index) const noexcept {
   if (!contains(view_set_, index)) return false;
   const Peer& peer = peers_[index];
-  const auto member = std::find_if(durable_.members.begin(), durable_.members.end(),
-                                   [&](const Member& m) { return m.node == config_.nodes[index]; });
   // Rules: a member is (node, boot id); one that installed a later view is in ours no more.
-  return member->boot == peer.boot && !peer.is_buried(peer.boot) &&
+  return view_boots_[index] == peer.boot && !peer.is_buried(peer.boot) &&
          !(peer.hello && peer.hello->view.sequence > durable_.view.sequence);
 }
 
@@ -38,11 +36,8 @@ bool Machine::hears(std::size_t index, TimeNs now) {
     wake(detector_.next_verdict_at(index, now, lanes_running()));
     return verdict != Verdict::Convicted;
   }
-  // Strangers are heard by their hellos alone; the slowest send one in five intervals.
-  const TimeNs forgotten_at =
-      peer.hello_at + std::max(2 * config_.dead_after, 10 * config_.hello_interval);
-  if (!peer.hello || now >= forgotten_at) return false;
-  wake(forgotten_at);
+  if (!peer.hello || now >= forgotten_at(peer)) return false;
+  wake(forgotten_at(peer));
   return true;
 }
 
@@ -61,12 +56,7 @@ HearsMatrix Machine::matrix() const {
     const std::size_t index = lowest(rest);
     const Peer& peer = peers_[index];
     NodeSet& row = matrix.hears[index];
-    if (peer.hello) {
-      for (const Member& member : peer.hello->heard) {
-        const auto other = index_of(member.node);
-        if (other && peers_[*other].boot == member.boot) row |= only(*other);
-      }
-    }
+    row = peer.row;
     // Rule: members of a view hear one another until one that has installed it says otherwise. So
     // a death is acted on from what is known, without another round of hellos.
     if (follows(index) && !(peer.hello && peer.hello->view == durable_.view)) row |= view_set_;

@@ -18,6 +18,11 @@ void Machine::on_hello(std::size_t from, const wire::Hello& hello, TimeNs now) {
   if (sequence > kSequenceMax) return;
   peer.hello = hello;
   peer.hello_at = now;
+  peer.row = 0;
+  for (const Member& member : hello.heard) {
+    const auto index = index_of(member.node);
+    if (index && peers_[*index].boot == member.boot) peer.row |= only(*index);
+  }
   if (hello.config_hash != config_.config_hash) {
     reject(config_.nodes[from], Rejection::Reason::ConfigHash, config_.config_hash,
            hello.config_hash);

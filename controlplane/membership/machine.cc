@@ -21,12 +21,28 @@ std::size_t self_index(const MembershipConfig& config) {
 }  // namespace
 
 bool Peer::is_buried(const BootId& id) const noexcept {
-  return std::find(buried.begin(), buried.end(), id) != buried.end();
+  return std::any_of(buried.begin(), buried.end(), [&](const Buried& b) { return b.boot == id; });
 }
 
-void Peer::bury(const BootId& id) noexcept {
-  if (id.is_none() || is_buried(id)) return;
-  buried[buried_next++ % kBuriedMax] = id;
+bool Peer::is_proven_dead(const BootId& id) const noexcept {
+  return std::any_of(buried.begin(), buried.end(),
+                     [&](const Buried& b) { return b.boot == id && b.proven; });
+}
+
+void Peer::bury(const BootId& id, bool proven) noexcept {
+  if (id.is_none()) return;
+  for (Buried& known : buried) {
+    if (known.boot != id) continue;
+    known.proven = known.proven || proven;
+    return;
+  }
+  buried[buried_next++ % kBuriedMax] = {id, proven};
+}
+
+void Peer::unbury(const BootId& id) noexcept {
+  for (Buried& known : buried) {
+    if (known.boot == id) known = {};
+  }
 }
 
 Machine::Machine(const MembershipConfig& config, std::uint64_t sequence_reserved)
@@ -71,6 +87,7 @@ std::optional<Actions> Machine::restore(std::span<const std::byte> snapshot, Tim
     }
   };
   know(durable_.members, view_set_);
+  for (const Member& member : durable_.members) view_boots_[*index_of(member.node)] = member.boot;
   know(durable_.attempt.prepare.members, attempt_set_);
 
   // Whatever was asked of the data plane may not have reached it: ask again.
@@ -123,18 +140,21 @@ Actions Machine::on_message(Member from, wire::MessageKind kind, std::span<const
 Actions Machine::on_dead(Member peer, TimeNs now) {
   begin(now);
   const auto index = index_of(peer.node);
-  if (index && *index != self_) peers_[*index].bury(peer.boot);
+  if (index && *index != self_) peers_[*index].bury(peer.boot, /*proven=*/true);
   return step(now);
 }
 
+// Vouches and rows come often and only ever put a verdict off: on_time() will see them, no later
+// than the wake-up that stands.
+
 Actions Machine::on_vouch(NodeId peer, TimeNs now) {
-  begin(now);
+  notice_own_pause(now);
   if (const auto index = index_of(peer)) detector_.on_vouch(*index, now);
-  return step(now);
+  return {.wake_at = wake_at_};
 }
 
 Actions Machine::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
-  begin(now);
+  notice_own_pause(now);
   for (const PeerSeen& seen : peers) {
     const auto index = index_of(seen.node);
     if (!index) continue;
@@ -142,10 +162,10 @@ Actions Machine::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
       // Rule: a worker that was descheduled itself accuses nobody.
       if (seen.distrusts_itself) detector_.distrust_self(now);
     } else if (contains(view_set_, *index)) {
-      detector_.on_rows(*index, std::min(seen.heard, now), std::min(seen.progressed, now));
+      detector_.on_rows(*index, std::min(seen.heard, now), std::min(seen.progressed, now), now);
     }
   }
-  return step(now);
+  return {.wake_at = wake_at_};
 }
 
 Actions Machine::on_time(TimeNs now) {
@@ -176,10 +196,14 @@ bool Machine::left() const noexcept {
 
 std::vector<std::byte> Machine::snapshot() { return encode_snapshot(durable_, ++snapshots_); }
 
-void Machine::begin(TimeNs now) {
+void Machine::notice_own_pause(TimeNs now) {
   // Rule (self-distrust): a control plane that wakes half a limit late was paused itself; its peers
   // may have spoken meanwhile, and what they said is still on its way through the queues.
   if (wake_at_ != kNever && now > wake_at_ + config_.dead_after / 2) detector_.distrust_self(now);
+}
+
+void Machine::begin(TimeNs now) {
+  notice_own_pause(now);
   wake_at_ = kNever;
 }
 
@@ -210,13 +234,22 @@ std::optional<std::size_t> Machine::index_of(NodeId node) const noexcept {
   return static_cast<std::size_t>(at - config_.nodes.begin());
 }
 
+TimeNs Machine::forgotten_at(const Peer& peer) const noexcept {
+  // Strangers are heard by their hellos alone; the slowest send one in five intervals.
+  return peer.hello_at + std::max(2 * config_.dead_after, 10 * config_.hello_interval);
+}
+
 bool Machine::admit(Member from, wire::MessageKind kind, TimeNs now) {
   const auto index = index_of(from.node);
   if (!index || *index == self_ || from.boot.is_none()) return false;
   Peer& peer = peers_[*index];
-  if (peer.is_buried(from.boot)) return false;  // Rule: nothing from the dead.
+  if (peer.is_proven_dead(from.boot)) return false;  // Rule: nothing from the dead.
   if (peer.boot != from.boot) {
     if (kind != wire::MessageKind::Hello) return false;  // Rule: strangers say hello first.
+    // Rule: a new boot id proves the old one dead. A late frame of an earlier life may look like a
+    // new one, so the one that was buried without proof is believed again if its successor falls
+    // silent.
+    if (peer.is_buried(from.boot) && now < forgotten_at(peer)) return false;
     adopt(*index, from.boot, now);
   }
   peer.control_at = now;
@@ -227,13 +260,16 @@ bool Machine::admit(Member from, wire::MessageKind kind, TimeNs now) {
 
 void Machine::adopt(std::size_t index, const BootId& boot, TimeNs now) {
   Peer& peer = peers_[index];
-  peer.bury(peer.boot);  // Rule: a new boot id proves the old one dead.
+  peer.bury(peer.boot, /*proven=*/false);
+  peer.unbury(boot);
   peer.boot = boot;
   peer.hello.reset();
+  peer.row = 0;
   peer.greeted_at = 0;
   peer.linked_since = 0;
   peer.astray_since = 0;
   detector_.watch(index, now, /*new_incarnation=*/true);
+  for (Peer& other : peers_) other.row &= ~only(index);  // They heard another incarnation.
 }
 
 void Machine::reject(NodeId node, Rejection::Reason reason, std::uint64_t mine,

@@ -24,11 +24,17 @@ inline constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 62;
 /// What is known of one configured node. Only the incarnation heard last counts.
 struct Peer {
   static constexpr std::size_t kBuriedMax = 8;
+  /// An incarnation that is gone: proven by its obituary, or only followed by another.
+  struct Buried {
+    BootId boot;
+    bool proven = false;
+  };
 
   BootId boot;                              ///< None: never heard.
-  std::array<BootId, kBuriedMax> buried{};  ///< Incarnations known to be gone, the newest few.
+  std::array<Buried, kBuriedMax> buried{};  ///< The newest few.
   std::size_t buried_next = 0;
   std::optional<wire::Hello> hello;  ///< The last one of `boot`.
+  NodeSet row = 0;  ///< Whom that hello says it hears, by index; known incarnations only.
   TimeNs hello_at = 0;
   TimeNs control_at = 0;    ///< Last control message of any kind.
   bool absent = false;      ///< Its control plane did not answer while something waited for it.
@@ -39,10 +45,12 @@ struct Peer {
   TimeNs hold = 0;  ///< How long it must be linked before it is taken in.
 
   [[nodiscard]] bool is_buried(const BootId& id) const noexcept;
-  void bury(const BootId& id) noexcept;
+  [[nodiscard]] bool is_proven_dead(const BootId& id) const noexcept;
+  void bury(const BootId& id, bool proven) noexcept;
+  void unbury(const BootId& id) noexcept;
 };
 
-/// The machine behind Membership. Every event runs: begin(), what the event changes, step().
+/// The machine behind Membership. An event runs begin(), what the event changes, step().
 /// Files: machine.cc (events, one step, timers) gather.cc (who hears whom, whom to go on with)
 /// agree.cc (prepare to install) greet.cc (hellos).
 class Machine {
@@ -79,10 +87,12 @@ class Machine {
 
   // machine.cc
   void begin(TimeNs now);
+  void notice_own_pause(TimeNs now);
   Actions step(TimeNs now);
   void wake(TimeNs at) noexcept;
   void raise_sequence(std::uint64_t sequence);
   [[nodiscard]] std::optional<std::size_t> index_of(NodeId node) const noexcept;
+  [[nodiscard]] TimeNs forgotten_at(const Peer& peer) const noexcept;
   [[nodiscard]] bool admit(Member from, wire::MessageKind kind, TimeNs now);
   void adopt(std::size_t index, const BootId& boot, TimeNs now);
   void reject(NodeId node, Rejection::Reason reason, std::uint64_t mine, std::uint64_t theirs);
@@ -159,7 +169,8 @@ class Machine {
   FailureDetector detector_;
   std::vector<Rejection> rejections_;
 
-  NodeSet view_set_ = 0;  ///< Members of the installed view.
+  std::array<BootId, kNodesMax> view_boots_{};  ///< Of the members of the installed view.
+  NodeSet view_set_ = 0;                        ///< Members of the installed view.
   TimeNs installed_at_ = 0;
   NodeSet heard_ = 0;
   NodeSet suspected_ = 0;     ///< Members of the view that should give a sign of life.

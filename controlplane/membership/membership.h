@@ -119,7 +119,8 @@ class Membership {
 
   /// Proof that this incarnation is gone (obituary, own link-down notice of a peer).
   [[nodiscard]] Actions on_dead(Member peer, TimeNs now);
-  /// The peer's control plane is alive and vouches for its worker (management address).
+  /// The peer's control plane is alive and vouches for its worker (management address). This and
+  /// on_seen() are cheap, ask for nothing and leave the wake-up as it was.
   [[nodiscard]] Actions on_vouch(NodeId peer, TimeNs now);
   /// Call before every on_time(), in the same breath; it may also be called alone.
   [[nodiscard]] Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);

@@ -24,6 +24,7 @@ std::string Cluster::describe() const {
            (node.control_up ? "" : " without control plane");
     if (!node.machine) continue;
     const Membership& m = *node.machine;
+    if (i >= 8) continue;
     out += " " + std::string(to_string(m.state())) + (m.frozen() ? " frozen" : "") + " view " +
            to_string(m.view()) + " of " + std::to_string(m.members().size()) + " attempt " +
            to_string(m.attempt()) + " hears";
@@ -61,6 +62,7 @@ void Cluster::boot(std::size_t i) {
   for (std::size_t k = 0; k < 8; ++k) node.member.boot.bytes[k] = std::uint8_t(boots_ >> (8 * k));
   node.member.boot.bytes[15] = std::uint8_t(i + 1);
   node.data = DataPlane{};
+  node.memory.clear();
   node.machine = std::make_unique<Membership>(config_of(i), node.disk_sequence);
   node.wake_at = kNever;
   const std::uint64_t life = ++node.life;
@@ -91,6 +93,7 @@ void Cluster::kill_control_plane(std::size_t i) {
 void Cluster::restart_control_plane(std::size_t i) {
   Node& node = nodes_[i];
   if (!node.up || node.control_up) return;
+  if (node.memory.empty()) return boot(i);  // It died before it had said anything.
   node.control_up = true;
   node.machine = std::make_unique<Membership>(config_of(i), node.disk_sequence);
   const std::uint64_t life = ++node.life;
@@ -113,7 +116,6 @@ void Cluster::heal() {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i].up) boot(i);
     if (!nodes_[i].control_up) restart_control_plane(i);
-    nodes_[i].paused_until = 0;
     nodes_[i].progresses = true;
   }
 }
@@ -146,10 +148,15 @@ void Cluster::execute(std::size_t i, const Actions& actions) {
   if (actions.install) answer_install(i, *actions.install);
   for (const Send& one : actions.sends) send(i, one);
   if (actions.wake_at <= now_) violation("it asks to be woken in the past");
-  node.wake_at = actions.wake_at;
-  if (actions.wake_at == kNever) return;
+  set_alarm(i, actions.wake_at);
+}
+
+void Cluster::set_alarm(std::size_t i, TimeNs wake_at) {
+  Node& node = nodes_[i];
+  node.wake_at = wake_at;
+  if (wake_at == kNever) return;
   const std::uint64_t life = node.life;
-  at(actions.wake_at, [=, this] { tick(i, life); });
+  at(wake_at, [=, this] { tick(i, life); });
 }
 
 void Cluster::tick(std::size_t i, std::uint64_t life) {
@@ -175,10 +182,8 @@ void Cluster::read_rows(std::size_t i) {
     }
     rows.push_back(seen);
   }
-  // One event for the machine, in the order that its caller promises.
   step(i, [&](Membership& m) {
-    Actions first = m.on_seen(rows, now_);
-    execute(i, first);
+    (void)m.on_seen(rows, now_);
     return m.on_time(now_);
   });
 }
@@ -188,8 +193,10 @@ void Cluster::vouch(std::size_t i, std::uint64_t life) {
   for (std::size_t j = 0; j < nodes_.size(); ++j) {
     if (j == i || now_ < nodes_[i].paused_until) continue;
     const NodeId from = nodes_[i].member.node;
-    at(now_ + delay(),
-       [=, this] { step(j, [=, this](Membership& m) { return m.on_vouch(from, now_); }); });
+    at(now_ + delay(), [=, this] {
+      Node& to = nodes_[j];
+      if (to.control_up && now_ >= to.paused_until) (void)to.machine->on_vouch(from, now_);
+    });
   }
   at(now_ + 12'500 * kMicrosecond, [=, this] { vouch(i, life); });
 }

@@ -114,6 +114,7 @@ class Cluster {
   void at(TimeNs when, std::function<void()> run);
   void step(std::size_t node, const std::function<Actions(Membership&)>& event);
   void execute(std::size_t node, const Actions& actions);
+  void set_alarm(std::size_t node, TimeNs wake_at);
   void send(std::size_t from, const Send& send);
   void post(std::size_t from, std::size_t to, const Send& send, const BootId* receiver);
   void deliver(std::size_t to, Member from, wire::MessageKind kind,

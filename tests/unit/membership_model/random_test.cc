@@ -10,7 +10,7 @@
 namespace phalanx::membership::model {
 namespace {
 
-constexpr std::uint64_t kSeeds = 500;
+constexpr std::uint64_t kSeeds = 1000;
 
 struct FaultMix {
   unsigned crash, control, pause, link, heal;
@@ -71,6 +71,7 @@ void run_history(std::uint64_t seed) {
 
   cluster.heal();
   cluster.set_loss(unsigned(swarm.below(5)));
+  cluster.run_for(200 * kMillisecond);  // What was under way when the last fault ended comes out.
   const TimeNs took = cluster.run_until([&] { return cluster.one_view_of_all(); }, 5 * kSecond);
   if (took == kNever) {
     throw std::runtime_error("seed " + std::to_string(seed) + ": G8: no common view " +
