@@ -74,6 +74,7 @@ bool decode_nak(std::span<const std::byte> in, Nak& out) noexcept {
   const auto what = load_le<std::uint8_t>(in.data());
   const auto count = load_le<std::uint8_t>(in.data() + 1);
   if (what < 1 || what > 2 || count == 0 || count > Nak::kSpansMax ||
+      load_le<std::uint16_t>(in.data() + 2) != 0 || load_le<std::uint32_t>(in.data() + 4) != 0 ||
       in.size() != 8 + 16 * std::size_t{count}) {
     return false;
   }
