@@ -43,6 +43,10 @@ Expected<void, Error> WorkerLoop::watch_client(int doorbell) noexcept {
   return watch(epoll_.get(), doorbell, EPOLLIN | EPOLLET);
 }
 
+void WorkerLoop::unwatch_client(int doorbell) noexcept {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, doorbell, nullptr);
+}
+
 void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
   TimeNs busy_at = 0;
   while (!mailbox.stopping()) {

@@ -25,9 +25,10 @@ class WorkerLoop {
   };
   [[nodiscard]] static Expected<WorkerLoop, Error> create(Idle idle, const Doorbells& doorbells);
 
-  /// The main thread adds a client's doorbell before it lends the port to the worker. It goes by
-  /// itself when the descriptor is closed.
+  /// The main thread adds a client's doorbell before it lends the port to the worker, and takes it
+  /// away when it has it back: the client may hold the eventfd open for ever.
   [[nodiscard]] Expected<void, Error> watch_client(int doorbell) noexcept;
+  void unwatch_client(int doorbell) noexcept;
 
   void run(Worker& worker, Mailbox& mailbox) noexcept;
 

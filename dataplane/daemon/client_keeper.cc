@@ -1,0 +1,177 @@
+#include "dataplane/daemon/client_keeper.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "ipc/base/assert.h"
+#include "ipc/shm/attach_server.h"
+
+namespace phalanx::dataplane {
+namespace {
+
+constexpr TimeNs kRequestPatience = 2 * kSecond;
+constexpr std::size_t kRequestsMax = 64;  // Connected, and silent so far.
+
+}  // namespace
+
+ClientKeeper::ClientKeeper(const config::Config& config, int epoll, worker::Mailbox& mailbox,
+                           worker::WorkerLoop& loop)
+    : config_(config), epoll_(epoll), mailbox_(mailbox), loop_(loop) {}
+
+ClientKeeper::~ClientKeeper() = default;
+
+void ClientKeeper::adopt(shm::AdoptClient client, TimeNs now) {
+  if (waiting_ >= kRequestsMax) {
+    shm::refuse_attach(client.socket.get(), shm::AttachStatus::TryLater);
+    return;
+  }
+  fcntl(client.socket.get(), F_SETFL, fcntl(client.socket.get(), F_GETFL) | O_NONBLOCK);
+  const auto free = std::find(entries_.begin(), entries_.end(), nullptr);
+  const auto index = static_cast<std::size_t>(free - entries_.begin());
+  if (free == entries_.end()) entries_.emplace_back();
+  auto entry = std::make_unique<Entry>();
+  entry->socket = std::move(client.socket);
+  entry->peer = std::move(client);
+  entry->request_due = now + kRequestPatience;
+  epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.u64 = kClientTag + index}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, entry->socket.get(), &event) != 0) return;
+  entries_[index] = std::move(entry);
+  ++waiting_;
+}
+
+void ClientKeeper::on_socket(std::uint64_t data, std::uint32_t events) {
+  const auto index = static_cast<std::size_t>(data - kClientTag);
+  if (index >= entries_.size() || entries_[index] == nullptr) return;
+  Entry& entry = *entries_[index];
+  if (entry.request_due == 0) {
+    // An attached client says nothing: whatever comes is its end.
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up(index);
+    return;
+  }
+  shm::AttachRequest request;
+  switch (shm::read_attach_request(entry.socket.get(), request)) {
+    case shm::RequestState::NotYet:
+      return;
+    case shm::RequestState::Ready:
+      entry.peer.pid = entry.peer.pid != 0 ? entry.peer.pid : request.pid;
+      attach(index);
+      return;
+    case shm::RequestState::Gone:
+    case shm::RequestState::Refused:
+      drop(index);
+      return;
+  }
+}
+
+void ClientKeeper::attach(std::size_t index) {
+  Entry& entry = *entries_[index];
+  const int socket = entry.socket.get();
+  if (attached_ >= std::min<std::size_t>(config_.client.max, worker::kClientsMax)) {
+    shm::refuse_attach(socket, shm::AttachStatus::Full);
+    drop(index);
+    return;
+  }
+  const ClientId id = next_id();
+  auto channel = shm::WorkerChannel::create({.submit_bytes = config_.client.ring,
+                                             .delivery_bytes = config_.client.ring,
+                                             .message_bytes_max = config_.cluster.max_message,
+                                             .node = config_.node.id,
+                                             .client = id});
+  if (!channel || !loop_.watch_client(channel->doorbell_fd())) {
+    shm::refuse_attach(socket, shm::AttachStatus::TryLater);
+    drop(index);
+    return;
+  }
+  if (!shm::send_attach_reply(socket, *channel)) {
+    loop_.unwatch_client(channel->doorbell_fd());
+    drop(index);
+    return;
+  }
+  entry.port = std::make_unique<worker::ClientPort>();
+  entry.port->id = id;
+  entry.port->pid = entry.peer.pid;
+  entry.port->uid = entry.peer.uid;
+  entry.port->gid = entry.peer.gid;
+  entry.port->may_publish = (entry.peer.rights & shm::kMayPublish) != 0;
+  entry.port->may_subscribe = (entry.peer.rights & shm::kMaySubscribe) != 0;
+  entry.port->channel = std::move(*channel);
+  entry.request_due = 0;
+  --waiting_;
+  ++attached_;
+  slot_used_[id % worker::kClientsMax] = true;
+  index_of_slot_[id % worker::kClientsMax] = static_cast<std::uint32_t>(index);
+  mailbox_.order({.kind = worker::WorkerOrder::Kind::AddClient, .port = entry.port.get()});
+}
+
+void ClientKeeper::hung_up(std::size_t index) {
+  Entry& entry = *entries_[index];
+  if (entry.gone) return;
+  entry.gone = true;
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.socket.get(), nullptr);
+  entry.socket.reset();  // The client sees the hang-up too, if it lives.
+  mailbox_.order({.kind = worker::WorkerOrder::Kind::ClientGone, .port = entry.port.get()});
+}
+
+void ClientKeeper::drop(std::size_t index) {
+  Entry& entry = *entries_[index];
+  if (entry.socket) epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.socket.get(), nullptr);
+  if (entry.port != nullptr) {
+    loop_.unwatch_client(entry.port->channel.doorbell_fd());
+    slot_used_[entry.port->id % worker::kClientsMax] = false;
+    --attached_;
+  } else {
+    --waiting_;
+  }
+  entries_[index].reset();
+}
+
+void ClientKeeper::on_notices() {
+  worker::MainNotice notice;
+  while (mailbox_.take(notice)) {
+    const std::size_t index = index_of_slot_[notice.port->id % worker::kClientsMax];
+    PHX_CHECK(index < entries_.size() && entries_[index] != nullptr &&
+              entries_[index]->port.get() == notice.port);
+    Entry& entry = *entries_[index];
+    switch (notice.kind) {
+      case worker::MainNotice::Kind::Wake:
+        entry.port->wake_asked.store(false, std::memory_order_release);
+        if (entry.socket) shm::wake_client(entry.socket.get());
+        break;
+      case worker::MainNotice::Kind::HangUp:
+        hung_up(index);
+        break;
+      case worker::MainNotice::Kind::ClientReleased:
+        drop(index);
+        break;
+    }
+  }
+}
+
+void ClientKeeper::on_time(TimeNs now) {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i] != nullptr && entries_[i]->request_due != 0 && now >= entries_[i]->request_due)
+      drop(i);
+  }
+}
+
+void ClientKeeper::say_goodbye() noexcept {
+  for (auto& entry : entries_) {
+    if (entry == nullptr || entry->port == nullptr || !entry->socket) continue;
+    if (entry->port->channel.disconnect()) shm::wake_client(entry->socket.get());
+  }
+}
+
+// Ids grow; one whose slot is taken is skipped, so that an id is never used twice.
+ClientId ClientKeeper::next_id() {
+  do {
+    ++last_id_;
+  } while (last_id_ == 0 || slot_used_[last_id_ % worker::kClientsMax]);
+  return last_id_;
+}
+
+}  // namespace phalanx::dataplane

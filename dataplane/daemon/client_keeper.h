@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "dataplane/worker/client_port.h"
+#include "dataplane/worker/mailbox.h"
+#include "dataplane/worker/worker_loop.h"
+#include "ipc/base/fd.h"
+#include "ipc/base/time_ns.h"
+#include "ipc/shm/control_socket.h"
+
+namespace phalanx::dataplane {
+
+/// The main thread's side of clients: holds their sockets, answers their attach request, makes and
+/// frees their channels, notices when they hang up, and wakes those that sleep. The main thread
+/// only.
+class ClientKeeper {
+ public:
+  /// `epoll` gets the clients' sockets, with kClientTag + an index as data.
+  static constexpr std::uint64_t kClientTag = std::uint64_t{1} << 32;
+
+  ClientKeeper(const config::Config& config, int epoll, worker::Mailbox& mailbox,
+               worker::WorkerLoop& loop);
+  ~ClientKeeper();
+
+  void adopt(shm::AdoptClient client, TimeNs now);
+  void on_socket(std::uint64_t data, std::uint32_t events);
+  void on_notices();
+  /// Drops those that connected and said nothing.
+  void on_time(TimeNs now);
+  [[nodiscard]] bool expects_requests() const noexcept { return waiting_ > 0; }
+
+  /// The worker has ended: tells every client that the data plane goes.
+  void say_goodbye() noexcept;
+
+ private:
+  struct Entry {
+    Fd socket;
+    shm::AdoptClient peer;
+    TimeNs request_due = 0;  ///< 0: it has a channel.
+    bool gone = false;       ///< The worker was told that it hung up.
+    std::unique_ptr<worker::ClientPort> port;
+  };
+
+  void attach(std::size_t index);
+  void hung_up(std::size_t index);
+  void drop(std::size_t index);
+  [[nodiscard]] ClientId next_id();
+
+  const config::Config& config_;
+  int epoll_;
+  worker::Mailbox& mailbox_;
+  worker::WorkerLoop& loop_;
+  std::vector<std::unique_ptr<Entry>> entries_;  ///< By index; empty ones are free.
+  std::array<std::uint32_t, worker::kClientsMax> index_of_slot_{};
+  std::array<bool, worker::kClientsMax> slot_used_{};
+  ClientId last_id_ = 0;
+  std::size_t attached_ = 0;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace phalanx::dataplane

@@ -1,0 +1,151 @@
+#include "dataplane/daemon/data_plane.h"
+
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "transport/udp/udp_transport.h"
+#include "transport/wire/keys.h"
+#include "transport/wire/management.h"
+
+namespace phalanx::dataplane {
+namespace {
+
+Expected<BootId, Error> draw_boot_id() {
+  BootId id;
+  if (getrandom(id.bytes.data(), id.bytes.size(), 0) == static_cast<ssize_t>(id.bytes.size()))
+    return id;
+  return fail(system_error("cannot draw a boot id", "getrandom", errno));
+}
+
+std::vector<NodeId> node_ids(const config::Config& config) {
+  std::vector<NodeId> ids;
+  for (const config::ClusterNode& node : config.cluster.nodes) ids.push_back(node.id);
+  return ids;
+}
+
+transport::udp::Endpoint endpoint(const config::Endpoint& from) {
+  return {.host = from.host, .port = from.port};
+}
+
+Expected<std::unique_ptr<transport::Transport>, Error> open_transport(
+    const config::Config& config) {
+  transport::udp::UdpConfig udp{.self = config.node.id,
+                                .local = endpoint(config.node.address),
+                                .peers = {},
+                                .multicast = {},
+                                .mtu = config.transport.mtu,
+                                .receive_buffer = config.transport.receive_buffer};
+  for (const config::ClusterNode& node : config.cluster.nodes) {
+    udp.peers.push_back({.node = node.id, .endpoint = endpoint(node.address)});
+  }
+  if (config.transport.multicast) udp.multicast = endpoint(*config.transport.multicast);
+  auto opened = transport::udp::open(udp);
+  if (!opened) return fail(std::move(opened.error()));
+  return std::unique_ptr<transport::Transport>(std::move(*opened));
+}
+
+worker::SlowClientPolicy slow_policy(const config::Config& config) {
+  worker::SlowClientPolicy policy;
+  policy.holds_lane = config.client.slow_policy == config::SlowPolicy::Throttle;
+  if (policy.holds_lane) policy.patience = config.client.throttle_max;
+  policy.room_min = 2 * std::uint64_t{config.lane.window};
+  return policy;
+}
+
+worker::Idle idle(config::IdleStrategy strategy) {
+  switch (strategy) {
+    case config::IdleStrategy::Busy:
+      return worker::Idle::Busy;
+    case config::IdleStrategy::Adaptive:
+      return worker::Idle::Adaptive;
+    case config::IdleStrategy::Sleep:
+      return worker::Idle::Sleep;
+  }
+  return worker::Idle::Adaptive;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<DataPlane>, Error> DataPlane::create(const config::Config& config) {
+  std::unique_ptr<DataPlane> plane(new DataPlane);
+  if (auto opened = plane->open(config); !opened) return fail(std::move(opened.error()));
+  return plane;
+}
+
+Expected<void, Error> DataPlane::open(const config::Config& config) {
+  auto boot = draw_boot_id();
+  if (!boot) return fail(std::move(boot.error()));
+  self_ = {.node = config.node.id, .boot = *boot};
+  auto listener = ControlListener::open(config::instance_directory(config));
+  if (!listener) return fail(std::move(listener.error()));
+  listener_ = std::make_unique<ControlListener>(std::move(*listener));
+  if (auto doorbells = open_doorbells(); !doorbells) return doorbells;
+  if (auto keys = open_keys(config); !keys) return keys;
+  auto opened = open_transport(config);
+  if (!opened) return fail(std::move(opened.error()));
+  transport_ = std::move(*opened);
+  auto sizes = core_config(config, *boot, transport_->limits());
+  if (!sizes) return fail(std::move(sizes.error()));
+  sizes_ = *sizes;
+  auto rings = LaneRings::create(sizes_, config.cluster.nodes.size());
+  if (!rings) return fail(std::move(rings.error()));
+  rings_ = std::make_unique<LaneRings>(std::move(*rings));
+  core_ = std::make_unique<core::Core>(sizes_, rings_->lanes());
+  auto segment = shm::ControlSegment::create({.self = self_,
+                                              .pid = static_cast<std::uint32_t>(getpid()),
+                                              .config_hash = config::cluster_hash(config),
+                                              .obituary = obituary_});
+  if (!segment) return fail(std::move(segment.error()));
+  segment_ = std::make_unique<shm::ControlSegment>(std::move(*segment));
+  control_ = std::make_unique<shm::ControlWorkerEnd>(segment_->layout(), event_doorbell_.get());
+  mailbox_ = std::make_unique<worker::Mailbox>(worker_doorbell_.get(), main_doorbell_.get());
+  worker_ = std::make_unique<worker::Worker>(
+      worker::WorkerConfig{.self = self_.node,
+                           .nodes = node_ids(config),
+                           .lanes = config.cluster.lanes,
+                           .message_bytes_max = config.cluster.max_message,
+                           .record_bytes_max = sizes_.record_bytes_max,
+                           .slow_clients = slow_policy(config),
+                           .dead_after = config.cluster.dead_after},
+      worker::WorkerParts{*core_, *transport_, *keys_, *control_, *mailbox_});
+  auto loop =
+      worker::WorkerLoop::create(idle(config.worker.idle), {.transport = transport_->wait_fd(),
+                                                            .command = command_doorbell_.get(),
+                                                            .mailbox = worker_doorbell_.get()});
+  if (!loop) return fail(std::move(loop.error()));
+  loop_ = std::make_unique<worker::WorkerLoop>(std::move(*loop));
+  return {};
+}
+
+Expected<void, Error> DataPlane::open_doorbells() {
+  for (Fd* doorbell : {&command_doorbell_, &event_doorbell_, &worker_doorbell_, &main_doorbell_}) {
+    doorbell->reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!*doorbell) return fail(system_error("cannot make a doorbell", "eventfd", errno));
+  }
+  return {};
+}
+
+/// The cluster key is needed in clear only here; the table and the obituary keep what is derived
+/// from it.
+Expected<void, Error> DataPlane::open_keys(const config::Config& config) {
+  const bool insecure = config.cluster.insecure;
+  cipher_ = insecure ? wire::Cipher::Insecure : wire::fastest_cipher();
+  auto key =
+      insecure ? Expected<wire::ClusterKey, Error>(wire::insecure_cluster_key(config.cluster.name))
+               : wire::load_cluster_key(config.cluster.key_file);
+  if (!key) return fail(std::move(key.error()));
+  const wire::ManagementSeal seal(*key, insecure);
+  obituary_ = wire::seal_obituary(seal, self_, config::cluster_hash(config));
+  keys_ = std::make_unique<wire::KeyTable>(wire::KeyTable::Config{.cipher = cipher_,
+                                                                  .self = self_,
+                                                                  .lanes = config.cluster.lanes,
+                                                                  .nodes = node_ids(config)},
+                                           std::move(*key));
+  return {};
+}
+
+}  // namespace phalanx::dataplane

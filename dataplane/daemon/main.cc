@@ -1,0 +1,149 @@
+#include <getopt.h>
+#include <pthread.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "config/load.h"
+#include "dataplane/daemon/data_plane.h"
+#include "dataplane/daemon/main_thread.h"
+
+namespace {
+
+using namespace phalanx;
+
+constexpr const char* kUsage =
+    "usage: phalanx-dataplane [--config FILE] [--instance NAME]\n"
+    "Orders, carries and delivers the messages of one node. phalanx-controlplane starts it.\n"
+    "  --config FILE     default /etc/phalanx/phalanx.toml\n"
+    "  --instance NAME   which of several nodes of this host this is\n"
+    "  --version, --help\n"
+    "Exit codes: 0 stopped in good order, 1 failed, 2 usage or configuration, 5 permission.\n";
+
+int exit_with(ExitCode code) { return static_cast<int>(code); }
+
+struct Arguments {
+  std::string config{config::kDefaultConfigFile};
+  std::string instance;
+  int exit_code = -1;  ///< Not -1: end at once with it.
+};
+
+Arguments parse_arguments(int argc, char** argv) {
+  Arguments out;
+  const option options[] = {{"config", required_argument, nullptr, 'c'},
+                            {"instance", required_argument, nullptr, 'i'},
+                            {"version", no_argument, nullptr, 'v'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {}};
+  for (int got; (got = getopt_long(argc, argv, "c:i:h", options, nullptr)) != -1;) {
+    switch (got) {
+      case 'c':
+        out.config = optarg;
+        break;
+      case 'i':
+        out.instance = optarg;
+        break;
+      case 'v':
+        std::puts("phalanx-dataplane " PHX_VERSION);
+        out.exit_code = exit_with(ExitCode::Fine);
+        break;
+      case 'h':
+        std::fputs(kUsage, stdout);
+        out.exit_code = exit_with(ExitCode::Fine);
+        break;
+      default:
+        out.exit_code = exit_with(ExitCode::Usage);
+        break;
+    }
+  }
+  if (out.exit_code == -1 && optind != argc) out.exit_code = exit_with(ExitCode::Usage);
+  if (out.exit_code == exit_with(ExitCode::Usage)) std::fputs(kUsage, stderr);
+  return out;
+}
+
+void open_log(config::LogLevel level) {
+  auto log = std::make_shared<spdlog::logger>("dataplane",
+                                              std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %n: %v");
+  switch (level) {
+    case config::LogLevel::Error:
+      log->set_level(spdlog::level::err);
+      break;
+    case config::LogLevel::Warn:
+      log->set_level(spdlog::level::warn);
+      break;
+    case config::LogLevel::Info:
+      log->set_level(spdlog::level::info);
+      break;
+    case config::LogLevel::Debug:
+      log->set_level(spdlog::level::debug);
+      break;
+  }
+  spdlog::set_default_logger(std::move(log));
+}
+
+void pin(std::thread& thread, std::uint32_t cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (pthread_setaffinity_np(thread.native_handle(), sizeof set, &set) != 0) {
+    spdlog::warn(
+        "worker not pinned worker.cpu={} -> next: check that the core exists and is allowed", cpu);
+  }
+}
+
+/// The worker's thread gets no signal; they are taken in order by the main thread.
+void block_signals() {
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&blocked, number);
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+}
+
+int run(const config::Config& config) {
+  auto plane = dataplane::DataPlane::create(config);
+  if (!plane) {
+    std::fputs(plane.error().text().c_str(), stderr);
+    return exit_with(plane.error().code);
+  }
+  auto main_thread = dataplane::MainThread::create(config, **plane);
+  if (!main_thread) {
+    std::fputs(main_thread.error().text().c_str(), stderr);
+    return exit_with(main_thread.error().code);
+  }
+  spdlog::info(
+      "data plane started node={} boot={} instance={} address={} cipher={} window_frames={}",
+      (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
+      config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
+      (*plane)->sizes().window_frames);
+  std::thread worker([&plane] { (*plane)->loop().run((*plane)->worker(), (*plane)->mailbox()); });
+  pthread_setname_np(worker.native_handle(), "phx-worker");
+  if (config.worker.cpu) pin(worker, *config.worker.cpu);
+  (*main_thread)->run();
+  (*plane)->mailbox().stop();
+  worker.join();
+  (*main_thread)->say_goodbye();
+  spdlog::info("data plane stopped node={}", (*plane)->self().node);
+  return exit_with(ExitCode::Fine);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments = parse_arguments(argc, argv);
+  if (arguments.exit_code != -1) return arguments.exit_code;
+  prctl(PR_SET_DUMPABLE, 0);  // Keys are in this memory: no core file, no other process's ptrace.
+  block_signals();
+  const auto config = config::load(arguments.config, {.instance = arguments.instance});
+  if (!config) {
+    std::fputs(config.error().text().c_str(), stderr);
+    return exit_with(ExitCode::Usage);
+  }
+  open_log(config->log_level);
+  return run(*config);
+}

@@ -1,0 +1,119 @@
+#include "dataplane/daemon/main_thread.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "ipc/base/time_ns.h"
+
+namespace phalanx::dataplane {
+namespace {
+
+enum Tag : std::uint64_t { kListener = 1, kControl, kSignals, kNotices };
+
+Expected<void, Error> watch(int epoll, int fd, Tag tag) {
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = tag}};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
+  return fail(system_error("cannot start the main loop", "epoll_ctl", errno));
+}
+
+void clear(int eventfd) noexcept {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t n = read(eventfd, &count, sizeof count);
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<MainThread>, Error> MainThread::create(const config::Config& config,
+                                                                DataPlane& plane) {
+  Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return fail(system_error("cannot start the main loop", "epoll_create1", errno));
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGTERM);
+  sigaddset(&wanted, SIGINT);
+  Fd signals(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals) return fail(system_error("cannot start the main loop", "signalfd", errno));
+  for (const auto& [fd, tag] :
+       {std::pair{plane.listener().fd(), kListener}, std::pair{signals.get(), kSignals},
+        std::pair{plane.main_doorbell(), kNotices}}) {
+    if (auto added = watch(epoll.get(), fd, tag); !added) return fail(std::move(added.error()));
+  }
+  return std::unique_ptr<MainThread>(
+      new MainThread(config, plane, std::move(epoll), std::move(signals)));
+}
+
+MainThread::MainThread(const config::Config& config, DataPlane& plane, Fd epoll, Fd signals)
+    : plane_(plane),
+      epoll_(std::move(epoll)),
+      signals_(std::move(signals)),
+      clients_(config, epoll_.get(), plane.mailbox(), plane.loop()) {}
+
+void MainThread::run() {
+  std::array<epoll_event, 64> events;
+  while (!stopping_) {
+    clients_.on_notices();
+    if (plane_.mailbox().arm_main()) continue;
+    const int wait_ms = clients_.expects_requests() ? 500 : -1;
+    const int ready =
+        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
+    for (int i = 0; i < ready; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      switch (event.data.u64) {
+        case kListener:
+          on_listener();
+          break;
+        case kControl:
+          on_control();
+          break;
+        case kSignals:
+          stopping_ = true;
+          break;
+        case kNotices:
+          clear(plane_.main_doorbell());
+          break;
+        default:
+          clients_.on_socket(event.data.u64, event.events);
+          break;
+      }
+    }
+    if (clients_.expects_requests()) clients_.on_time(monotonic_now());
+  }
+}
+
+/// A new control plane takes the place of the old one, which sees a hang-up.
+void MainThread::on_listener() {
+  Fd connection = plane_.listener().accept();
+  if (!connection) return;
+  if (!shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
+                         plane_.segment_fd(), plane_.command_doorbell(), plane_.event_doorbell())) {
+    return;
+  }
+  if (!watch(epoll_.get(), connection.get(), kControl)) return;
+  control_ = std::move(connection);
+}
+
+void MainThread::on_control() {
+  for (;;) {
+    auto packet = shm::receive_packet(control_.get());
+    if (!packet) {
+      control_.reset();  // The lanes go on without a control plane; another one will come.
+      return;
+    }
+    if (!*packet) return;
+    switch ((*packet)->kind) {
+      case shm::ControlPacket::Kind::Adopt:
+        clients_.adopt(std::move((*packet)->client), monotonic_now());
+        break;
+      case shm::ControlPacket::Kind::Shutdown:
+        stopping_ = true;
+        return;
+    }
+  }
+}
+
+}  // namespace phalanx::dataplane
