@@ -11,9 +11,10 @@ namespace phalanx {
 
 }  // namespace phalanx
 
-#define PHX_CHECK(condition)                                         \
-  (__builtin_expect(static_cast<bool>(condition), 1) ? void() \
-                                                     : ::phalanx::check_failed(__FILE__, __LINE__, #condition))
+#define PHX_CHECK(condition)                         \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? void()                                      \
+       : ::phalanx::check_failed(__FILE__, __LINE__, #condition))
 
 #ifdef PHX_DEBUG_CHECKS
 #define PHX_DCHECK(condition) PHX_CHECK(condition)

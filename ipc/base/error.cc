@@ -14,7 +14,8 @@ std::string Error::text() const {
 
 Error system_error(std::string attempted, const char* call, int errno_value, std::string remedy) {
   const char* name = strerrorname_np(errno_value);
-  return {.code = errno_value == EACCES || errno_value == EPERM ? ExitCode::Permission : ExitCode::Failed,
+  return {.code = errno_value == EACCES || errno_value == EPERM ? ExitCode::Permission
+                                                                : ExitCode::Failed,
           .attempted = std::move(attempted),
           .observed = std::string(call) + ": " + strerrordesc_np(errno_value) + " (" +
                       (name != nullptr ? name : "unknown error") + ")",
