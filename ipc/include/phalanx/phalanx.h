@@ -12,8 +12,7 @@
  * joins and opens the same groups as a new member, and says PHX_EVENT_ATTACHED. Messages that were
  * accepted and not yet delivered may be lost then; none is ever sent a second time.
  *
- * Needs libc only. Strings are bytes; sizes are bytes; times are milliseconds unless said
- * otherwise.
+ * Needs libc only. Sizes are bytes; times are milliseconds unless their name says otherwise.
  */
 #ifndef PHALANX_PHALANX_H
 #define PHALANX_PHALANX_H
@@ -31,8 +30,7 @@ extern "C" {
 #define PHX_GROUP_NAME_BYTES_MAX 128
 #define PHX_PARTS_MAX 1024
 
-/** An attachment of this process, from phx_initialize(). 0 never is one. A stale value is told, not
- * crashed on. */
+/** An attachment, from phx_initialize(). 0 never is one. A stale value is told, not crashed on. */
 typedef uint64_t phx_handle;
 
 /** A group of one handle, from phx_join() or phx_open(). 0 never is one. */
@@ -213,7 +211,6 @@ typedef struct phx_flow {
  * @retval PHX_VERSION     The daemon is of another version.
  * @retval PHX_INVALID     A NULL handle, a wrong struct_bytes, or a path that is too long.
  * @retval PHX_NO_MEMORY   No memory, address space or descriptors.
- *
  * @par Thread safety
  * Any thread.
  * @par Cost
@@ -228,7 +225,6 @@ PHX_API phx_status phx_initialize(const phx_options* options, phx_handle* handle
  *
  * @retval PHX_OK         Detached. What was accepted before is still sent.
  * @retval PHX_BAD_HANDLE Finalised already, stale, or used after fork().
- *
  * @par Thread safety
  * Any thread; waits for a callback that runs in another one.
  * @since 0.1
@@ -252,7 +248,6 @@ PHX_API phx_status phx_finalize(phx_handle handle);
  * @retval PHX_DISCONNECTED  The data plane is gone for good (options->no_reattach).
  * @retval PHX_NO_MEMORY     No memory for one more group.
  * @retval PHX_BAD_HANDLE    Finalised, stale, or used after fork().
- *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
  * @since 0.1
@@ -279,7 +274,6 @@ PHX_API phx_status phx_open(phx_handle handle, const char* name, size_t name_byt
  * @retval PHX_TRY_AGAIN    The ring is full.
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
- *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
  * @since 0.1
@@ -288,11 +282,7 @@ PHX_API phx_status phx_leave(phx_handle handle, phx_group group);
 
 /**
  * Give back a group that was opened for sending. A membership in it stays.
- *
- * @retval PHX_OK         Given back.
- * @retval PHX_NOT_JOINED Not open.
- * @retval PHX_BAD_HANDLE Finalised, stale, or used after fork().
- * @since 0.1
+ * @retval PHX_OK, PHX_NOT_JOINED (not open), PHX_BAD_HANDLE. @since 0.1
  */
 PHX_API phx_status phx_close(phx_handle handle, phx_group group);
 
@@ -318,7 +308,6 @@ PHX_API phx_status phx_close(phx_handle handle, phx_group group);
  * @retval PHX_EVICTED      This client read too slowly and left all its groups; join again.
  * @retval PHX_INVALID      NULL parts, too many parts, or an unknown guarantee.
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
- *
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
  * @par Cost
@@ -341,7 +330,6 @@ PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struc
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_INVALID      An unknown mode, or called from a callback of the same handle.
  * @retval PHX_BAD_HANDLE   Finalised (perhaps meanwhile), stale, or used after fork().
- *
  * @par Thread safety
  * Any thread; one at a time dispatches, others wait. Sending goes on meanwhile.
  * @par Cost
@@ -388,8 +376,7 @@ PHX_API phx_status phx_membership(phx_handle handle, phx_group group, phx_member
  * @retval PHX_OK           Written.
  * @retval PHX_TRY_AGAIN    Not attached at the moment.
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
- * @retval PHX_INVALID      A NULL pointer.
- * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
+ * @retval PHX_INVALID      A NULL pointer. PHX_BAD_HANDLE: as everywhere.
  * @since 0.1
  */
 PHX_API phx_status phx_local_id(phx_handle handle, phx_member* id);
@@ -400,8 +387,7 @@ PHX_API phx_status phx_flow_state(phx_handle handle, phx_flow* flow);
 /** What may be sent. @retval PHX_OK, PHX_INVALID or PHX_BAD_HANDLE. @since 0.1 */
 PHX_API phx_status phx_limits(phx_handle handle, phx_limit_values* limits);
 
-/** A sentence for a status, "unknown status" for any other number. Never NULL, never freed. @since
- * 0.1 */
+/** A sentence for a status, "unknown status" for any other number. Never NULL. @since 0.1 */
 PHX_API const char* phx_strerror(phx_status status);
 
 /** "PHX_TRY_AGAIN" for PHX_TRY_AGAIN, "PHX_UNKNOWN" for any other number. @since 0.1 */
