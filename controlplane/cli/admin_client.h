@@ -9,8 +9,8 @@
 
 namespace phalanx::cli {
 
-/// Asks the control plane of an instance: one JSON object to DIRECTORY/admin.sock, one back.
-/// Fails with NotRunning when nobody listens there, Permission, TimeOut, or what the answer's
+/// Asks the control plane whose sockets are in `directory`: one JSON object to admin.sock, one
+/// back. Fails with NotRunning when nobody listens there, Permission, TimeOut, or what the answer's
 /// "error" object says.
 [[nodiscard]] Expected<nlohmann::json, Error> ask(const std::string& directory,
                                                   const nlohmann::json& request,

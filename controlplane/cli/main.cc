@@ -14,14 +14,19 @@ int main(int argc, char** argv) {
   using namespace phalanx::cli;
   Globals globals;
   Arguments arguments("Group messaging for clusters: see, try and operate it.", "phalanx",
-                      PHX_VERSION);
+                      PHALANX_RELEASE);
   Command& root = arguments.root();
   root.footer(kFooter)
       .text("--config", globals.config, "Configuration file", "FILE")
       .text("--instance", globals.instance, "Which node of this host", "NAME")
       .flag("--json", globals.json, "Print one JSON object");
   add_config(root, globals);
+  add_demo(root, globals);
+  add_groups(root, globals);
   add_key(root, globals);
+  add_pub(root, globals);
+  add_status(root, globals);
+  add_sub(root, globals);
   add_version(root, globals);
   return static_cast<int>(arguments.run(argc, argv));
 }

@@ -7,17 +7,14 @@
 
 namespace phalanx::cli {
 
-std::string instance_name(const Globals& globals) {
-  return globals.instance.empty() ? "default" : globals.instance;
-}
-
-Expected<std::string, Error> find_instance(const Globals& globals) {
+Expected<Instance, Error> find_instance(const Globals& globals) {
   if (globals.config.empty()) {
-    return config::default_runtime_directory() + "/" + instance_name(globals);
+    return Instance{.runtime_directory = config::default_runtime_directory(),
+                    .name = globals.instance.empty() ? "default" : globals.instance};
   }
   const auto loaded =
       config::load(globals.config, {.instance = globals.instance, .check_key_file = false});
-  if (loaded) return config::instance_directory(*loaded);
+  if (loaded) return Instance{loaded->node.runtime_directory, loaded->node.instance};
   return fail(Error{.code = ExitCode::Usage,
                     .attempted = "the configuration " + globals.config + " has errors",
                     .observed = loaded.error().errors.front().what,

@@ -27,11 +27,16 @@ void add_status(Command& root, const Globals& globals);
 void add_sub(Command& root, const Globals& globals);
 void add_version(Command& root, const Globals& globals);
 
-/// The directory of the instance asked for, without needing a configuration when none is named.
-[[nodiscard]] Expected<std::string, Error> find_instance(const Globals& globals);
+/// Where the sockets of an instance are: RUNTIME_DIRECTORY/NAME/.
+struct Instance {
+  std::string runtime_directory;
+  std::string name;
 
-/// The instance's name: --instance, or "default".
-[[nodiscard]] std::string instance_name(const Globals& globals);
+  [[nodiscard]] std::string directory() const { return runtime_directory + "/" + name; }
+};
+
+/// The instance asked for; reads a configuration only when one was named.
+[[nodiscard]] Expected<Instance, Error> find_instance(const Globals& globals);
 
 /// Prints the error on standard error, as JSON on standard output when that was asked for, and
 /// returns its exit code.

@@ -1,0 +1,127 @@
+#include "controlplane/cli/demo/network.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+
+namespace phalanx::cli {
+namespace {
+
+constexpr const char* kOwnNetwork = "/proc/self/ns/net";
+
+Error no_namespace(const char* call) {
+  return system_error("cannot make a network namespace", call, errno,
+                      "without root the demo uses loopback ports");
+}
+
+/// Makes a namespace without leaving ours: the descriptor keeps it.
+Expected<Fd, Error> make_namespace(int home) {
+  if (unshare(CLONE_NEWNET) != 0) return fail(no_namespace("unshare"));
+  Fd made(open(kOwnNetwork, O_RDONLY | O_CLOEXEC));
+  if (!made) return fail(no_namespace("open"));
+  if (setns(home, CLONE_NEWNET) != 0) return fail(no_namespace("setns"));
+  return made;
+}
+
+/// Feeds `commands` to `ip -batch -` inside a namespace.
+Expected<void, Error> run_ip(int network, const std::string& commands) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail(system_error("cannot run ip", "pipe", errno));
+  Fd in(ends[0]);
+  Fd out(ends[1]);
+  const pid_t child = fork();
+  if (child < 0) return fail(system_error("cannot run ip", "fork", errno));
+  if (child == 0) {
+    dup2(in.get(), STDIN_FILENO);
+    if (setns(network, CLONE_NEWNET) != 0) _exit(126);
+    execlp("ip", "ip", "-batch", "-", static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  in.reset();
+  const ssize_t wrote = write(out.get(), commands.data(), commands.size());
+  out.reset();
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (wrote == static_cast<ssize_t>(commands.size()) && WIFEXITED(status) &&
+      WEXITSTATUS(status) == 0) {
+    return {};
+  }
+  const bool missing = WIFEXITED(status) && WEXITSTATUS(status) == 127;
+  return fail(Error{.attempted = "cannot set up the demo's network",
+                    .observed = missing ? "there is no command ip" : "ip failed",
+                    .remedy = missing ? "apt install iproute2" : "see its message above"});
+}
+
+std::string host_of(std::size_t node) { return "10.77.0." + std::to_string(node); }
+
+}  // namespace
+
+Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes) {
+  const Fd home(open(kOwnNetwork, O_RDONLY | O_CLOEXEC));
+  if (!home) return fail(no_namespace("open"));
+  DemoNetwork network;
+  for (std::size_t i = 0; i <= nodes; ++i) {
+    auto made = make_namespace(home.get());
+    if (!made) return fail(made.error());
+    network.namespaces_.push_back(std::move(*made));
+  }
+  const std::string self = "/proc/" + std::to_string(getpid()) + "/fd/";
+  std::string commands = "link add bridge type bridge forward_delay 0\nlink set bridge up\n";
+  for (std::size_t node = 1; node <= nodes; ++node) {
+    const std::string port = "port" + std::to_string(node);
+    commands += "link add " + port + " type veth peer name data netns " + self +
+                std::to_string(network.namespaces_[node].get()) + "\nlink set " + port +
+                " master bridge up\n";
+  }
+  if (const auto done = run_ip(network.namespaces_[0].get(), commands); !done) {
+    return fail(done.error());
+  }
+  for (std::size_t node = 1; node <= nodes; ++node) {
+    const Fd& inside = network.namespaces_[node];
+    const auto done = run_ip(inside.get(), "link set lo up\naddress add " + host_of(node) +
+                                               "/24 dev data\nlink set data up\n");
+    if (!done) return fail(done.error());
+    network.places_.push_back({.address = host_of(node) + ":5405",
+                               .management = host_of(node) + ":5406",
+                               .network = inside.get()});
+  }
+  return network;
+}
+
+Expected<DemoNetwork, Error> DemoNetwork::on_loopback(std::size_t nodes) {
+  // All sockets are held until all ports are known, so that no port is given twice.
+  std::vector<Fd> held;
+  const auto free_port = [&]() -> Expected<std::string, Error> {
+    Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    if (!fd || bind(fd.get(), generic, length) != 0 ||
+        getsockname(fd.get(), generic, &length) != 0) {
+      return fail(system_error("cannot find a free port on 127.0.0.1", "bind", errno));
+    }
+    held.push_back(std::move(fd));
+    return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  };
+  DemoNetwork network;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    auto address = free_port();
+    if (!address) return fail(address.error());
+    auto management = free_port();
+    if (!management) return fail(management.error());
+    network.places_.push_back({.address = *address, .management = *management});
+  }
+  return network;
+}
+
+}  // namespace phalanx::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace phalanx::cli {
+
+/// What `phalanx demo` was asked for.
+struct DemoOptions {
+  std::uint64_t nodes = 3;
+  std::string transport = "auto";
+  std::uint64_t senders = 1;
+  std::uint64_t size_bytes = 64;
+  double seconds = 5;
+  std::string fault = "kill";
+  bool serve = false;
+  bool insecure = false;
+  bool json = false;
+};
+
+}  // namespace phalanx::cli

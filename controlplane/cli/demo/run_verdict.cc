@@ -1,0 +1,65 @@
+#include <array>
+#include <cstdio>
+
+#include "controlplane/cli/demo/compare.h"
+#include "controlplane/cli/demo/run.h"
+#include "controlplane/cli/output.h"
+
+namespace phalanx::cli {
+namespace {
+
+std::uint64_t value_of(const std::atomic<std::uint64_t>& counter) {
+  return counter.load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+Expected<void, Error> DemoRun::compare_all() {
+  if (auto done = drain(); !done) return done;
+  report_.sent = sent_total();
+  report_.agree = true;
+  const Sequence reference = sequence_of(crew_.slot(0));
+  std::uint64_t same = 0;
+  for (std::size_t i = 1; i < crew_.size(); ++i) {
+    const bool back = is_victim(i);
+    const Comparison result =
+        compare(reference, sequence_of(crew_.slot(i)), back ? rejoin_points_[i] : 0);
+    const std::string who = "client " + std::to_string(i) + " on " + node_name(crew_.node_of(i));
+    report_.agree = report_.agree && result.agree && result.items > 0;
+    if (!result.agree) {
+      report_.findings.push_back("order       " + who + " DIFFERS: " + result.why);
+    } else if (back) {
+      report_.findings.push_back("order       " + who + " delivered the same last " +
+                                 grouped(result.items) + " events from its rejoin on");
+    } else {
+      same = result.items;
+    }
+  }
+  if (report_.agree) {
+    report_.findings.insert(report_.findings.begin(),
+                            "order       all that lived through delivered the same " +
+                                grouped(same) + " messages and views, in the same order");
+  }
+  std::array<char, 17> hash{};
+  std::snprintf(hash.data(), hash.size(), "%016lx", reference.order.hash);
+  report_.order_hash = hash.data();
+
+  bool complete = true;
+  for (std::size_t i = 0; i < crew_.size(); ++i) {
+    ClientSlot& slot = crew_.slot(i);
+    if (i < cluster_.size()) report_.delivered.push_back(value_of(slot.delivered));
+    const std::uint64_t disorders = value_of(slot.disorders);
+    const bool lost = !is_victim(i) && value_of(slot.own) != value_of(slot.sent);
+    if (disorders != 0 || lost) {
+      complete = false;
+      report_.findings.push_back("client " + std::to_string(i) + ": " + std::to_string(disorders) +
+                                 " messages out of their sender's order, " +
+                                 std::to_string(value_of(slot.sent) - value_of(slot.own)) +
+                                 " lost");
+    }
+  }
+  report_.ok = report_.agree && complete;
+  return {};
+}
+
+}  // namespace phalanx::cli

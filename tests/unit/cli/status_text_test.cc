@@ -1,0 +1,86 @@
+#include "controlplane/cli/status_text.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace phalanx::cli {
+namespace {
+
+using nlohmann::json;
+
+/// Node 1 of two, all well.
+json healthy() {
+  return json::parse(R"({
+    "version": 1, "instance": "n1", "cluster": "demo", "encrypted": true,
+    "config_hash": "00000000000000ab", "node": 1, "name": "n1", "state": "operational",
+    "configured": 2, "clients": 3, "groups": 1,
+    "view": {"id": "7.1.00000000", "sequence": 7, "representative": 1,
+             "members": [{"node": 1, "name": "n1"}, {"node": 2, "name": "n2"}]},
+    "dataplane": {"running": true, "pid": 42, "boot": "00", "starts": 1},
+    "link": {"interface": "data", "up": true},
+    "lanes": [{"lane": 0, "view_sequence": 7, "orderer": 1, "received": 12345, "limit": 20000,
+               "delivered": 99, "order_hash": "00000000000000cd"}],
+    "peers": [{"node": 2, "name": "n2", "in_view": true, "heard_ms": 1.25, "progressed_ms": 0.5,
+               "vouched_ms": null, "config_mismatch": false, "key_mismatch": false}],
+    "rejections": []})");
+}
+
+TEST(Status, FirstLineSaysThatAllIsWell) {
+  EXPECT_TRUE(is_well(healthy()));
+  EXPECT_EQ(status_text(healthy()),
+            "fine - operational, view 7, 2 of 2 nodes\n"
+            "node n1 (1) of cluster demo, encrypted, 3 clients, 1 groups\n"
+            "data plane 42, started 1 times; configuration 00000000000000ab\n"
+            "\n"
+            "peer  id  in view  heard ms  progress ms  vouched ms\n"
+            "n2     2  yes           1.2          0.5           -\n"
+            "\n"
+            "lane  orderer  received   limit  delivered  order hash\n"
+            "   0        1    12,345  20,000         99  00000000000000cd\n");
+}
+
+TEST(Status, FirstLineSaysWhatIsMissing) {
+  json status = healthy();
+  status["view"]["members"].erase(1);
+  status["peers"][0]["in_view"] = false;
+  status["peers"][0]["config_mismatch"] = true;
+
+  EXPECT_FALSE(is_well(status));
+  const std::string text = status_text(status);
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            "degraded - operational, view 7, 1 of 2 nodes; n2 is not in the view (its "
+            "configuration differs)");
+}
+
+TEST(Status, WithoutADataPlaneOrAViewIsDegraded) {
+  json status = healthy();
+  status["dataplane"] = {{"running", false}, {"pid", nullptr}, {"starts", 4}};
+  status["view"] = nullptr;
+  status["state"] = "starting";
+  status["lanes"] = json::array();
+
+  EXPECT_FALSE(is_well(status));
+  EXPECT_EQ(status_text(status).substr(0, 60),
+            "degraded - starting, no view, 0 of 2 nodes; the data plane i");
+}
+
+// The daemon may be of another version: less is shown, nothing breaks.
+TEST(Status, OfAnEmptyAnswerIsDegradedAndPrintable) {
+  EXPECT_FALSE(is_well(json::object()));
+  EXPECT_NE(status_text(json::object()), "");
+}
+
+TEST(Groups, AreListedWithTheirMembers) {
+  const json groups = json::parse(R"({"version": 1, "groups": [
+    {"id": "01", "name": "words", "members": [{"node": 1, "client": 2, "pid": 3},
+                                              {"node": 2, "client": 1, "pid": 9}]}]})");
+
+  EXPECT_EQ(groups_text(groups),
+            "group  members  who (node:client)\n"
+            "words        2  1:2 2:1\n");
+  EXPECT_EQ(groups_text(json::parse(R"({"groups": []})")), "no groups\n");
+}
+
+}  // namespace
+}  // namespace phalanx::cli
