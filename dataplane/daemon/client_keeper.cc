@@ -59,7 +59,7 @@ void ClientKeeper::on_socket(std::uint64_t data, std::uint32_t events) {
       return;
     case shm::RequestState::Ready:
       entry.peer.pid = entry.peer.pid != 0 ? entry.peer.pid : request.pid;
-      attach(index);
+      attach(index, request);
       return;
     case shm::RequestState::Gone:
     case shm::RequestState::Refused:
@@ -68,7 +68,7 @@ void ClientKeeper::on_socket(std::uint64_t data, std::uint32_t events) {
   }
 }
 
-void ClientKeeper::attach(std::size_t index) {
+void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) {
   Entry& entry = *entries_[index];
   const int socket = entry.socket.get();
   if (attached_ >= std::min<std::size_t>(config_.client.max, worker::kClientsMax)) {
@@ -77,8 +77,8 @@ void ClientKeeper::attach(std::size_t index) {
     return;
   }
   const ClientId id = next_id();
-  auto channel = shm::WorkerChannel::create({.submit_bytes = config_.client.ring,
-                                             .delivery_bytes = config_.client.ring,
+  auto channel = shm::WorkerChannel::create({.submit_bytes = ring_bytes(request.submit_bytes),
+                                             .delivery_bytes = ring_bytes(request.delivery_bytes),
                                              .message_bytes_max = config_.cluster.max_message,
                                              .node = config_.node.id,
                                              .client = id});
@@ -164,6 +164,12 @@ void ClientKeeper::say_goodbye() noexcept {
     if (entry == nullptr || entry->port == nullptr || !entry->socket) continue;
     if (entry->port->channel.disconnect()) shm::wake_client(entry->socket.get());
   }
+}
+
+// What the client wants, within the memory that the configuration grants it.
+std::uint64_t ClientKeeper::ring_bytes(std::uint64_t wanted) const noexcept {
+  const std::uint64_t granted = config_.client.ring;
+  return wanted == 0 ? granted : std::min(wanted, 4 * granted);
 }
 
 // Ids grow; one whose slot is taken is skipped, so that an id is never used twice.

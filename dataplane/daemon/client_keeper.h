@@ -11,6 +11,7 @@
 #include "dataplane/worker/worker_loop.h"
 #include "ipc/base/fd.h"
 #include "ipc/base/time_ns.h"
+#include "ipc/shm/attach_protocol.h"
 #include "ipc/shm/control_socket.h"
 
 namespace phalanx::dataplane {
@@ -46,10 +47,11 @@ class ClientKeeper {
     std::unique_ptr<worker::ClientPort> port;
   };
 
-  void attach(std::size_t index);
+  void attach(std::size_t index, const shm::AttachRequest& request);
   void hung_up(std::size_t index);
   void drop(std::size_t index);
   [[nodiscard]] ClientId next_id();
+  [[nodiscard]] std::uint64_t ring_bytes(std::uint64_t wanted) const noexcept;
 
   const config::Config& config_;
   int epoll_;

@@ -15,9 +15,8 @@ namespace phalanx::worker {
 /// What happens when a client's ring is full. Until then its lane's local delivery pauses, for all
 /// clients of this node: that is how far it may lag beyond its ring.
 struct SlowClientPolicy {
-  TimeNs patience =
-      20 *
-      kMillisecond;  ///< Evicted after so long: a hiccup for `evict`, throttle_max for `throttle`.
+  /// Evicted after so long: a hiccup of the scheduler for `evict`, throttle_max for `throttle`.
+  TimeNs patience = 100 * kMillisecond;
   bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
   std::uint64_t room_min =
       0;  ///< `evict`: out as soon as the lane has no more than this room left.

@@ -116,6 +116,24 @@ TEST(Worker, ThreeNodesDeliverOneOrder) {
   EXPECT_EQ(at_d, at_a);
 }
 
+TEST(Worker, OnlyTheOrdererSendsTheLog) {
+  TestCluster c(3);
+  c.change_view({0, 1, 2});
+  TestClient a(c[0].attach(1));
+  a.open("chat");
+  c.turn(10);
+
+  for (int i = 0; i < 100; ++i) {
+    a.send("chat", std::string(1000, 'x'));
+    c.turn(5);
+  }
+  c.turn(100);
+
+  EXPECT_GT(c[0].plane.counter(shm::Counter::TxBytes), 100'000U);
+  EXPECT_LT(c[1].plane.counter(shm::Counter::TxBytes), 60'000U);  // Its rows.
+  EXPECT_EQ(c[2].plane.counter(shm::Counter::RxDuplicate), 0U);
+}
+
 TEST(Worker, SurvivorsAgreeWhenANodeIsLost) {
   TestCluster c(3);
   c.change_view({0, 1, 2});
@@ -169,7 +187,8 @@ TEST(Worker, AClientThatHangsUpIsDrainedThenItsLeavesAreOrdered) {
 }
 
 TEST(Worker, AReaderThatLagsIsEvictedAtOnePointOfTheOrder) {
-  TestCluster c(2, NodeOptions{.client_ring = 4096});
+  TestCluster c(2,
+                NodeOptions{.client_ring = 4096, .slow_clients = {.patience = 20 * kMillisecond}});
   c.change_view({0, 1});
   TestClient slow(c[0].attach(1));
   TestClient writer(c[0].attach(2));
