@@ -166,7 +166,7 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
              check_left();
            },
        .on_link_down =
-           [this](NodeId node) { log("management").debug("link of a peer is down node={}", node); },
+           [](NodeId node) { log("management").debug("link of a peer is down node={}", node); },
        .on_dead = [this](Member member) { on_dead(member); }});
   if (!opened) return fail(std::move(opened.error()));
   management_ = std::move(*opened);

@@ -77,7 +77,7 @@ DataPlaneLink::DataPlaneLink(EventLoop& loop, Options options, Handlers handlers
 
 DataPlaneLink::~DataPlaneLink() = default;
 
-void DataPlaneLink::begin() { look(); }
+void DataPlaneLink::begin() { retry_.arm(0); }
 
 void DataPlaneLink::look() {
   if (stopping_ || live_) return;
