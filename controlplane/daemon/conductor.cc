@@ -43,7 +43,7 @@ Conductor::Begin Conductor::begin(TimeNs now) {
   }
   // Nothing was ever decided beside this data plane, unless its memory was lost.
   const auto status = port_.status();
-  if (status && (!status->view.is_none() || status->frozen != 0)) return Begin::Unusable;
+  if (status && !status->view.is_none()) return Begin::Unusable;
   perform(membership_.start(now), now);
   return Begin::Started;
 }

@@ -1,5 +1,6 @@
 #include "controlplane/daemon/daemon.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -42,7 +43,7 @@ std::string list_of(const std::vector<Member>& members) {
 void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
   const TimeNs now = monotonic_now();
   conductor_.emplace(
-      membership_config(config_, identity.self, config_hash_, key_id_), state_.reserved(), link_,
+      membership_config(config_, identity.self, config_hash_, key_id_), sequence_used_, link_,
       Conductor::Hooks{
           .reserve = [this](std::uint64_t sequence) { return state_.reserve(sequence); },
           .wake = [this](TimeNs at) { tick_.arm(at); },
@@ -104,6 +105,10 @@ void Daemon::on_event(const shm::Event& event) {
 void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   // The peers first: each microsecond here is one in which nobody orders.
   if (management_ && !identity.obituary.empty()) management_->send_obituary(identity.obituary);
+  // The next incarnation goes on above what this one used: no block is spent on it.
+  if (conductor_) {
+    sequence_used_ = std::max(sequence_used_, conductor_->membership().sequence_seen());
+  }
   conductor_.reset();
   tick_.disarm();
   clients_.clear();
@@ -145,6 +150,7 @@ void Daemon::on_vouch_time() {
 void Daemon::on_dead(Member member) {
   if (member.node != config_.node.id) {
     if (!conductor_) return;
+    log("membership").debug("obituary node={} boot={}", member.node, to_string(member.boot));
     conductor_->on_dead(member, monotonic_now());
     return check_left();
   }

@@ -82,6 +82,7 @@ class Daemon {
   SignalWatch signals_;
   Instance instance_;
   StateFile state_;
+  std::uint64_t sequence_used_;  ///< By this node, in all its incarnations.
   security::Acl acl_;
   ClientRegistry clients_;
   LogLimit limit_{60 * kSecond};

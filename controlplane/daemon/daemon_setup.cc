@@ -104,6 +104,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       signals_(loop_, {SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); }),
       instance_(std::move(prepared.instance)),
       state_(std::move(prepared.state)),
+      sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
       clients_(config_.client.max),
       carrier_(loop_, config_.node.address,

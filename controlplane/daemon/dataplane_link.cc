@@ -20,8 +20,8 @@ constexpr TimeNs kRetryGap = kMillisecond;              // While one that we sta
 constexpr TimeNs kForeignRetryGap = 50 * kMillisecond;  // While somebody else starts one.
 constexpr TimeNs kHangUpGrace = 100 * kMillisecond;
 constexpr TimeNs kStartTimeout = 10 * kSecond;
-constexpr TimeNs kHealthyAfter = 5 * kSecond;
-constexpr TimeNs kBackOffMin = 100 * kMillisecond;
+constexpr TimeNs kHealthyAfter = kSecond;
+constexpr TimeNs kBackOffMin = 50 * kMillisecond;
 constexpr TimeNs kBackOffMax = 10 * kSecond;
 
 bool has_ended(int process_fd) noexcept {
@@ -253,10 +253,10 @@ bool DataPlaneLink::send(const shm::Command& command) { return live_ && live_->e
 
 void DataPlaneLink::store_attempt(std::span<const std::byte> bytes) {
   if (!live_) return;
-  // One that has no room is worse than none: a control plane that finds none starts the data plane
-  // anew, one that finds an old one would break its word.
+  // Without the latest a successor would break this one's word. It finds one that it cannot read,
+  // and starts the data plane anew.
   const bool fits = bytes.size() <= shm::kAttemptBytesMax;
-  live_->end.store_attempt(fits ? bytes : std::span<const std::byte>());
+  live_->end.store_attempt(fits ? bytes : bytes.first(1));
 }
 
 std::vector<std::byte> DataPlaneLink::load_attempt() const {

@@ -98,10 +98,10 @@ Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId 
               "restore it from a copy (an older one will do), or delete it: the view sequence "
               "then starts again from what the peers have seen"});
     }
-    state.reserved_ = content->reserved;
+    state.used_ = content->reserved;
   }
-  // A node that can not reserve must not join: say so now, and not at the first view.
-  if (auto done = state.write(state.reserved_); !done) return fail(std::move(done.error()));
+  if (auto done = state.write(state.used_ + 2 * kBlock); !done)
+    return fail(std::move(done.error()));
   return state;
 }
 

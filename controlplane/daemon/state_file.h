@@ -17,11 +17,14 @@ class StateFile {
  public:
   static constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
 
-  /// Reads the file, or starts at 0 when there is none, then proves that it can be written.
+  /// Reads the file, or starts at 0 when there is none, and at once reserves two blocks ahead: so
+  /// the view changes to come need not wait for the disk, and a disk that is full is noticed now.
   /// `directory` must exist.
   [[nodiscard]] static Expected<StateFile, Error> open(const std::string& directory, NodeId node);
 
-  /// Everything up to here may have been used already.
+  /// Everything up to here may have been used by an earlier process.
+  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
+  /// Everything up to here may be used by this one.
   [[nodiscard]] std::uint64_t reserved() const noexcept { return reserved_; }
 
   /// Makes durable that sequences up to `sequence`, and some more, may be used. Costs an fsync
@@ -39,6 +42,7 @@ class StateFile {
   std::string directory_;
   std::string path_;
   NodeId node_;
+  std::uint64_t used_ = 0;
   std::uint64_t reserved_ = 0;
 };
 

@@ -20,49 +20,50 @@ void overwrite(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::trunc) << text;
 }
 
-TEST(StateFile, StartsAtNothingReserved) {
+TEST(StateFile, StartsWithNothingUsedAndTwoBlocksReserved) {
   const TemporaryDirectory directory;
 
   const auto state = StateFile::open(directory.path(), 3);
 
   ASSERT_TRUE(state);
-  EXPECT_EQ(state->reserved(), 0U);
+  EXPECT_EQ(state->used(), 0U);
+  EXPECT_EQ(state->reserved(), 2 * StateFile::kBlock);
   EXPECT_TRUE(std::filesystem::exists(state->path()));
 }
 
-TEST(StateFile, RemembersAReserveThatLiesAheadOfWhatWasAskedFor) {
+TEST(StateFile, TakesForUsedWhateverAnEarlierProcessReserved) {
   const TemporaryDirectory directory;
   {
     auto state = StateFile::open(directory.path(), 3);
-    ASSERT_TRUE(state);
-    ASSERT_TRUE(state->reserve(17));
-    EXPECT_EQ(state->reserved(), StateFile::kBlock);
+    ASSERT_TRUE(state && state->reserve(7 * StateFile::kBlock + 17));
+    EXPECT_EQ(state->reserved(), 8 * StateFile::kBlock);
   }
 
   const auto again = StateFile::open(directory.path(), 3);
 
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->reserved(), StateFile::kBlock);
+  EXPECT_EQ(again->used(), 8 * StateFile::kBlock);
+  EXPECT_EQ(again->reserved(), 10 * StateFile::kBlock);
 }
 
 TEST(StateFile, WritesOnlyWhenASequenceIsBeyondTheReserve) {
   const TemporaryDirectory directory;
   auto state = StateFile::open(directory.path(), 3);
-  ASSERT_TRUE(state && state->reserve(1));
+  ASSERT_TRUE(state);
   std::filesystem::remove(state->path());
 
-  ASSERT_TRUE(state->reserve(StateFile::kBlock));
+  ASSERT_TRUE(state->reserve(2 * StateFile::kBlock));
   EXPECT_FALSE(std::filesystem::exists(state->path()));
-  ASSERT_TRUE(state->reserve(StateFile::kBlock + 1));
+  ASSERT_TRUE(state->reserve(2 * StateFile::kBlock + 1));
 
   EXPECT_TRUE(std::filesystem::exists(state->path()));
-  EXPECT_EQ(state->reserved(), 2 * StateFile::kBlock);
+  EXPECT_EQ(state->reserved(), 3 * StateFile::kBlock);
 }
 
 TEST(StateFile, RefusesEveryCorruptedByte) {
   const TemporaryDirectory directory;
   auto state = StateFile::open(directory.path(), 3);
-  ASSERT_TRUE(state && state->reserve(5));
+  ASSERT_TRUE(state);
   const std::string good = content_of(state->path());
 
   for (std::size_t i = 0; i < good.size(); ++i) {
@@ -105,15 +106,15 @@ TEST(StateFile, KeepsTheOldReserveWhenTheDiskIsFull) {
   }
   {
     auto state = StateFile::open(directory.path(), 3);
-    EXPECT_TRUE(state && state->reserve(1));
+    EXPECT_TRUE(state);
     overwrite(directory.path() + "/filler", std::string(4096, 'x'));  // The page that was left.
 
-    const auto refused = state->reserve(StateFile::kBlock + 1);
+    const auto refused = state->reserve(3 * StateFile::kBlock);
 
     const Error error = refused ? Error{} : refused.error();
     EXPECT_NE(error.text().find("ENOSPC"), std::string::npos);
     EXPECT_NE(error.remedy.find("free some space"), std::string::npos);
-    EXPECT_EQ(state->reserved(), StateFile::kBlock);
+    EXPECT_EQ(state->reserved(), 2 * StateFile::kBlock);
     EXPECT_FALSE(std::filesystem::exists(state->path() + ".new"));
   }
   EXPECT_EQ(umount(directory.path().c_str()), 0);
