@@ -269,7 +269,14 @@ void Machine::adopt(std::size_t index, const BootId& boot, TimeNs now) {
   peer.linked_since = 0;
   peer.astray_since = 0;
   detector_.watch(index, now, /*new_incarnation=*/true);
-  for (Peer& other : peers_) other.row &= ~only(index);  // They heard another incarnation.
+  // Which incarnation the others' rows mean is known only now.
+  const Member member{config_.nodes[index], boot};
+  for (Peer& other : peers_) {
+    if (!other.hello) continue;
+    const auto& heard = other.hello->heard;
+    const bool hears = std::binary_search(heard.begin(), heard.end(), member);
+    other.row = hears ? other.row | only(index) : other.row & ~only(index);
+  }
 }
 
 void Machine::reject(NodeId node, Rejection::Reason reason, std::uint64_t mine,

@@ -121,6 +121,10 @@ class Lane {
   [[nodiscard]] const std::byte* origin_at(std::size_t rank, Position p) const noexcept;
   void manage_bulk_grant() noexcept;
   void consider_handover(TimeNs now) noexcept;
+  void append_to_log(std::size_t bytes) noexcept {
+    log_.append(log_.received() + bytes);
+    appended_ = log_.received();
+  }
   void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
   void send_group_state() noexcept;
 
@@ -201,6 +205,7 @@ class Lane {
 
   // The orderer's part.
   Position sent_ = 0;
+  Position appended_ = 0;  // End of what this node appended itself; a receiver's is 0.
   FrameWindow ordered_window_;
   std::array<Receiver, kNodesMax> origins_{};
   std::array<Position, kNodesMax> taken_{};

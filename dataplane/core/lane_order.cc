@@ -14,7 +14,7 @@ constexpr std::uint64_t kHandoverBytesMin = 256 * 1024;
 
 // A new orderer knows from the log alone which stream position is next for each origin.
 void Lane::start_ordering() noexcept {
-  sent_ = log_.received();
+  sent_ = appended_ = log_.received();
   ordered_window_.reset();
   for (std::size_t r = 0; r < view_.count; ++r) {
     taken_[r] = ordered_[r];
@@ -107,7 +107,7 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
   if (run == 0) return 0;
   std::memcpy(log_.at(log_.received()), origin_at(rank, start), run);
   taken_[rank] = at;
-  log_.append(log_.received() + run);
+  append_to_log(run);
   touch();
   if (!barrier_) scan();
   return run;

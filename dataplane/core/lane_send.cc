@@ -21,7 +21,7 @@ constexpr TimeNs kAskMax = 5 * kMillisecond;
 std::size_t Lane::poll_tx(std::span<TxItem> out, TimeNs now) noexcept {
   if (recovering_) return send_recovery(out, now);
   if (!running() || view_.count < 2) {
-    sent_ = log_.received();
+    sent_ = appended_;
     return 0;
   }
   std::size_t n = send_ordered(out);
@@ -33,10 +33,11 @@ std::size_t Lane::poll_tx(std::span<TxItem> out, TimeNs now) noexcept {
 }
 
 // Everything that has accumulated, packed full; the last frame of a turn may be short (rule 3.2).
+// Who handed over still sends what it appended itself, up to its last record.
 std::size_t Lane::send_ordered(std::span<TxItem> out) noexcept {
-  if (sent_ >= log_.received()) return 0;
+  if (sent_ >= appended_) return 0;
   const Position low = min_received();
-  const Position top = std::min(log_.received(), low + config_.window_bytes);
+  const Position top = std::min(appended_, low + config_.window_bytes);
   std::size_t n = 0;
   while (n < out.size() && sent_ < top && ordered_window_.has_room(low)) {
     const std::size_t bytes = std::min<std::uint64_t>(config_.frame_payload_bytes, top - sent_);

@@ -52,7 +52,7 @@ void Lane::commit(const RecordHeader& header) noexcept {
     direct_budget_ -= bytes;
     period_bytes_[view_.self] += bytes;
     submit_sent_ = taken_[view_.self] = stream_end_;
-    log_.append(log_.received() + bytes);
+    append_to_log(bytes);
     scan();
   } else if (bytes == bulk_wanted_) {
     bulk_wanted_ = 0;
@@ -71,7 +71,7 @@ void Lane::append_own(const RecordHeader& header, std::span<const std::byte> pay
   if (!payload.empty()) std::memcpy(at + kRecordHeaderBytes, payload.data(), payload.size());
   stream_end_ += bytes;
   submit_sent_ = taken_[view_.self] = stream_end_;
-  log_.append(log_.received() + bytes);
+  append_to_log(bytes);
   touch();
   scan();
 }

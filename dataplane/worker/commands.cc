@@ -65,6 +65,11 @@ void Worker::report_recovered(TimeNs now) {
 
 void Worker::install(const shm::Command& command, TimeNs now) {
   const auto plan = wire::decode_plan(command.bytes);
+  if (plan && plan->attempt == core_.view()) {
+    // Asked again by a control plane whose predecessor died with the answer in its hands.
+    control_.post({.kind = shm::WorkerEventKind::Installed, .view = plan->attempt});
+    return;
+  }
   if (!plan || !core_.frozen() || !core_.recovered() || plan->attempt != status_.recovering ||
       plan->attempt.sequence <= core_.view().sequence) {
     control_.count(shm::Counter::CommandsBad, 1);

@@ -58,7 +58,7 @@ def test():
 
 
 def members(cluster, node):
-    return cluster.status(node).get("view", {}).get("members", [])
+    return (cluster.status(node).get("view") or {}).get("members", [])
 
 
 sandbox.run(test)

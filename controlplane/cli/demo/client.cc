@@ -165,6 +165,13 @@ class DemoClient {
     last = {.next = stamp.number + 1, .node = m.node, .client = m.client};
   }
 
+  /// Whoever comes under this name next is another attachment.
+  void forget_sender(const phx_member& member) {
+    for (LastOf& last : last_of_) {
+      if (last.node == member.node && last.client == member.client) last.node = 0;
+    }
+  }
+
   void on_group_view(const phx_group_view& v) {
     ItemHash item(3);
     item.add(v.flags);
@@ -172,7 +179,9 @@ class DemoClient {
       item.add(std::uint64_t{v.members[i].node} << 32 | v.members[i].client);
     }
     order_.add(item.value());
+    for (std::size_t i = 0; i < v.left_count; ++i) forget_sender(v.left[i]);
     for (std::size_t i = 0; i < v.joined_count; ++i) {
+      forget_sender(v.joined[i]);
       joined_ = joined_ || (v.joined[i].node == node_ && v.joined[i].client == client_);
       add_checkpoint({.kind = Checkpoint::Kind::Join,
                       .first = v.joined[i].node,

@@ -67,7 +67,9 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
                      "runtime_directory = \"" + places.runtime_directory + "\"\n" +
                      "[cluster]\nname = \"demo\"\nkey_file = \"" + places.directory +
                      "/cluster.key\"\n" + (options.insecure ? "encryption = \"insecure\"\n" : "") +
-                     "max_message = " + size(message) + "[lane]\nlog = " + size(log) +
+                     "max_message = " + size(message) +
+                     // Its death is proved, not waited for; a busy host must not look like one.
+                     "dead_after = \"1s\"\nstall_after = \"5s\"\n" + "[lane]\nlog = " + size(log) +
                      // Its own clients must see everything, however slow the host is.
                      "[client]\nslow_policy = \"throttle\"\nthrottle_max = \"10s\"\n";
   for (std::size_t node = 1; node <= nodes; ++node) {

@@ -53,7 +53,11 @@ Comparison compare(const Sequence& a, const Sequence& b, std::size_t from) {
     if (mine == nullptr || !together(*mine, a.checkpoints, b.checkpoints.subspan(i + 1))) continue;
     const OrderHash rest_a = a.order.since(mine->order);
     const OrderHash rest_b = b.order.since(b.checkpoints[i].order);
-    Comparison result{.agree = rest_a == rest_b, .items = rest_b.items, .hash = rest_b.hash};
+    Comparison result{
+        .agree = rest_a == rest_b,
+        .items = rest_b.items,
+        .from_the_start = i == from || mine == a.checkpoints.data(),
+    };
     if (rest_a.items != rest_b.items) {
       result.why = std::to_string(rest_a.items) + " events against " + std::to_string(rest_b.items);
     } else if (!result.agree) {

@@ -19,14 +19,15 @@ struct Sequence {
 
 struct Comparison {
   bool agree = false;
-  std::string why;          ///< When they do not.
-  std::uint64_t items = 0;  ///< Events compared: messages and views.
-  std::uint64_t hash = 0;   ///< Of the part compared.
+  std::string why;              ///< When they do not.
+  std::uint64_t items = 0;      ///< Events compared: messages and views.
+  bool from_the_start = false;  ///< The part compared is all since the later of the two came.
 };
 
 /// Do two clients have the same sequence, from the first point on at which they were together, to
 /// the end? `from` skips what `b` had before its checkpoint of that number (a client that attached
 /// anew).
+/// Where the two were in different views meanwhile, that is not from the start.
 [[nodiscard]] Comparison compare(const Sequence& a, const Sequence& b, std::size_t from = 0);
 
 }  // namespace phalanx::cli

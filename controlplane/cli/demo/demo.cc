@@ -117,7 +117,10 @@ ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
   if (options.serve) return serve(options, *cluster, places, own_runtime);
   if (const auto done = measure(options, *cluster, report); !done) return told(done.error());
   std::fputs((globals.json ? report_json(report) : report_text(report)).c_str(), stdout);
-  if (!report.ok) std::fputs(cluster->logs().c_str(), stderr);
+  if (!report.ok) {
+    for (const std::string& finding : report.findings) show_step(finding);
+    std::fputs(cluster->logs().c_str(), stderr);
+  }
   return report.ok ? ExitCode::Fine : ExitCode::Failed;
 }
 

@@ -38,6 +38,7 @@ class DemoRun {
   /// Stops the senders and waits until nothing is under way any more.
   [[nodiscard]] Expected<void, Error> drain();
   [[nodiscard]] TimeNs view_without(std::size_t client, std::size_t node, TimeNs after);
+  [[nodiscard]] std::string views_of(std::size_t client);
   void set_phase(Phase phase);
   [[nodiscard]] std::uint64_t delivered_total();
   [[nodiscard]] std::uint64_t sent_total();

@@ -35,6 +35,7 @@ TEST(Compare, StartsWhereBothHaveBeen) {
   const Comparison result = compare(early.sequence(), late.sequence());
 
   EXPECT_TRUE(result.agree) << result.why;
+  EXPECT_TRUE(result.from_the_start);
   EXPECT_EQ(result.items, 50U);
 }
 
@@ -84,6 +85,7 @@ TEST(Compare, StartsAtTheMergeWhenAClientJoinedInAViewOfItsOwn) {
   const Comparison result = compare(survivor.sequence(), again.sequence());
 
   EXPECT_TRUE(result.agree) << result.why;
+  EXPECT_FALSE(result.from_the_start);
   EXPECT_EQ(result.items, 40U);
 }
 

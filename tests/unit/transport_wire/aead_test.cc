@@ -1,13 +1,30 @@
 #include "transport/wire/aead.h"
 
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
 
-#include <numeric>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 namespace phalanx::wire {
 namespace {
+
+std::size_t openssl_allocations = 0;
+
+void* counting_malloc(std::size_t bytes, const char*, int) {
+  ++openssl_allocations;
+  return std::malloc(bytes);
+}
+void* counting_realloc(void* old, std::size_t bytes, const char*, int) {
+  ++openssl_allocations;
+  return std::realloc(old, bytes);
+}
+void counting_free(void* old, const char*, int) { std::free(old); }
+
+/// Before main(): the library takes other functions only while it has allocated nothing.
+const bool counts_allocations =
+    CRYPTO_set_mem_functions(counting_malloc, counting_realloc, counting_free) == 1;
 
 std::vector<std::byte> from_hex(std::string_view hex) {
   std::vector<std::byte> out;
@@ -131,6 +148,27 @@ TEST(Aead, RefusesAFrameWithAnyBitChanged) {
     EXPECT_FALSE(open(aead, Nonce::of(2, 78), associated, sealed, opened));
     EXPECT_TRUE(open(aead, nonce, associated, sealed, opened));
   }
+}
+
+TEST(Aead, AllocatesNothingAFrame) {
+  ASSERT_TRUE(counts_allocations);
+  const AeadKey aead(Cipher::OpenSsl, secret_of(pattern(32)));
+  const std::vector<std::byte> plain = pattern(1424);
+  std::vector<std::byte> sealed(plain.size() + kTagBytes);
+  std::vector<std::byte> opened(plain.size());
+  const auto carry_one = [&](std::uint64_t counter) {
+    const Nonce nonce = Nonce::of(0, counter);
+    aead.seal(nonce, std::span(plain).first(32), plain, sealed.data());
+    return aead.open(nonce, std::span(plain).first(32), std::span(sealed).first(plain.size()),
+                     std::span(sealed).last<kTagBytes>(), opened.data());
+  };
+  ASSERT_TRUE(carry_one(1));
+
+  const std::size_t before = openssl_allocations;
+  for (std::uint64_t counter = 2; counter < 10; ++counter) ASSERT_TRUE(carry_one(counter));
+
+  EXPECT_GT(before, 0U);
+  EXPECT_EQ(openssl_allocations, before);
 }
 
 TEST(Aead, RefusesAFrameOfAnotherKey) {

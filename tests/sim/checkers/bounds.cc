@@ -1,0 +1,41 @@
+#include <algorithm>
+
+#include "tests/sim/checkers/checkers.h"
+#include "tests/sim/checkers/violation.h"
+
+namespace phalanx::sim {
+
+void Liveness::stuck(TimeNs waited, const std::string& why) {
+  violated("G8 liveness", "all nodes run and hear each other for " +
+                              std::to_string(waited / kMillisecond) +
+                              " ms without one view and everything delivered: " + why);
+}
+
+void Bounds::on_send(const Facts& facts, const SentFrame& frame) const {
+  if (!frame.ordered || frame.recovery) return;
+  const ViewFacts& view = facts.views[frame.view];
+  const Position end = frame.position + frame.payload.size();
+  Position least = end;
+  for (std::size_t rank = 0; rank < view.members.size(); ++rank) {
+    if (view.incarnations[rank] != frame.who)
+      least = std::min(least, view.lanes[frame.lane].held[rank].received);
+  }
+  if (end - least <= window_bytes_) return;
+  violated("G9 bounds",
+           facts.name(frame.who) + " sends the log of lane " + std::to_string(frame.lane) +
+               " up to " + std::to_string(end) + ", " + std::to_string(end - least) +
+               " bytes ahead of a member; the window is " + std::to_string(window_bytes_));
+}
+
+void Nonces::on_seal(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
+                     std::uint64_t counter) {
+  const auto [at, fresh] = last_.try_emplace({key, space}, counter);
+  if (!fresh && counter <= at->second) {
+    violated("G10 nonces", facts.name(who) + " seals with counter " + std::to_string(counter) +
+                               " in nonce space " + std::to_string(space) + " after " +
+                               std::to_string(at->second) + " under the same key");
+  }
+  at->second = counter;
+}
+
+}  // namespace phalanx::sim

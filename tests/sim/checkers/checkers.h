@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ipc/base/time_ns.h"
+#include "tests/sim/checkers/facts.h"
+
+namespace phalanx::sim {
+
+/// One class a guarantee of the design. Each throws Violation; O(1) a delivery unless it says so.
+
+/// A position of a (view, lane) has one content everywhere; the transitional event is at one place
+/// in a set; equal prefixes at equal index.
+class AgreedOrder {
+ public:
+  static void on_send(const Facts& facts, const SentFrame& frame, const LaneLog& log);
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+  static void on_cross(const Facts& facts, const Crossing& crossing, const Passage& mine);
+};
+
+/// Members that go from one view to the next together delivered the same messages in it; all
+/// others are reported as left.
+class VirtualSynchrony {
+ public:
+  static void on_cross(const Facts& facts, const Crossing& crossing, const Passage& mine);
+  static void on_install(const Facts& facts, ViewIndex view, std::size_t rank, ViewIndex old_view);
+  /// The claims of one reader against what is known of the others: O(members).
+  static void on_claim(const Facts& facts, ViewIndex view, const ViewFacts::Claim& claim);
+};
+
+/// A living origin's accepted message is delivered to it, in the view it was sent in; to any node
+/// at most once.
+class SelfDelivery {
+ public:
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+  static void on_cross(const Facts& facts, const Crossing& crossing);
+  static void at_end(const Facts& facts);
+};
+
+/// In the order of its origin, without a hole, and after whatever its origin had delivered.
+class Causality {
+ public:
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+};
+
+/// A safe message delivered in a regular view was received by every member of it; in a
+/// transitional part, by every member of the set.
+class SafeDelivery {
+ public:
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+  static void on_cross(const Facts& facts, const Crossing& crossing);
+};
+
+/// Only submitted bytes are delivered, uncorrupted, to the group they were sent to. O(bytes).
+class NoInvention {
+ public:
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+};
+
+/// Growing sequences; one view id, one membership; every view contains self; groups hold only
+/// processes of members and are what was ordered.
+class Views {
+ public:
+  void on_lost_disk(NodeId node) { last_sequence_.erase(node); }
+  void on_install(const Facts& facts, Incarnation who, const wire::Plan& plan);
+  static void on_deliver(const Facts& facts, const Delivery& delivery);
+
+ private:
+  std::map<NodeId, std::uint64_t> last_sequence_;
+};
+
+/// When a component stays connected it holds one view with all of it, and all is delivered.
+class Liveness {
+ public:
+  [[noreturn]] static void stuck(TimeNs waited, const std::string& why);
+};
+
+/// No queue, log or table passes its configured size.
+class Bounds {
+ public:
+  explicit Bounds(std::uint32_t window_bytes) : window_bytes_(window_bytes) {}
+  void on_send(const Facts& facts, const SentFrame& frame) const;
+
+ private:
+  std::uint32_t window_bytes_;
+};
+
+/// No (key, nonce) pair is ever used twice.
+class Nonces {
+ public:
+  void on_seal(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
+               std::uint64_t counter);
+
+ private:
+  /// (key, nonce space) -> last counter; a counter only grows.
+  std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> last_;
+};
+
+}  // namespace phalanx::sim

@@ -1,0 +1,85 @@
+#include "tests/sim/control_plane.h"
+
+#include <string>
+
+namespace phalanx::sim {
+namespace {
+
+membership::MembershipConfig machine_config(const Scenario& scenario, Member self) {
+  membership::MembershipConfig config;
+  config.self = self;
+  for (NodeId node = 1; node <= scenario.nodes; ++node) config.nodes.push_back(node);
+  config.lanes = scenario.lanes;
+  config.config_hash = 0xC0FFEE;
+  config.key_id_highest = 1;
+  config.dead_after = scenario.dead_after;
+  config.stall_after = scenario.stall_after;
+  config.hold_min = scenario.hold_min;
+  config.hold_max = scenario.hold_max;
+  return config;
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(const Scenario& scenario, Member self, Durable& durable, Trace& trace)
+    : self_(self),
+      durable_(durable),
+      trace_(trace),
+      machine_(machine_config(scenario, self), durable.sequence_reserved) {}
+
+void ControlPlane::start(TimeNs now) { execute(machine_.start(now)); }
+
+bool ControlPlane::restore(TimeNs now) {
+  const auto actions = machine_.restore(durable_.snapshot, now);
+  if (!actions) return false;
+  execute(*actions);
+  return true;
+}
+
+void ControlPlane::on_event(const PlaneEvent& event, TimeNs now) {
+  switch (event.kind) {
+    case PlaneEvent::Kind::Message:
+      return execute(machine_.on_message(event.from, event.message, event.bytes, now));
+    case PlaneEvent::Kind::Frozen:
+      return execute(machine_.on_frozen(event.report, now));
+    case PlaneEvent::Kind::Recovered:
+      return execute(machine_.on_recovered(event.view, now));
+    case PlaneEvent::Kind::Installed:
+      return execute(machine_.on_installed(event.view, now));
+  }
+}
+
+void ControlPlane::on_time(std::span<const membership::PeerSeen> seen, TimeNs now) {
+  execute(machine_.on_seen(seen, now));
+  execute(machine_.on_time(now));
+}
+
+void ControlPlane::execute(const membership::Actions& actions) {
+  wake_at_ = actions.wake_at;
+  if (trace_.on()) trace_actions(actions);
+  if (actions.reserve_sequence) durable_.sequence_reserved = *actions.reserve_sequence;
+  if (keep_snapshots_) durable_.snapshot = machine_.snapshot();
+  if (actions.freeze)
+    commands_.push_back({.kind = PlaneCommand::Kind::Freeze, .attempt = machine_.attempt()});
+  if (actions.recover)
+    commands_.push_back({.kind = PlaneCommand::Kind::Recover, .plan = *actions.recover});
+  if (actions.install)
+    commands_.push_back({.kind = PlaneCommand::Kind::Install, .plan = *actions.install});
+  for (const membership::Send& send : actions.sends) {
+    commands_.push_back({.kind = PlaneCommand::Kind::Send, .send = send});
+  }
+}
+
+void ControlPlane::trace_actions(const membership::Actions& actions) {
+  if (actions.reserve_sequence) {
+    trace_.line(self_.node, "act", "reserve %llu",
+                static_cast<unsigned long long>(*actions.reserve_sequence));
+  }
+  if (!actions.freeze && !actions.recover && !actions.install) return;
+  trace_.line(self_.node, "act", "%s%s%s attempt %s state %s view %s",
+              actions.freeze ? "freeze " : "", actions.recover ? "recover " : "",
+              actions.install ? "install " : "", to_string(machine_.attempt()).c_str(),
+              std::string(to_string(machine_.state())).c_str(), to_string(machine_.view()).c_str());
+}
+
+}  // namespace phalanx::sim

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "controlplane/membership/membership.h"
+#include "dataplane/core/core.h"
+#include "tests/sim/checkers/observer.h"
+#include "tests/sim/keys.h"
+#include "tests/sim/load.h"
+#include "tests/sim/memory_pool.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/trace.h"
+#include "transport/sim/sim_network.h"
+
+namespace phalanx::sim {
+
+/// What a data plane tells its control plane.
+struct PlaneEvent {
+  enum class Kind : std::uint8_t { Message, Frozen, Recovered, Installed };
+  Kind kind = Kind::Message;
+  Member from;
+  wire::MessageKind message = wire::MessageKind::Hello;
+  std::vector<std::byte> bytes;
+  wire::Report report;
+  ViewId view;
+};
+
+/// What a control plane tells its data plane.
+struct PlaneCommand {
+  enum class Kind : std::uint8_t { Send, Freeze, Recover, Install };
+  Kind kind = Kind::Send;
+  membership::Send send;
+  ViewId attempt;  ///< Freeze: to report for.
+  wire::Plan plan;
+};
+
+struct DataPlaneParts {
+  const Scenario& scenario;
+  transport::SimPort& port;
+  Observer& observer;
+  MemoryPool& pool;
+  Trace& trace;
+};
+
+/// A data-plane process: the production core between a simulated wire and simulated clients. What
+/// dataplane/worker does with ciphers and rings is done here with key identities and a Load.
+class DataPlane {
+ public:
+  DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now);
+
+  /// One turn of the worker. `readers_paused`: clients take nothing.
+  void turn(TimeNs now, bool readers_paused);
+  void execute(const PlaneCommand& command, TimeNs now);
+
+  [[nodiscard]] TimeNs wake_at() const noexcept;
+  [[nodiscard]] std::deque<PlaneEvent>& events() noexcept { return events_; }
+  [[nodiscard]] core::Core& core() noexcept { return core_; }
+  [[nodiscard]] const core::Core& core() const noexcept { return core_; }
+  [[nodiscard]] Load& load() noexcept { return load_; }
+  [[nodiscard]] Member self() const noexcept { return self_; }
+  [[nodiscard]] Incarnation incarnation() const noexcept { return incarnation_; }
+  [[nodiscard]] const std::vector<membership::PeerSeen>& peers_seen(TimeNs now);
+  /// The worker found that it was descheduled; it says so until `until`.
+  void distrust_until(TimeNs until) noexcept;
+
+ private:
+  void receive(TimeNs now);
+  void receive_frame(std::span<const std::byte> frame, TimeNs now);
+  void receive_control(const wire::FrameHeader& header, std::span<const std::byte> frame);
+  void receive_data(const wire::FrameHeader& header, std::span<const std::byte> frame, TimeNs now);
+  void deliver();
+  void send(TimeNs now);
+  void seal_item(const core::TxItem& item, transport::TxFrame& frame);
+  void send_control(const membership::Send& send);
+  void send_control_to(Member receiver, const transport::Destination& to,
+                       const membership::Send& send);
+  void trace_delivery(LaneId lane, const core::LocalRecord& record);
+
+  const Scenario& scenario_;
+  transport::SimPort& port_;
+  Observer& observer_;
+  Trace& trace_;
+  Member self_;
+  NodeMemory memory_;
+  core::Core core_;
+  Incarnation incarnation_;
+  Load load_;
+  SealKey boot_key_;
+  SealKey view_key_;
+  std::array<SealKey, kNodesMax + 1> member_keys_{};
+  std::array<std::uint64_t, 2 * kLanesMax> counters_{};  ///< By nonce space; never reset.
+  std::vector<std::byte> scratch_;
+  std::vector<membership::PeerSeen> seen_;
+  std::deque<PlaneEvent> events_;
+  ViewId recovering_;
+  TimeNs distrust_until_ = 0;
+  bool send_again_ = false;
+};
+
+/// The core's sizes for a scenario: what config makes of the same figures.
+[[nodiscard]] core::CoreConfig core_config(const Scenario& scenario, Member self);
+[[nodiscard]] NodeMemory::Sizes memory_sizes(const Scenario& scenario);
+
+}  // namespace phalanx::sim

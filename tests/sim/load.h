@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "dataplane/core/core.h"
+#include "ipc/base/time_ns.h"
+#include "tests/sim/checkers/observer.h"
+#include "tests/sim/scenario.h"
+#include "transport/sim/random.h"
+
+namespace phalanx::sim {
+
+/// The simulated clients of one incarnation: draw submissions and hand them to the core in order,
+/// lane by lane, as soon as it takes them.
+class Load {
+ public:
+  Load(const Scenario& scenario, std::uint64_t seed, TimeNs start);
+
+  /// Draws what is due by `now`, a local time.
+  void on_time(TimeNs now);
+  void burst(std::uint64_t records);
+  void stop() noexcept { next_ = kNever; }
+  [[nodiscard]] TimeNs next_at() const noexcept { return next_; }
+  /// Offers what waits. Returns how many records the core accepted.
+  std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
+  [[nodiscard]] std::size_t waiting() const noexcept;
+
+ private:
+  void draw();
+  Submission draw_membership();
+
+  const LoadOptions options_;
+  std::uint32_t message_bytes_max_;
+  transport::Random random_;
+  TimeNs next_;
+  std::uint32_t left_;
+  std::set<std::pair<GroupId, ClientId>> joined_;
+  std::vector<std::deque<Submission>> waiting_;  ///< By lane.
+};
+
+}  // namespace phalanx::sim

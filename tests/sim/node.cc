@@ -1,0 +1,167 @@
+#include "tests/sim/node.h"
+
+#include <algorithm>
+
+#include "ipc/base/assert.h"
+#include "ipc/base/bytes.h"
+
+namespace phalanx::sim {
+namespace {
+
+constexpr TimeNs kTurn = 500;  ///< What a turn takes at least.
+
+}  // namespace
+
+TimeNs Clock::reached(TimeNs local_time) const noexcept {
+  if (local_time == kNever) return kNever;
+  if (local_time <= offset) return 0;
+  const auto passed = static_cast<std::int64_t>(local_time - offset);
+  auto at = static_cast<TimeNs>(
+      std::max<std::int64_t>(0, passed - passed / 1'000'000 * drift_ppm - drift_ppm));
+  while (local(at) < local_time) at += std::max<TimeNs>(1, local_time - local(at));
+  return at;
+}
+
+Node::Node(const DataPlaneParts& parts, NodeId id, std::uint64_t seed)
+    : parts_(parts), id_(id), random_(seed) {
+  clock_.offset = random_.below(kSecond) + kSecond;
+  const std::int64_t most = parts.scenario.drift_ppm;
+  clock_.drift_ppm =
+      static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(2 * most + 1))) - most;
+}
+
+std::unique_ptr<ControlPlane> Node::make_control() {
+  auto control =
+      std::make_unique<ControlPlane>(parts_.scenario, data_->self(), durable_, parts_.trace);
+  for (const Step& step : parts_.scenario.steps) {
+    if (step.kind == Step::Kind::KillControl) control->keep_snapshots();
+  }
+  return control;
+}
+
+void Node::start(TimeNs at) {
+  PHX_CHECK(data_ == nullptr);
+  Member self{.node = id_, .boot = {}};
+  for (std::size_t i = 0; i < self.boot.bytes.size(); ++i) {
+    self.boot.bytes[i] = static_cast<std::uint8_t>(random_.next() | (i == 0 ? 1 : 0));
+  }
+  const TimeNs now = clock_.local(at);
+  durable_.snapshot.clear();
+  data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now);
+  control_ = make_control();
+  older_sequence_ = durable_.sequence_reserved;
+  control_->start(now);
+  commands_due_ = at;
+  events_due_ = kNever;
+}
+
+void Node::kill() {
+  if (data_ != nullptr) {
+    parts_.trace.line(id_, "dead", "both processes");
+    parts_.observer.on_crash(data_->incarnation());
+  }
+  data_.reset();
+  control_.reset();
+}
+
+Member Node::kill_data() {
+  PHX_CHECK(data_ != nullptr);
+  const Member dead = data_->self();
+  parts_.trace.line(id_, "dead", "data plane");
+  parts_.observer.on_crash(data_->incarnation());
+  data_.reset();
+  control_.reset();  // Its machine spoke for that member only.
+  return dead;
+}
+
+/// It dies between two writes to the command ring: some of the last commands were never written.
+void Node::kill_control() {
+  if (control_ == nullptr) return;
+  parts_.trace.line(id_, "dead", "control plane");
+  auto& commands = control_->commands();
+  commands.resize(commands.size() - random_.below(commands.size() + 1));
+  for (const PlaneCommand& command : commands) data_->execute(command, clock_.local(idle_from_));
+  control_.reset();
+  commands_due_ = kNever;
+}
+
+void Node::restore_control(TimeNs at) {
+  if (data_ == nullptr || control_ != nullptr) return;
+  control_ = make_control();
+  parts_.trace.line(id_, "boot", "control plane");
+  if (!control_->restore(clock_.local(at))) control_.reset();
+  commands_due_ = at;
+  events_due_ = at;
+}
+
+void Node::stall_until(TimeNs until, TimeNs at) {
+  stalled_until_ = std::max(stalled_until_, until);
+  idle_from_ = std::max(idle_from_, stalled_until_);
+  if (data_ != nullptr && until - at > parts_.scenario.dead_after / 2) {
+    data_->distrust_until(clock_.local(until) + parts_.scenario.dead_after / 2);
+  }
+}
+
+void Node::lose_disk() {
+  durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;
+  parts_.observer.on_lost_disk(id_);
+}
+
+void Node::on_dead(Member peer, TimeNs at) {
+  if (control_ == nullptr) return;
+  control_->on_dead(peer, clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
+void Node::on_vouch(NodeId peer, TimeNs at) {
+  if (control_ == nullptr) return;
+  control_->on_vouch(peer, clock_.local(at));
+  if (!control_->commands().empty()) commands_due_ = std::min(commands_due_, at);
+}
+
+TimeNs Node::turn(TimeNs at) {
+  if (data_ == nullptr) return kNever;
+  if (at < stalled_until_) return stalled_until_;
+  ++turns_;
+  const TimeNs now = clock_.local(at);
+  if (at >= commands_due_ && control_ != nullptr) {
+    commands_due_ = kNever;
+    for (auto& commands = control_->commands(); !commands.empty(); commands.pop_front()) {
+      data_->execute(commands.front(), now);
+    }
+  }
+  data_->turn(now, at < readers_paused_until_);
+  if (!data_->events().empty()) {
+    events_due_ = std::min(events_due_, at + random_.below(parts_.scenario.plane_delay + 1));
+  }
+  step_control(at);
+  idle_from_ = at + kTurn;
+  return next_turn(at);
+}
+
+void Node::step_control(TimeNs at) {
+  if (control_ == nullptr || at < control_stalled_until_) return;
+  const TimeNs now = clock_.local(at);
+  if (at >= events_due_) {
+    events_due_ = kNever;
+    for (auto& events = data_->events(); !events.empty(); events.pop_front()) {
+      control_->on_event(events.front(), now);
+    }
+  }
+  if (now >= control_->wake_at()) control_->on_time(data_->peers_seen(now), now);
+  if (!control_->commands().empty()) {
+    commands_due_ = std::min(commands_due_, at + random_.below(parts_.scenario.plane_delay + 1));
+  }
+}
+
+TimeNs Node::next_turn(TimeNs at) const noexcept {
+  TimeNs next = clock_.reached(data_->wake_at());
+  if (control_ != nullptr) {
+    const TimeNs control = std::min(clock_.reached(control_->wake_at()), events_due_);
+    next = std::min({next, std::max(control, control_stalled_until_), commands_due_});
+  }
+  if (at < readers_paused_until_) next = std::min(next, readers_paused_until_);
+  return std::max(next, idle_from_);
+}
+
+}  // namespace phalanx::sim

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "tests/sim/control_plane.h"
+#include "tests/sim/data_plane.h"
+#include "transport/sim/random.h"
+
+namespace phalanx::sim {
+
+/// A host's clock: starts anywhere and runs a little fast or slow.
+struct Clock {
+  TimeNs offset = 0;
+  std::int64_t drift_ppm = 0;
+  [[nodiscard]] TimeNs local(TimeNs at) const noexcept {
+    return offset + at + static_cast<TimeNs>(static_cast<std::int64_t>(at / 1'000'000) * drift_ppm);
+  }
+  /// The first time at which local() is not before `local_time`.
+  [[nodiscard]] TimeNs reached(TimeNs local_time) const noexcept;
+};
+
+/// One node: two processes that die apart or together, what survives them, and a clock.
+class Node {
+ public:
+  Node(const DataPlaneParts& parts, NodeId id, std::uint64_t seed);
+
+  void start(TimeNs at);
+  /// Both processes.
+  void kill();
+  /// The data plane alone. Its control plane starts a new one, as a new member, with start().
+  Member kill_data();
+  void kill_control();
+  void restore_control(TimeNs at);
+  void stall_until(TimeNs until, TimeNs at);
+  void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }
+  void pause_readers_until(TimeNs until) noexcept { readers_paused_until_ = until; }
+  /// The state file is gone, or one from before.
+  void lose_disk();
+
+  /// Steps what is due. Returns when it wants to be stepped next.
+  TimeNs turn(TimeNs at);
+  /// When a frame that arrived now is looked at.
+  [[nodiscard]] TimeNs ready_at(TimeNs at) const noexcept { return std::max(at, idle_from_); }
+
+  void on_dead(Member peer, TimeNs at);
+  void on_vouch(NodeId peer, TimeNs at);
+
+  [[nodiscard]] bool up() const noexcept { return data_ != nullptr; }
+  [[nodiscard]] bool control_up() const noexcept { return control_ != nullptr; }
+  [[nodiscard]] bool steps(TimeNs at) const noexcept { return at >= stalled_until_; }
+  [[nodiscard]] NodeId id() const noexcept { return id_; }
+  [[nodiscard]] DataPlane& data() noexcept { return *data_; }
+  [[nodiscard]] const ControlPlane& control() const noexcept { return *control_; }
+  [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
+
+ private:
+  void step_control(TimeNs at);
+  [[nodiscard]] TimeNs next_turn(TimeNs at) const noexcept;
+  [[nodiscard]] std::unique_ptr<ControlPlane> make_control();
+
+  DataPlaneParts parts_;
+  NodeId id_;
+  transport::Random random_;
+  Clock clock_;
+  Durable durable_;
+  std::uint64_t older_sequence_ = 0;  ///< What an old state file would hold.
+  std::unique_ptr<DataPlane> data_;
+  std::unique_ptr<ControlPlane> control_;
+  TimeNs idle_from_ = 0;  ///< End of the turn that runs.
+  TimeNs stalled_until_ = 0;
+  TimeNs control_stalled_until_ = 0;
+  TimeNs readers_paused_until_ = 0;
+  TimeNs commands_due_ = kNever;
+  TimeNs events_due_ = kNever;
+  std::uint64_t turns_ = 0;
+};
+
+}  // namespace phalanx::sim

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "tests/sim/recipes.h"
+
+namespace phalanx::sim {
+
+/// The command line of phalanx-sim.
+struct Options {
+  std::uint64_t first_seed = 1;
+  std::uint64_t last_seed = 100;
+  std::string recipe = "swarm";  ///< Or "all": every recipe by turns.
+  RecipeOptions sizes;
+  double seconds = 0;  ///< Stop after this much real time; 0: when the seeds are done.
+  bool json = false;
+  bool replay = false;
+  bool keep_going = false;  ///< Count violations instead of stopping at the first.
+  bool help = false;
+};
+
+/// What was wrong with the command line, in words.
+[[nodiscard]] Expected<Options, Error> parse_options(int count, char** words);
+[[nodiscard]] std::string usage();
+
+}  // namespace phalanx::sim

@@ -1,0 +1,331 @@
+#include "tests/sim/recipes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "transport/sim/random.h"
+
+namespace phalanx::sim {
+namespace {
+
+using transport::Random;
+
+struct Draft {
+  Scenario& s;
+  Random& random;
+
+  NodeId any() { return static_cast<NodeId>(random.range(1, s.nodes)); }
+  TimeNs when() { return random.range(s.faulty_until / 8, s.faulty_until * 7 / 8); }
+  void step(Step step) { s.steps.push_back(step); }
+  std::uint64_t times(std::uint64_t low, std::uint64_t high) { return random.range(low, high); }
+};
+
+using Ingredient = void (*)(Draft&);
+
+void calm(Draft&) {}
+void lossy(Draft& d) {
+  d.s.faults.drop_ppm = static_cast<std::uint32_t>(d.random.range(1'000, 200'000));
+}
+void duplicate(Draft& d) {
+  d.s.faults.duplicate_ppm = static_cast<std::uint32_t>(d.random.range(10'000, 400'000));
+}
+void corrupt(Draft& d) {
+  d.s.faults.corrupt_ppm = static_cast<std::uint32_t>(d.random.range(5'000, 150'000));
+}
+void reorder(Draft& d) {
+  d.s.faults.reorder_ppm = static_cast<std::uint32_t>(d.random.range(50'000, 500'000));
+  d.s.faults.reorder_delay = d.random.range(20, 2'000) * kMicrosecond;
+}
+void slow_links(Draft& d) {
+  d.s.faults.delay = d.random.range(50, 3'000) * kMicrosecond;
+  d.s.faults.jitter = d.random.range(1, 1'000) * kMicrosecond;
+}
+
+/// Parts of the cluster that come and go, nested and repeated; healed links in between or not.
+void partition_merge(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::Partition,
+            .mask = d.random.next() & ((std::uint64_t{1} << (d.s.nodes - 1)) * 2 - 1)});
+    if (d.random.percent(80)) {
+      d.step({.at = at + d.random.range(5, 200) * kMillisecond, .kind = Step::Kind::HealLinks});
+    }
+  }
+}
+void one_way_cut(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at, .kind = Step::Kind::CutOneWay, .node = d.any(), .peer = d.any()});
+    d.step({.at = at + d.random.range(5, 200) * kMillisecond, .kind = Step::Kind::HealLinks});
+  }
+}
+/// A hears B, B hears C, A and C do not hear each other.
+void triangle(Draft& d) {
+  const TimeNs at = d.when();
+  d.step({.at = at, .kind = Step::Kind::Cut, .node = d.any(), .peer = d.any()});
+  d.step({.at = at + d.random.range(100, 300) * kMillisecond, .kind = Step::Kind::HealLinks});
+}
+/// Links that stop and go, one at a time, faster than any timer.
+void swizzle_clog(Draft& d) {
+  for (std::uint64_t n = d.times(5, 30); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = d.random.percent(60)
+                        ? (d.random.percent(50) ? Step::Kind::Cut : Step::Kind::CutOneWay)
+                        : Step::Kind::HealLinks,
+            .node = d.any(),
+            .peer = d.any()});
+  }
+}
+void stall(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const TimeNs span = d.random.percent(50) ? d.random.range(1, 60) : d.random.range(60, 900);
+    d.step(
+        {.at = d.when(), .kind = Step::Kind::Stall, .node = d.any(), .span = span * kMillisecond});
+  }
+}
+void stall_control(Draft& d) {
+  d.step({.at = d.when(),
+          .kind = Step::Kind::StallControl,
+          .node = d.any(),
+          .span = d.random.range(1, 1'500) * kMillisecond});
+}
+void crash_restart(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = d.random.percent(50) ? Step::Kind::Kill : Step::Kind::KillData,
+            .node = d.any(),
+            .span = d.random.range(0, 150) * kMillisecond});
+  }
+}
+/// One fault starts a view change; others fall at random times within it. The first kill is always
+/// of a node that others hold on to; the lowest, the representative, is hit often.
+void crash_in_view_change(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::KillData,
+            .node = d.any(),
+            .span = d.random.range(1, 60) * kMillisecond});
+    for (std::uint64_t more = d.times(1, 3); more > 0; --more) {
+      const TimeNs after = d.random.percent(50) ? d.random.below(2 * kMillisecond)
+                                                : d.random.below(80 * kMillisecond);
+      const NodeId whom = d.random.percent(40) ? 1 : d.any();
+      d.step({.at = at + after,
+              .kind = d.random.percent(70) ? Step::Kind::KillData : Step::Kind::Kill,
+              .node = whom,
+              .span = d.random.range(1, 100) * kMillisecond});
+    }
+  }
+}
+void crash_control(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    if (d.random.percent(60)) {
+      d.step({.at = at,
+              .kind = Step::Kind::KillData,
+              .node = d.any(),
+              .span = d.random.range(1, 60) * kMillisecond});
+    }
+    d.step({.at = at + d.random.below(3 * kMillisecond),
+            .kind = Step::Kind::KillControl,
+            .node = d.any(),
+            .span = d.random.percent(80) ? d.random.below(30 * kMillisecond)
+                                         : d.random.below(1'500 * kMillisecond)});
+  }
+}
+void old_state_file(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const NodeId node = d.any();
+    const TimeNs at = d.when();
+    const TimeNs span = d.random.range(1, 150) * kMillisecond;
+    d.step({.at = at, .kind = Step::Kind::Kill, .node = node, .span = span});
+    d.step({.at = at + span / 2, .kind = Step::Kind::LoseDisk, .node = node});
+  }
+}
+void flapping(Draft& d) {
+  const NodeId node = d.any();
+  TimeNs at = d.s.faulty_until / 8;
+  while (at < d.s.faulty_until * 7 / 8) {
+    const TimeNs span = d.random.range(1, 40) * kMillisecond;
+    d.step({.at = at, .kind = Step::Kind::KillData, .node = node, .span = span});
+    at += span + d.random.range(1, 120) * kMillisecond;
+  }
+}
+/// All but one start within a moment of each other, again and again.
+void join_storm(Draft& d) {
+  const TimeNs at = d.when();
+  for (NodeId node = 1; node <= d.s.nodes; ++node) {
+    if (d.random.percent(70)) {
+      d.step({.at = at + d.random.below(5 * kMillisecond),
+              .kind = Step::Kind::Kill,
+              .node = node,
+              .span = d.random.range(1, 30) * kMillisecond});
+    }
+  }
+}
+void overrun(Draft& d) {
+  d.s.rx_ring_frames = static_cast<std::uint32_t>(d.random.range(4, 48));
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::Stall,
+            .node = d.any(),
+            .span = d.random.range(1, 20) * kMillisecond});
+  }
+}
+/// Logs, streams and rings that hold two records and no more.
+void two_record_rings(Draft& d) {
+  d.s.message_bytes_max = static_cast<std::uint32_t>(d.random.range(900, 1'400));
+  d.s.frame_payload_bytes = static_cast<std::uint32_t>(8 * d.random.range(8, 60));
+  d.s.submit_window_bytes = static_cast<std::uint32_t>(8 * d.random.range(16, 200));
+  d.s.window_bytes = static_cast<std::uint32_t>(8 * d.random.range(64, 250));
+  d.s.load.payload_bytes_max = d.s.message_bytes_max;
+}
+void bulk(Draft& d) {
+  d.s.message_bytes_max = static_cast<std::uint32_t>(d.random.range(10'000, 60'000));
+  d.s.load.bulk_percent = static_cast<std::uint32_t>(d.random.range(5, 30));
+  d.s.load.records_per_node = 60;
+}
+void slow_client(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::PauseReaders,
+            .node = d.any(),
+            .span = d.random.range(1, 300) * kMillisecond});
+  }
+}
+/// One node sends far more than all others, so that the orderer has a reason to hand over.
+void handover(Draft& d) {
+  for (std::uint64_t n = d.times(2, 6); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::Burst,
+            .node = d.any(),
+            .mask = d.random.range(50, 300)});
+  }
+}
+void clock_drift(Draft& d) {
+  d.s.drift_ppm = static_cast<std::uint32_t>(d.random.range(100, 50'000));
+}
+void no_management(Draft& d) {
+  if (d.random.percent(50)) {
+    d.s.management = false;
+  } else {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::CutManagement,
+            .span = d.random.range(10, 300) * kMillisecond});
+  }
+}
+void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisecond; }
+
+struct Recipe {
+  RecipeInfo info;
+  Ingredient make;
+};
+
+constexpr std::array kRecipes{
+    Recipe{{"calm", "no fault at all"}, calm},
+    Recipe{{"lossy", "frames are lost, up to one in five"}, lossy},
+    Recipe{{"duplicate", "frames arrive twice, the second time late"}, duplicate},
+    Recipe{{"corrupt", "bits flip, frames are cut short"}, corrupt},
+    Recipe{{"reorder", "frames overtake each other"}, reorder},
+    Recipe{{"slow-links", "milliseconds on the wire"}, slow_links},
+    Recipe{
+        {"partition-merge", "parts of the cluster come apart and meet again, nested and repeated"},
+        partition_merge},
+    Recipe{{"one-way-cut", "a link is lost in one direction"}, one_way_cut},
+    Recipe{{"triangle", "two nodes hear a third but not each other"}, triangle},
+    Recipe{{"swizzle-clog", "links stop and go faster than any timer"}, swizzle_clog},
+    Recipe{{"stall", "a node stops stepping, then runs on with old timers"}, stall},
+    Recipe{{"stall-control", "a control plane stops stepping"}, stall_control},
+    Recipe{{"crash-restart", "data planes and whole nodes die and come back"}, crash_restart},
+    Recipe{{"crash-in-view-change",
+            "more deaths at every step of a view change, often the representative's"},
+           crash_in_view_change},
+    Recipe{{"crash-control", "control planes die between two actions and are restored"},
+           crash_control},
+    Recipe{{"old-state-file", "nodes restart with a lost or an old state file"}, old_state_file},
+    Recipe{{"flapping", "one node dies again and again"}, flapping},
+    Recipe{{"join-storm", "most nodes start in the same moment"}, join_storm},
+    Recipe{{"overrun", "receive queues far smaller than the windows"}, overrun},
+    Recipe{{"two-record-rings", "logs, streams and rings that hold two records"}, two_record_rings},
+    Recipe{{"bulk", "messages far larger than the submit window among small ones"}, bulk},
+    Recipe{{"slow-client", "clients that take nothing for a while"}, slow_client},
+    Recipe{{"handover", "bursts from single nodes, so that orderers hand over"}, handover},
+    Recipe{{"clock-drift", "clocks that run fast and slow"}, clock_drift},
+    Recipe{{"no-management", "no vouching and no obituaries"}, no_management},
+    Recipe{{"slow-planes", "milliseconds between the two processes of a node"}, slow_planes},
+};
+constexpr RecipeInfo kSwarm{"swarm",
+                            "random subsets of all of these, with random sizes and timers"};
+
+std::uint64_t hash_of(std::string_view name) {
+  std::uint64_t h = 0xCBF29CE484222325ull;
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
+  return h;
+}
+
+/// Sizes and timers at random: swarm testing works because each history is lopsided.
+void vary(Draft& d) {
+  Scenario& s = d.s;
+  Random& r = d.random;
+  s.frame_payload_bytes = static_cast<std::uint32_t>(8 * r.range(8, 180));
+  s.message_bytes_max = static_cast<std::uint32_t>(r.range(1'200, 4'000));
+  s.submit_window_bytes = static_cast<std::uint32_t>(8 * r.range(64, 1'024));
+  s.window_bytes = static_cast<std::uint32_t>(8 * r.range(128, 4'096));
+  s.heartbeat = r.range(5, 20) * kMillisecond;
+  s.dead_after = std::max<TimeNs>(r.range(20, 80) * kMillisecond, 4 * s.heartbeat);
+  s.stall_after = s.dead_after * r.range(3, 10);
+  s.hold_min = r.range(5, 60) * kMillisecond;
+  s.hold_max = s.hold_min * r.range(10, 100);
+  s.plane_delay = r.range(1, 200) * kMicrosecond;
+  s.load.interval = r.range(100, 5'000) * kMicrosecond;
+  s.load.burst_max = static_cast<std::uint32_t>(r.range(1, 24));
+  s.load.safe_percent = static_cast<std::uint32_t>(r.below(60));
+  s.load.join_percent = static_cast<std::uint32_t>(r.below(20));
+  s.load.payload_bytes_max = static_cast<std::uint32_t>(r.range(0, 600));
+}
+
+}  // namespace
+
+std::span<const RecipeInfo> recipes() noexcept {
+  static const auto kAll = [] {
+    std::array<RecipeInfo, kRecipes.size() + 1> all;
+    for (std::size_t i = 0; i < kRecipes.size(); ++i) all[i] = kRecipes[i].info;
+    all.back() = kSwarm;
+    return all;
+  }();
+  return kAll;
+}
+
+std::optional<Scenario> make_scenario(std::string_view recipe, std::uint64_t seed,
+                                      const RecipeOptions& options) {
+  Random random(transport::mix64(seed) ^ hash_of(recipe));
+  Scenario scenario;
+  scenario.recipe = recipe;
+  scenario.seed = seed;
+  scenario.nodes = options.nodes != 0 ? options.nodes : random.range(2, 5);
+  scenario.lanes = static_cast<LaneId>(options.lanes != 0 ? options.lanes : random.range(1, 3));
+  if (options.faulty_for != 0) scenario.faulty_until = options.faulty_for;
+  Draft draft{scenario, random};
+  if (recipe == kSwarm.name) {
+    vary(draft);
+    for (std::uint64_t n = random.range(1, 6); n > 0; --n) {
+      kRecipes[random.range(1, kRecipes.size() - 1)].make(draft);
+    }
+  } else {
+    const auto found = std::find_if(kRecipes.begin(), kRecipes.end(),
+                                    [&](const Recipe& r) { return r.info.name == recipe; });
+    if (found == kRecipes.end()) return std::nullopt;
+    found->make(draft);
+  }
+  if (scenario.nodes > 8) {  // Rows and deliveries grow with the square of the nodes.
+    scenario.load.records_per_node =
+        static_cast<std::uint32_t>(std::max<std::size_t>(600 / scenario.nodes, 5));
+  }
+  scenario.window_bytes = std::max(scenario.window_bytes, 2 * scenario.frame_payload_bytes);
+  std::stable_sort(scenario.steps.begin(), scenario.steps.end(),
+                   [](const Step& a, const Step& b) { return a.at < b.at; });
+  return scenario;
+}
+
+}  // namespace phalanx::sim

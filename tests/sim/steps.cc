@@ -1,0 +1,103 @@
+#include "tests/sim/checkers/violation.h"
+#include "tests/sim/cluster.h"
+
+namespace phalanx::sim {
+namespace {
+
+const char* name_of(Step::Kind kind) {
+  switch (kind) {
+    case Step::Kind::Partition:
+      return "partition";
+    case Step::Kind::CutOneWay:
+      return "cut-one-way";
+    case Step::Kind::Cut:
+      return "cut";
+    case Step::Kind::HealLinks:
+      return "heal-links";
+    case Step::Kind::Stall:
+      return "stall";
+    case Step::Kind::StallControl:
+      return "stall-control";
+    case Step::Kind::Kill:
+      return "kill";
+    case Step::Kind::KillData:
+      return "kill-data";
+    case Step::Kind::KillControl:
+      return "kill-control";
+    case Step::Kind::LoseDisk:
+      return "lose-disk";
+    case Step::Kind::PauseReaders:
+      return "pause-readers";
+    case Step::Kind::Burst:
+      return "burst";
+    case Step::Kind::CutManagement:
+      return "cut-management";
+  }
+  return "?";
+}
+
+}  // namespace
+
+void Cluster::apply(const Step& step) {
+  trace_.line(step.node, "step", "%s peer n%u mask %llx span %llu us", name_of(step.kind),
+              step.peer, static_cast<unsigned long long>(step.mask),
+              static_cast<unsigned long long>(step.span / 1000));
+  const auto again = [&](Step::Kind kind, Member dead, TimeNs after) {
+    later_.push_back({kind, step.node, dead});
+    wakes_.push(now_ + after, (static_cast<std::uint32_t>(Wake::Again) << 28) |
+                                  static_cast<std::uint32_t>(later_.size() - 1));
+  };
+  const auto set_cut = [&](NodeId from, NodeId to) {
+    if (from != to) network_.link(from, to).cut = true;
+  };
+  Node* node = step.node == 0 ? nullptr : nodes_[step.node - 1].get();
+  const bool up = node != nullptr && node->up();
+  switch (step.kind) {
+    case Step::Kind::Partition:
+      for (NodeId a = 1; a <= nodes_.size(); ++a) {
+        for (NodeId b = 1; b <= nodes_.size(); ++b) {
+          if (((step.mask >> (a - 1)) & 1) != ((step.mask >> (b - 1)) & 1)) set_cut(a, b);
+        }
+      }
+      return;
+    case Step::Kind::Cut:
+      set_cut(step.peer, step.node);
+      set_cut(step.node, step.peer);
+      return;
+    case Step::Kind::CutOneWay:
+      return set_cut(step.node, step.peer);
+    case Step::Kind::HealLinks:
+      for (NodeId a = 1; a <= nodes_.size(); ++a) {
+        for (NodeId b = 1; b <= nodes_.size(); ++b) network_.link(a, b).cut = false;
+      }
+      return;
+    case Step::Kind::Stall:
+      return node->stall_until(now_ + step.span, now_);
+    case Step::Kind::StallControl:
+      return node->stall_control_until(now_ + step.span);
+    case Step::Kind::PauseReaders:
+      return node->pause_readers_until(now_ + step.span);
+    case Step::Kind::LoseDisk:
+      return node->lose_disk();
+    case Step::Kind::CutManagement:
+      management_cut_until_ = now_ + step.span;
+      return;
+    case Step::Kind::Kill:
+      node->kill();
+      return again(step.kind, {}, step.span);
+    case Step::Kind::KillData:
+      if (up && node->control_up()) again(step.kind, node->kill_data(), step.span);
+      return;
+    case Step::Kind::KillControl:
+      node->kill_control();
+      return again(step.kind, {}, step.span);
+    case Step::Kind::Burst:
+      if (up) {
+        node->data().load().burst(step.mask);
+        schedule(step.node, node->ready_at(now_));
+      }
+      return;
+  }
+}
+
+}  // namespace phalanx::sim
