@@ -120,7 +120,7 @@ void Lane::manage_bulk_grant() noexcept {
     if (taken_[bulk_owner_] < bulk_limit_) {
       const Position most = taken_[bulk_owner_] + memory_.staging.bytes;
       const Position wanted = std::min(peers_[bulk_owner_].bulk_end, most);
-      if (wanted > bulk_limit_) {
+      if (barrier_ && wanted > bulk_limit_) {
         bulk_limit_ = wanted;
         touch();
       }
@@ -135,6 +135,8 @@ void Lane::manage_bulk_grant() noexcept {
     const std::size_t rank = (next_origin_ + i) % view_.count;
     if (rank == view_.self || peers_[rank].bulk_end <= origin_limit(rank)) continue;
     if (peers_[rank].bulk_end > taken_[rank] + memory_.staging.bytes) continue;
+    // Before the barrier nothing but group states is taken: a grant for more would never end.
+    if (!barrier_ && (states_seen_ >> rank & 1) != 0) continue;
     origins_[rank].move_to(memory_.staging);
     bulk_owner_ = rank;
     bulk_limit_ = peers_[rank].bulk_end;

@@ -21,6 +21,8 @@ std::byte* Lane::reserve(std::uint32_t payload_bytes) noexcept {
   }
   const Position end = stream_end_ + bytes;
   const bool bulk = bytes > config_.submit_window_bytes;
+  // Before the barrier the grant is for group states alone, which are the first in their streams.
+  if (bulk && !barrier_ && stream_end_ != stream_base_) return nullptr;
   const bool granted = is_orderer() ? !bulk : end <= submit_limit_;
   if (bulk && !granted && !is_orderer() && bulk_wanted_ != bytes) {
     bulk_wanted_ = static_cast<std::uint32_t>(bytes);
