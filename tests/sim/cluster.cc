@@ -29,6 +29,21 @@ transport::TransportLimits limits(const Scenario& s) {
           .rx_ring_frames = rx_ring_frames(s)};
 }
 
+std::string describe_lanes(const DataPlane& data) {
+  std::string out;
+  for (LaneId lane = 0; lane < data.load().lanes(); ++lane) {
+    const core::LaneStatus status = data.core().lane_status(lane);
+    out += "lane " + std::to_string(lane) + " orderer n" + std::to_string(status.orderer) +
+           " received " + std::to_string(status.received) + " limit " +
+           std::to_string(status.limit) + " stable " + std::to_string(status.stable) +
+           " delivered " + std::to_string(status.delivered) + " stream " +
+           std::to_string(status.stream_end) + (status.barrier ? "" : " no barrier") +
+           (status.poisoned ? " poisoned" : "") + " next " +
+           std::to_string(data.load().next_bytes(lane)) + " B; ";
+  }
+  return out;
+}
+
 }  // namespace
 
 Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
@@ -193,7 +208,13 @@ void Cluster::run_until_quiet() {
   for (;;) {
     const std::string why = unfinished();
     if (why.empty()) break;
-    if (now_ - healed_at >= scenario_.heal_limit) Liveness::stuck(now_ - healed_at, why);
+    if (now_ - healed_at >= scenario_.heal_limit) {
+      for (const auto& node : nodes_) {
+        if (node->up())
+          trace_.line(node->id(), "state", "%s", describe_lanes(node->data()).c_str());
+      }
+      Liveness::stuck(now_ - healed_at, why);
+    }
     run_until(now_ + 5 * kMillisecond);
   }
   healed_after_ = now_ - healed_at;
@@ -213,7 +234,8 @@ std::string Cluster::unfinished() {
              to_string(node->control().machine().attempt()) + "; n1 has " + to_string(view);
     }
     if (const std::size_t waiting = node->data().load().waiting(); waiting != 0) {
-      return name + " cannot take " + std::to_string(waiting) + " records from its clients";
+      return name + " cannot take " + std::to_string(waiting) +
+             " records from its clients: " + describe_lanes(node->data());
     }
   }
   const ViewIndex index = facts.find_view(view);

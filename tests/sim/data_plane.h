@@ -60,6 +60,7 @@ class DataPlane {
   [[nodiscard]] core::Core& core() noexcept { return core_; }
   [[nodiscard]] const core::Core& core() const noexcept { return core_; }
   [[nodiscard]] Load& load() noexcept { return load_; }
+  [[nodiscard]] const Load& load() const noexcept { return load_; }
   [[nodiscard]] Member self() const noexcept { return self_; }
   [[nodiscard]] Incarnation incarnation() const noexcept { return incarnation_; }
   [[nodiscard]] const std::vector<membership::PeerSeen>& peers_seen(TimeNs now);

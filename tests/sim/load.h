@@ -28,6 +28,11 @@ class Load {
   /// Offers what waits. Returns how many records the core accepted.
   std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
   [[nodiscard]] std::size_t waiting() const noexcept;
+  [[nodiscard]] std::size_t lanes() const noexcept { return waiting_.size(); }
+  /// Bytes of the record that a lane's clients wait for most; 0 when none waits.
+  [[nodiscard]] std::size_t next_bytes(LaneId lane) const noexcept {
+    return waiting_[lane].empty() ? 0 : core::record_bytes(waiting_[lane].front().payload_bytes);
+  }
 
  private:
   void draw();
