@@ -16,7 +16,7 @@ namespace phalanx::worker {
 /// clients of this node: that is how far it may lag beyond its ring.
 struct SlowClientPolicy {
   /// Evicted after so long: a hiccup of the scheduler for `evict`, throttle_max for `throttle`.
-  TimeNs patience = 100 * kMillisecond;
+  TimeNs patience = 500 * kMillisecond;
   bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
   std::uint64_t room_min =
       0;  ///< `evict`: out as soon as the lane has no more than this room left.
