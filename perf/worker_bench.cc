@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -66,11 +67,10 @@ void pin_to(pid_t pid, int cpu) {
 
 std::uint64_t cpu_ns_of(pid_t pid) {
   std::uint64_t total = 0;
-  for (const char* thread : {"/proc/%d/schedstat"}) {
-    char path[64];
-    std::snprintf(path, sizeof path, thread, pid);
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
     std::uint64_t ns = 0;
-    std::ifstream(path) >> ns;
+    std::ifstream(task.path() / "schedstat") >> ns;
     total += ns;
   }
   return total;
@@ -300,7 +300,12 @@ int main(int argc, char** argv) {
         static_cast<unsigned long long>(r.delivered.load()),
         static_cast<unsigned long long>(r.evicted.load()),
         static_cast<unsigned long long>(r.hash.load()));
-    std::printf("  main thread cpu %.2f s", static_cast<double>(cpu[i]) / 1e9);
+    const auto per_message = [&](std::uint64_t ns) {
+      return delivered[i] == 0 ? 0.0
+                               : static_cast<double>(ns) / 1e3 / static_cast<double>(delivered[i]);
+    };
+    std::printf("  cpu us a message: data plane %.3f, client %.3f;", per_message(cpu[i]),
+                per_message(r.cpu_ns));
     for (std::size_t c = 0; c < shm::kCounters; ++c) {
       const auto counter = static_cast<shm::Counter>(c);
       const std::uint64_t value = planes.plane(i).counter(counter);
