@@ -1,0 +1,63 @@
+"""What the commands print and end with: exit codes are part of the interface."""
+
+import json
+import subprocess
+
+from harness import sandbox
+from harness.cluster import Cluster, program, wait_until
+
+
+def run(*words, feed=""):
+    return subprocess.run([program("phalanx"), *words], input=feed, capture_output=True, text=True,
+                          timeout=30, check=False)
+
+
+def expect(code, *words, feed=""):
+    done = run(*words, feed=feed)
+    assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def test_without_a_daemon():
+    expect(0, "--help")
+    assert "did you mean status?" in expect(2, "statsu").stderr
+    assert "did you mean --json?" in expect(2, "status", "--jsn").stderr
+    expect(2, "demo", "--nodes", "0")
+    assert "remedy" in expect(3, "status").stderr
+    assert json.loads(expect(3, "status", "--json").stdout)["error"]["code"] == 3
+    expect(3, "sub", "words")
+    expect(3, "pub", "words", feed="hello\n")
+    assert "did you mean lane.log?" in expect(2, "config", "check", "/dev/stdin",
+                                              feed="[lane]\nlogs = 1\n").stderr
+    assert expect(0, "config", "init").stdout.startswith("# Phalanx")
+
+
+def test_with_a_node():
+    cluster = Cluster(nodes=1)
+    node = ("--instance", "n1")
+    watcher = cluster.subscribe(1, "words")
+    wait_until("the subscriber has joined", watcher.lines)
+    cluster.publish(1, "words", ["first"]).finish()
+
+    # An empty line is an empty message; a line may hold anything; the last need not end.
+    result = expect(0, *node, "pub", "words", "--json", feed="a\\b\n\n\ttab\nend")
+    assert json.loads(result.stdout) == {"version": 1, "sent": 4, "delivered": 4, "skipped": 0}
+    oversize = expect(1, *node, "pub", "words", feed="x" * (1 << 20) + "y\nshort\n")
+    assert "line 1 is longer" in oversize.stderr, oversize.stderr
+    wait_until("the last line is printed", lambda: watcher.lines()[-1].endswith(" short"))
+    texts = [line.split(" ", 1)[1] for line in watcher.lines()[1:]]
+    assert texts == ["first", "a\\\\b", "", "\\ttab", "end", "short"], texts
+
+    groups = json.loads(expect(0, *node, "groups", "--json").stdout)["groups"]
+    assert [(g["name"], len(g["members"])) for g in groups] == [("words", 1)], groups
+    expect(2, *node, "sub", "")
+    expect(2, *node, "pub", "g" * 129, feed="hello\n")
+    assert expect(0, *node, "status").stdout.startswith("fine"), "all is well"
+
+
+def test():
+    test_without_a_daemon()
+    test_with_a_node()
+
+
+sandbox.run(test)
