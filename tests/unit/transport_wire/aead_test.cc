@@ -96,7 +96,8 @@ TEST(Aead, OpensWhatItSealedAtEveryLength) {
   const Secret key = secret_of(pattern(32));
   for (const Cipher cipher : ciphers_here()) {
     const AeadKey aead(cipher, key);
-    for (const std::size_t length : {0, 1, 7, 8, 15, 16, 17, 31, 32, 33, 255, 1424, 8924}) {
+    for (const unsigned length :
+         {0U, 1U, 7U, 8U, 15U, 16U, 17U, 31U, 32U, 33U, 255U, 1424U, 8924U}) {
       const std::vector<std::byte> plain = pattern(length);
       const Nonce nonce = Nonce::of(3, length + 1);
 

@@ -36,7 +36,7 @@ std::optional<Reassembler::Message> take(Reassembler& to, const Member& sender,
 }
 
 TEST(Fragments, ComeTogetherInAnyOrder) {
-  for (const std::size_t length : {0, 1, 90, 91, 92, 182, 1000}) {
+  for (const unsigned length : {0U, 1U, 90U, 91U, 92U, 182U, 1000U}) {
     const std::vector<std::byte> message = pattern(length);
     auto parts = cut(message, 1, 100);
     std::reverse(parts.begin(), parts.end());

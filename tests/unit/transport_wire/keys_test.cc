@@ -136,7 +136,7 @@ TEST_F(KeyFileOnDisk, IsReadWhenOnlyItsOwnerMay) {
 }
 
 TEST_F(KeyFileOnDisk, IsRefusedWhenOthersMayUseIt) {
-  for (const mode_t mode : {0640, 0604, 0620, 0660}) {
+  for (const mode_t mode : {0640U, 0604U, 0620U, 0660U}) {
     ASSERT_EQ(chmod(path_.c_str(), mode), 0);
     const auto key = load_cluster_key(path_);
     ASSERT_FALSE(key);
