@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ Expected<pid_t, Error> spawn_detached(const std::string& program,
                              "install it beside phalanx-controlplane, or start it yourself and use "
                              "--no-dataplane-start"));
   }
+  // Our own urgency is not the child's. Before it has threads, which would keep what they got.
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(pid), 0);
   return pid;
 }
 
