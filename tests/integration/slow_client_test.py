@@ -15,6 +15,8 @@ def test():
     flood = cluster.publish(1, "words", numbered("flood", 20000))
     flood.finish()
     reader.wait_for(flood.sent[-1])
+    wait_until("n2 counts an eviction",
+               lambda: cluster.status(2)["counters"]["clients_evicted"] == 1)
     sleeper.signal(signal.SIGCONT)
 
     check.complete(reader, flood)
