@@ -77,6 +77,9 @@ Submissions::Outcome Submissions::take(ClientPort& port,
       return join(port, submission);
     case shm::SubmissionKind::Leave:
       return leave(port, submission.group, core::LeaveReason::Asked);
+    case shm::SubmissionKind::Close:
+      close(port, submission.group);
+      return Outcome::Taken;
   }
   return Outcome::Lied;
 }
@@ -155,6 +158,14 @@ Submissions::Outcome Submissions::leave(ClientPort& port, GroupId group,
   if (!entry->opened)
     std::erase_if(port.groups, [&](const PortGroup& g) { return g.group == group; });
   return Outcome::Taken;
+}
+
+void Submissions::close(ClientPort& port, GroupId group) noexcept {
+  PortGroup* entry = port.find(group);
+  if (entry == nullptr) return;
+  entry->opened = false;
+  if (!entry->joined)
+    std::erase_if(port.groups, [&](const PortGroup& g) { return g.group == group; });
 }
 
 /// Its ring may be full: then it learns of the refusal when it comes to read, or is evicted by

@@ -46,6 +46,7 @@ class Submissions {
   Outcome multicast(ClientPort& port, const shm::Submission& submission) noexcept;
   Outcome join(ClientPort& port, const shm::Submission& submission) noexcept;
   Outcome leave(ClientPort& port, GroupId group, core::LeaveReason reason) noexcept;
+  void close(ClientPort& port, GroupId group) noexcept;
   Outcome refuse(ClientPort& port, GroupId group, shm::SubmissionKind kind,
                  shm::RefusedReason reason) noexcept;
   /// False while a leave found no room.

@@ -27,8 +27,9 @@ struct Group {
   std::uint16_t next = 0;  ///< In its hash chain, index + 1; 0 ends it. Also chains the free ones.
   Standing standing = Standing::None;
   bool used = false;
-  bool open = false;    ///< By phx_open().
-  bool unsent = false;  ///< The Join or Open has yet to be written into this channel's ring.
+  bool open = false;         ///< By phx_open().
+  bool join_unsent = false;  ///< The Join has yet to be written into this channel's ring.
+  bool open_unsent = false;  ///< Likewise the Open.
   std::uint8_t name_bytes = 0;
   char name[kGroupNameBytesMax] = {};
   phx_member* members = nullptr;

@@ -100,6 +100,13 @@ Step receive_reply(int socket, shm::AttachReply& reply,
   return step == Step::Attached && count != (has_bulk ? 3 : 2) ? Step::Version : step;
 }
 
+/// The next channel is to be told of this group anew, if it is anything to us.
+void owe_again(Handle& handle, Group& group) noexcept {
+  group.join_unsent = group.joined();
+  group.open_unsent = group.open;
+  if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+}
+
 }  // namespace
 
 phx_status status_of(Step step) noexcept {
@@ -221,8 +228,7 @@ void lose_link(Slot& slot, Handle& handle) noexcept {
     (void)handle.groups.set_members(group, nullptr, 0);
     if (group.joined()) group.standing = Standing::Joining;
     if (group.standing == Standing::Leaving) group.standing = Standing::None;
-    group.unsent = group.joined() || group.open;
-    if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+    owe_again(handle, group);
   });
 }
 
@@ -235,15 +241,15 @@ void leave_evicted(Slot& slot, Handle& handle) noexcept {
   handle.groups.for_each([&](Group& group) {
     (void)handle.groups.set_members(group, nullptr, 0);
     // One that was joined since, and not yet asked for, goes to the new channel.
-    if (group.joined() && !group.unsent) group.standing = Standing::Evicted;
+    if (group.joined() && !group.join_unsent) group.standing = Standing::Evicted;
     if (group.standing == Standing::Leaving) group.standing = Standing::None;
-    group.unsent = group.joined() || group.open;
-    if (group.standing == Standing::None && !group.open) handle.groups.remove(group);
+    owe_again(handle, group);
   });
 }
 
 bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {
-  const std::size_t name_bytes = kind == shm::SubmissionKind::Leave ? 0 : group.name_bytes;
+  const bool named = kind == shm::SubmissionKind::Join || kind == shm::SubmissionKind::Open;
+  const std::size_t name_bytes = named ? group.name_bytes : 0;
   const auto bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + name_bytes);
   std::byte* room = handle.channel.reserve_submission(bytes);
   if (room == nullptr) return false;
@@ -259,10 +265,11 @@ void send_groups(Handle& handle) noexcept {
   const auto send_all = [&] {
     bool all = true;
     handle.groups.for_each([&](Group& group) {
-      if (!group.unsent) return;
-      const auto kind = group.joined() ? shm::SubmissionKind::Join : shm::SubmissionKind::Open;
-      group.unsent = !submit_group(handle, group, kind);
-      all = all && !group.unsent;
+      if (group.join_unsent)
+        group.join_unsent = !submit_group(handle, group, shm::SubmissionKind::Join);
+      if (group.open_unsent)
+        group.open_unsent = !submit_group(handle, group, shm::SubmissionKind::Open);
+      all = all && !group.join_unsent && !group.open_unsent;
     });
     return all;
   };

@@ -38,7 +38,7 @@ void leave_evicted(Slot& slot, Handle& handle) noexcept;
 
 /// Writes what is owed to a new channel: a Join or Open for each group. Under the send lock.
 void send_groups(Handle& handle) noexcept;
-/// Writes a Join, Open or Leave. False: no room. Under the send lock.
+/// Writes a Join, Open, Leave or Close. False: no room. Under the send lock.
 [[nodiscard]] bool submit_group(Handle& handle, const Group& group,
                                 shm::SubmissionKind kind) noexcept;
 

@@ -28,18 +28,23 @@ phx_status find_or_add(Handle& handle, const char* name, std::size_t name_bytes,
   return out == nullptr ? PHX_NO_MEMORY : PHX_OK;
 }
 
-/// Writes the Join or Open now, or leaves it to re-attaching. The entry goes when there is no room.
-phx_status submit_or_defer(Handle& handle, Group& group, shm::SubmissionKind kind) noexcept {
-  if (!handle.attached() || handle.channel.state() != shm::ChannelState::Open) {
-    group.unsent = true;
-    handle.unsent_groups.store(true, std::memory_order_relaxed);
-    return PHX_OK;
-  }
+/// Writes it now, or says TRY_AGAIN and wants room.
+phx_status submit(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {
   if (submit_group(handle, group, kind)) return PHX_OK;
   handle.room_wanted = sizeof(shm::SubmissionBody) + PHX_GROUP_NAME_BYTES_MAX;
   handle.wants_room.store(true, std::memory_order_relaxed);
   handle.channel.wait_for(shm::kWaitsForRoom);
   return PHX_TRY_AGAIN;
+}
+
+/// Writes a Join or Open now, or leaves it to re-attaching.
+phx_status submit_or_defer(Handle& handle, Group& group, shm::SubmissionKind kind) noexcept {
+  if (!handle.attached() || handle.channel.state() != shm::ChannelState::Open) {
+    (kind == shm::SubmissionKind::Join ? group.join_unsent : group.open_unsent) = true;
+    handle.unsent_groups.store(true, std::memory_order_relaxed);
+    return PHX_OK;
+  }
+  return submit(handle, group, kind);
 }
 
 void remove_unless_used(Handle& handle, Group& group) noexcept {
@@ -90,7 +95,7 @@ phx_status phx_open(phx_handle value, const char* name, size_t name_bytes, phx_g
   Group* group = nullptr;
   if (const phx_status status = find_or_add(handle, name, name_bytes, group); status != PHX_OK)
     return status;
-  if (!group->open && !group->joined()) {
+  if (!group->open) {
     const phx_status status = submit_or_defer(handle, *group, shm::SubmissionKind::Open);
     if (status != PHX_OK) {
       remove_unless_used(handle, *group);
@@ -116,13 +121,12 @@ phx_status phx_leave(phx_handle value, phx_group group_value) {
   if (!group->joined()) return PHX_NOT_JOINED;
   if (handle.link == Link::Gone) return PHX_DISCONNECTED;
 
-  const bool never_asked = !handle.attached() || group->unsent;
-  if (!never_asked && !submit_group(handle, *group, shm::SubmissionKind::Leave)) {
-    handle.room_wanted = sizeof(shm::SubmissionBody);
-    handle.wants_room.store(true, std::memory_order_relaxed);
-    handle.channel.wait_for(shm::kWaitsForRoom);
-    return PHX_TRY_AGAIN;
+  const bool never_asked = !handle.attached() || group->join_unsent;
+  if (!never_asked) {
+    const phx_status status = submit(handle, *group, shm::SubmissionKind::Leave);
+    if (status != PHX_OK) return status;
   }
+  group->join_unsent = false;
   group->standing = never_asked ? Standing::None : Standing::Leaving;
   remove_unless_used(handle, *group);
   return PHX_OK;
@@ -134,7 +138,11 @@ phx_status phx_close(phx_handle value, phx_group group_value) {
   Handle& handle = sending.handle();
   Group* group = handle.groups.by_value(group_value);
   if (group == nullptr || !group->open) return PHX_NOT_JOINED;
-  group->open = false;
+  if (handle.attached() && !group->open_unsent) {
+    const phx_status status = submit(handle, *group, shm::SubmissionKind::Close);
+    if (status != PHX_OK) return status;
+  }
+  group->open = group->open_unsent = false;
   remove_unless_used(handle, *group);
   return PHX_OK;
 }

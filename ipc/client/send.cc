@@ -22,7 +22,7 @@ phx_status sendable(const Handle& handle, const Group* group) noexcept {
   if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
   switch (handle.channel.state()) {
     case shm::ChannelState::Open:
-      return group->unsent ? PHX_TRY_AGAIN : PHX_OK;
+      return (group->joined() ? group->join_unsent : group->open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
     case shm::ChannelState::Evicted:
       return group->joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
     case shm::ChannelState::Disconnected:

@@ -107,7 +107,7 @@ bool WorkerChannel::peek_submission(Submission& out) noexcept {
   if (broken_ || !submit_.peek(record)) return false;
   SubmissionBody body;
   if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
-      record.kind > static_cast<std::uint8_t>(SubmissionKind::Open) ||
+      record.kind > static_cast<std::uint8_t>(SubmissionKind::Close) ||
       record.body.size() < sizeof body) {
     broken_ = true;
     return false;

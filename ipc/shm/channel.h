@@ -30,7 +30,7 @@ struct ChannelOptions {
 struct Submission {
   SubmissionKind kind = SubmissionKind::Multicast;
   std::uint8_t flags = 0;  ///< kSubmissionSafe.
-  GroupId group = 0;  ///< For Multicast and Leave; for Join and Open hash the copied name yourself.
+  GroupId group = 0;       ///< But for Join and Open: hash the copied name yourself.
   std::span<const std::byte> payload;
 };
 

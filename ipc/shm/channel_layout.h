@@ -26,6 +26,7 @@ enum class SubmissionKind : std::uint8_t {
   Join = 2,       ///< SubmissionBody, then the group's name.
   Leave = 3,      ///< SubmissionBody.
   Open = 4,       ///< SubmissionBody, then the name: the client is going to send without joining.
+  Close = 5,      ///< SubmissionBody: no longer. A membership stays.
 };
 inline constexpr std::uint8_t kSubmissionSafe = 1;
 

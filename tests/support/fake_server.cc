@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +42,7 @@ struct Client {
   bool attached = false;
   bool evicted = false;
   bool wake = false;
+  std::set<GroupId> opened;
   WorkerChannel channel;
 };
 
@@ -197,7 +199,10 @@ struct fake_server {
           (void)client.channel.write_refused(id, s.kind, RefusedReason::Access);
           return;
         }
-        if (s.kind == SubmissionKind::Open) return;
+        if (s.kind == SubmissionKind::Open) {
+          client.opened.insert(id);
+          return;
+        }
         GroupMember member{
             .node = kNode, .client = client.id, .pid = client.pid, .reason = MemberReason::None};
         Room& room = rooms[id];
@@ -209,12 +214,20 @@ struct fake_server {
       }
       case SubmissionKind::Leave:
         return leave(client, s.group, MemberReason::Left);
+      case SubmissionKind::Close:
+        client.opened.erase(s.group);
+        return;
     }
   }
 
   void multicast(Client& sender, const Submission& s) {
     const auto room = rooms.find(s.group);
     if (room == rooms.end()) return;
+    // Like the real worker: only what was joined or opened may be sent to.
+    const auto is_sender = [&](const GroupMember& m) { return m.client == sender.id; };
+    const auto& members = room->second.members;
+    if (!sender.opened.contains(s.group) && std::none_of(members.begin(), members.end(), is_sender))
+      return;
     const std::vector<std::byte> copy(s.payload.begin(), s.payload.end());
     const MessageEvent event{.group = s.group, .node = kNode, .client = sender.id};
     const std::uint8_t flags = (s.flags & kSubmissionSafe) != 0 ? kEventSafe : 0;

@@ -282,7 +282,7 @@ PHX_API phx_status phx_leave(phx_handle handle, phx_group group);
 
 /**
  * Give back a group that was opened for sending. A membership in it stays.
- * @retval PHX_OK, PHX_NOT_JOINED (not open), PHX_BAD_HANDLE. @since 0.1
+ * @retval PHX_OK, PHX_NOT_JOINED (not open), PHX_TRY_AGAIN, PHX_BAD_HANDLE. @since 0.1
  */
 PHX_API phx_status phx_close(phx_handle handle, phx_group group);
 

@@ -28,9 +28,14 @@ static void a_slow_reader_is_evicted_and_may_come_back(fake_server* server) {
   CHECK(slow->evicted == 1 && slow->disconnected == 0 && slow->attached == 1);
   const int before = slow->messages;
   CHECK_STATUS(PHX_OK, client_send(slow, again, "back"));
+  CHECK_STATUS(PHX_OK, phx_join(fast->handle, "opened", 6, NULL));
   CHECK_STATUS(PHX_OK, client_send(slow, opened, "still open"));
   UNTIL(slow, messages, before + 1);
   CHECK(strcmp(slow->text, "back") == 0);
+  for (int i = 0; strcmp(fast->text, "still open") != 0; ++i) {
+    CHECK(i < 100);
+    (void)phx_dispatch(fast->handle, PHX_DISPATCH_ONE, 100);
+  }
   client_detach(slow);
   client_detach(fast);
 }

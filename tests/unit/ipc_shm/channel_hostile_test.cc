@@ -46,7 +46,7 @@ struct Hostile {
 };
 
 TEST(HostileClient, BreaksOnlyItsChannelByAnUnknownKind) {
-  for (const std::uint32_t kind : {0u, 5u, 127u, 255u}) {
+  for (const std::uint32_t kind : {0u, 6u, 127u, 255u}) {
     Hostile client;
     client.put_record(8, kind);
     client.page->submit.tail.position = 16;
