@@ -38,12 +38,13 @@ class Cluster:
 
     alive = []
 
-    def __init__(self, nodes=3, ipv6=False, extra="", start=True):
+    def __init__(self, nodes=3, ipv6=False, cluster="", extra="", start=True):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir="/run"))
         self.nodes = range(1, nodes + 1)
         self.network = Network(nodes, ipv6)
         self.controlplanes = {}
         self.clients = []
+        self.cluster_keys = cluster
         self.key = self.directory / "cluster.key"
         self.config = self.directory / "phalanx.toml"
         subprocess.run([program("phalanx"), "key", "generate", str(self.key)], check=True,
@@ -56,11 +57,11 @@ class Cluster:
             self.wait_whole()
 
     def config_text(self, extra="", key=None):
-        """One file serves all nodes: the instance names the entry. `extra` is appended."""
+        """One file serves all nodes: the instance names the entry. `extra` is whole tables."""
         lines = [
             "[node]", f'state_directory = "{self.directory}/state"',
             "[cluster]", 'name = "test"', f'key_file = "{key or self.key}"',
-            f'dead_after = "{100 * SLOW}ms"', f'stall_after = "{500 * SLOW}ms"',
+            f'dead_after = "{100 * SLOW}ms"', f'stall_after = "{500 * SLOW}ms"', self.cluster_keys,
         ]
         for node in self.nodes:
             lines += [

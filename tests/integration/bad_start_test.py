@@ -1,0 +1,64 @@
+"""What stops a node from starting is told with the place and the remedy, and exits as documented."""
+
+import os
+import subprocess
+import sys
+
+from harness import sandbox
+from harness.cluster import Cluster, program, wait_until
+
+
+def refused(cluster, text, code, *words):
+    """Starts node 1 with that configuration; it must end by itself, with `words` in its error."""
+    config = cluster.directory / "bad.toml"
+    config.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["nsenter", "--net=/run/netns/n1", program("phalanx-controlplane"), "--config",
+         str(config), "--instance", "n1"],
+        capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
+    said = done.stderr + done.stdout
+    assert done.returncode == code, f"{words}: exit {done.returncode}, not {code}:\n{said}"
+    for word in words:
+        assert word in said, f"{word!r} is not in:\n{said}"
+
+
+def test():
+    cluster = Cluster(nodes=2, start=False)
+    good = cluster.config_text()
+
+    refused(cluster, good.replace("dead_after", "dead_aftre"), 2, "bad.toml:", "dead_after")
+    refused(cluster, good.replace('"100ms"', '"100"'), 2, "bad.toml:")
+    refused(cluster, good.replace("id = 2", "id = 1"), 2, "bad.toml:", "1")
+    refused(cluster, good.replace('name = "n1"', 'name = "other"'), 2, "n1")
+    refused(cluster, good.replace("10.77.0.1", "10.99.0.1"), 2, "10.99.0.1", "remedy")
+
+    os.chmod(cluster.key, 0o644)
+    refused(cluster, good, 2, str(cluster.key), "chmod")
+    os.chmod(cluster.key, 0o600)
+
+    small = cluster.directory / "full"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(small)], check=True)
+    (small / "ballast").write_bytes(b"x" * 4096)
+    refused(cluster, good.replace(f"{cluster.directory}/state", f"{small}/state"), 1, str(small))
+
+    small.joinpath("ballast").unlink()
+
+    # A taken port may be given back, so it is told and tried again.
+    script = ("import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+              f"s.bind(('{cluster.network.host(1)}', 5405)); print('bound', flush=True); "
+              "time.sleep(60)")
+    with subprocess.Popen(["nsenter", "--net=/run/netns/n1", sys.executable, "-c", script],
+                          stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        cluster.start(1)
+        cluster.start(2)
+        log = cluster.directory / "n1.log"
+        endpoint = cluster.network.endpoint(1)
+        wait_until("the port is named", lambda: f"UDP port {endpoint}" in log.read_text())
+        assert "remedy" in log.read_text()
+        holder.kill()
+    cluster.wait_whole()
+
+
+sandbox.run(test)

@@ -1,0 +1,37 @@
+"""A control plane dies at the very moment when a new view is to be agreed on.
+
+The attempt waits in the data plane's memory; the control plane that comes back goes on with it, and
+every node ends in one view without the node that was lost.
+"""
+
+import signal
+
+from harness import check, sandbox
+from harness.cluster import Cluster, wait_until
+
+
+def test():
+    cluster = Cluster(nodes=4)
+    subscribers = cluster.subscribe_all("words", nodes=[1, 2, 3])
+    streams = [cluster.stream(n, "words", f"pub{n}") for n in (1, 2, 3)]
+    for stream in streams:
+        stream.more()
+
+    for node in (2, 1):  # 1 leads the attempt, 2 follows.
+        old = cluster.signal_dataplane(4, signal.SIGKILL)
+        cluster.signal_controlplane(node, signal.SIGKILL)
+        cluster.start(node)
+        wait_until("n4 is back", lambda before=old: cluster.dataplane_pid(4) not in (0, before))
+        cluster.wait_whole()
+    for stream in streams:
+        stream.more()
+        stream.finish()
+    cluster.publish(1, "words", ["last-000000"]).finish()
+
+    for subscriber in subscribers:
+        subscriber.wait_for("last-000000")
+        check.complete(subscriber, *streams)
+    check.same(subscribers, lambda s: s.lines_from("ready-000000"))
+
+
+sandbox.run(test, limit_s=90)
