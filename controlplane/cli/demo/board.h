@@ -42,6 +42,7 @@ struct alignas(64) ClientSlot {
   std::atomic<std::uint32_t> client;
   std::atomic<std::uint64_t> sent;       ///< Accepted by the library.
   std::atomic<std::uint64_t> own;        ///< Own messages delivered.
+  std::atomic<std::uint64_t> lost;       ///< Accepted by a data plane that died before delivery.
   std::atomic<std::uint64_t> delivered;  ///< All messages delivered.
   std::atomic<std::uint64_t> disorders;  ///< Messages that did not follow their sender's last one.
   std::atomic<std::uint64_t> gap_ns;  ///< Longest time without a delivery since `gap_round` began.

@@ -225,6 +225,7 @@ class DemoClient {
     switch (static_cast<unsigned>(c.event)) {
       case PHX_EVENT_DISCONNECTED:
         disconnected_ = true;
+        slot_.lost.store(sent_ - own_, std::memory_order_relaxed);
         joined_ = false;
         slot_.group_members.store(0, std::memory_order_release);
         break;

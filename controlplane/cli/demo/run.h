@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "controlplane/cli/demo/cluster.h"
+#include "controlplane/cli/demo/compare.h"
 #include "controlplane/cli/demo/crew.h"
 #include "controlplane/cli/demo/options.h"
 #include "controlplane/cli/demo/report.h"
@@ -38,6 +39,8 @@ class DemoRun {
   /// Stops the senders and waits until nothing is under way any more.
   [[nodiscard]] Expected<void, Error> drain();
   [[nodiscard]] TimeNs view_without(std::size_t client, std::size_t node, TimeNs after);
+  void await_the_slowest();
+  [[nodiscard]] Comparison compare_client(std::size_t client);
   [[nodiscard]] std::string views_of(std::size_t client);
   void set_phase(Phase phase);
   [[nodiscard]] std::uint64_t delivered_total();
