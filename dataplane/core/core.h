@@ -33,6 +33,8 @@ struct CoreConfig {
   std::uint32_t window_frames = 0;
   TimeNs heartbeat_interval = 10 * kMillisecond;
   bool handover = true;  ///< Give the lane to an origin that sends nearly all of it (rule 3.8).
+  /// ... of at least so many bytes in 10 ms.
+  std::uint64_t handover_bytes_min = 256 * 1024;
 };
 
 /// Log memory kept free for what an install writes: view records and headers.

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::uint64_t kShareBytesMin = 4096;
 constexpr TimeNs kHandoverPeriod = 10 * kMillisecond;
-constexpr std::uint64_t kHandoverBytesMin = 256 * 1024;
 
 }  // namespace
 
@@ -156,7 +155,7 @@ void Lane::consider_handover(TimeNs now) noexcept {
     all += period_bytes_[r];
     if (period_bytes_[r] > period_bytes_[top]) top = r;
   }
-  const bool dominant = all >= kHandoverBytesMin && period_bytes_[top] > all - all / 8;
+  const bool dominant = all >= config_.handover_bytes_min && period_bytes_[top] > all - all / 8;
   period_bytes_.fill(0);
   period_start_ = now;
   if (!config_.handover || !dominant || top == view_.self || !barrier_ || !is_orderer() ||

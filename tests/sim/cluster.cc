@@ -281,6 +281,7 @@ HistoryCounts Cluster::counts() const {
   out.virtual_time = now_;
   out.healed_after = healed_after_;
   out.hash = observer_.history_hash();
+  out.coverage = observer_.coverage();
   return out;
 }
 

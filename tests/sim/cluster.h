@@ -25,6 +25,7 @@ struct HistoryCounts {
   TimeNs virtual_time = 0;
   TimeNs healed_after = 0;  ///< From the last fault to one view with everything delivered.
   std::uint64_t hash = 0;
+  Observer::Coverage coverage;
 };
 
 /// One history: nodes, wire, script and onlooker, stepped in virtual time. Throws Violation.

@@ -31,7 +31,8 @@ core::CoreConfig core_config(const Scenario& scenario, Member self) {
           .submit_window_bytes = scenario.submit_window_bytes,
           .window_bytes = scenario.window_bytes,
           .window_frames = std::max(4u, 2 * scenario.window_bytes / scenario.frame_payload_bytes),
-          .heartbeat_interval = scenario.heartbeat};
+          .heartbeat_interval = scenario.heartbeat,
+          .handover_bytes_min = scenario.handover_bytes_min};
 }
 
 NodeMemory::Sizes memory_sizes(const Scenario& scenario) {

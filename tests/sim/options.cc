@@ -104,7 +104,7 @@ std::string usage() {
       "  --replay SEED     print one line an event of this history\n\n"
       "exit: 0 all guarantees held, 1 one did not, 2 usage\n\nrecipes:\n";
   for (const RecipeInfo& info : recipes()) {
-    out += "  " + std::string(info.name) + std::string(22 - info.name.size(), ' ') +
+    out += "  " + std::string(info.name) + std::string(28 - info.name.size(), ' ') +
            std::string(info.text) + "\n";
   }
   return out;

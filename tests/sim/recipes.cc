@@ -203,6 +203,24 @@ void handover(Draft& d) {
             .mask = d.random.range(50, 300)});
   }
 }
+/// Readers that take nothing while view after view is installed.
+void slow_client_in_view_changes(Draft& d) {
+  const TimeNs at = d.when();
+  const NodeId slow = d.any();
+  const NodeId flapping_node = d.any();
+  d.step({.at = at,
+          .kind = Step::Kind::PauseReaders,
+          .node = slow,
+          .span = d.random.range(100, 400) * kMillisecond});
+  TimeNs next = at;
+  for (std::uint64_t n = d.times(2, 8); n > 0; --n) {
+    const TimeNs span = d.random.range(1, 30) * kMillisecond;
+    d.step({.at = next, .kind = Step::Kind::KillData, .node = flapping_node, .span = span});
+    d.step(
+        {.at = next, .kind = Step::Kind::Burst, .node = d.any(), .mask = d.random.range(10, 100)});
+    next += span + d.random.range(10, 60) * kMillisecond;
+  }
+}
 void clock_drift(Draft& d) {
   d.s.drift_ppm = static_cast<std::uint32_t>(d.random.range(100, 50'000));
 }
@@ -250,6 +268,9 @@ constexpr std::array kRecipes{
     Recipe{{"two-record-rings", "logs, streams and rings that hold two records"}, two_record_rings},
     Recipe{{"bulk", "messages far larger than the submit window among small ones"}, bulk},
     Recipe{{"slow-client", "clients that take nothing for a while"}, slow_client},
+    Recipe{{"slow-client-in-view-changes",
+            "clients that take nothing while view after view is installed"},
+           slow_client_in_view_changes},
     Recipe{{"handover", "bursts from single nodes, so that orderers hand over"}, handover},
     Recipe{{"clock-drift", "clocks that run fast and slow"}, clock_drift},
     Recipe{{"no-management", "no vouching and no obituaries"}, no_management},
@@ -272,6 +293,7 @@ void vary(Draft& d) {
   s.message_bytes_max = static_cast<std::uint32_t>(r.range(1'200, 4'000));
   s.submit_window_bytes = static_cast<std::uint32_t>(8 * r.range(64, 1'024));
   s.window_bytes = static_cast<std::uint32_t>(8 * r.range(128, 4'096));
+  s.handover_bytes_min = static_cast<std::uint32_t>(r.range(500, 20'000));
   s.heartbeat = r.range(5, 20) * kMillisecond;
   s.dead_after = std::max<TimeNs>(r.range(20, 80) * kMillisecond, 4 * s.heartbeat);
   s.stall_after = s.dead_after * r.range(3, 10);

@@ -62,6 +62,8 @@ struct Scenario {
   std::uint64_t log_bytes = 0;       ///< 0: the smallest that the core accepts.
   std::uint32_t rx_ring_frames = 0;  ///< 0: enough for every window.
 
+  std::uint32_t handover_bytes_min = 4096;  ///< Real lanes: 256 KiB; histories are small.
+
   TimeNs heartbeat = 10 * kMillisecond;
   TimeNs dead_after = 30 * kMillisecond;
   TimeNs stall_after = 80 * kMillisecond;

@@ -154,6 +154,7 @@ void Observer::on_deliver(Incarnation who, LaneId lane, const core::LocalRecord&
       deliver_view(who, lane, record.payload);
       return;
     case core::RecordKind::HandOver:
+      ++coverage_.handovers;
       return;
     case core::RecordKind::App:
     case core::RecordKind::Join:
@@ -230,6 +231,7 @@ void Observer::apply_group(Reader& reader, const Delivery& delivery) {
     joins.erase(key);
   } else if (delivery.header.kind == core::RecordKind::GroupState) {
     joins.clear();
+    if (delivery.payload.size() > 4) ++coverage_.group_states;
     (void)core::decode_group_state(delivery.payload, [&](const core::Membership& m) {
       joins[{m.group, m.client}] = true;
     });
@@ -274,7 +276,8 @@ void Observer::deliver_view(Incarnation who, LaneId lane, std::span<const std::b
     VirtualSynchrony::on_cross(facts_, crossing, mine);
     SafeDelivery::on_cross(facts_, crossing);
     SelfDelivery::on_cross(facts_, crossing);
-    view.passages.try_emplace({lane, old_view}, mine);
+    coverage_.late_records += reader.late.size();
+    if (!view.passages.try_emplace({lane, old_view}, mine).second) ++coverage_.joint_passages;
   }
 
   for (std::size_t rank = 0; rank < view.members.size(); ++rank) {

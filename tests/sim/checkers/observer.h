@@ -37,6 +37,14 @@ class Observer {
   void at_end() { SelfDelivery::at_end(facts_); }
 
   [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  /// What histories reached, so that a recipe that never gets to its subject shows.
+  struct Coverage {
+    std::uint64_t handovers = 0;
+    std::uint64_t joint_passages = 0;  ///< Readers that crossed with others of their set.
+    std::uint64_t late_records = 0;    ///< Delivered in transitional parts.
+    std::uint64_t group_states = 0;    ///< With something in them.
+  };
+  [[nodiscard]] const Coverage& coverage() const noexcept { return coverage_; }
   [[nodiscard]] std::uint64_t delivered() const noexcept { return delivered_; }
   /// Mixes everything delivered, in order: equal for equal histories.
   [[nodiscard]] std::uint64_t history_hash() const noexcept { return history_hash_; }
@@ -55,6 +63,7 @@ class Observer {
   Views views_;
   Bounds bounds_;
   Nonces nonces_;
+  Coverage coverage_;
   std::uint64_t delivered_ = 0;
   std::uint64_t history_hash_ = 0;
 };
