@@ -9,7 +9,6 @@
 namespace phalanx::sim {
 namespace {
 
-constexpr std::size_t kBurst = 32;
 constexpr std::size_t kPageBytes = 4096;
 
 std::uint64_t ring_bytes(std::uint64_t at_least) {
@@ -98,10 +97,9 @@ TimeNs DataPlane::wake_at() const noexcept {
 }
 
 void DataPlane::receive(TimeNs now) {
-  std::array<transport::RxFrame, kBurst> frames;
-  while (const std::size_t count = port_.rx_burst(frames)) {
-    for (std::size_t i = 0; i < count; ++i) receive_frame(frames[i].bytes, now);
-    port_.rx_release(std::span(frames).first(count));
+  while (const std::size_t count = port_.rx_burst(rx_)) {
+    for (std::size_t i = 0; i < count; ++i) receive_frame(rx_[i].bytes, now);
+    port_.rx_release(std::span(rx_).first(count));
   }
 }
 
@@ -189,17 +187,15 @@ void DataPlane::trace_delivery(LaneId lane, const core::LocalRecord& record) {
 }
 
 void DataPlane::send(TimeNs now) {
-  std::array<core::TxItem, kBurst> items;
-  std::array<transport::TxFrame, kBurst> frames;
   send_again_ = false;
   for (int bursts = 0;; ++bursts) {
-    const std::size_t count = core_.poll_tx(items, now);
+    const std::size_t count = core_.poll_tx(items_, now);
     if (count != 0) {
-      (void)port_.tx_alloc(std::span(frames).first(count));
-      for (std::size_t i = 0; i < count; ++i) seal_item(items[i], frames[i]);
-      port_.tx_burst(std::span(frames).first(count));
+      (void)port_.tx_alloc(std::span(tx_).first(count));
+      for (std::size_t i = 0; i < count; ++i) seal_item(items_[i], tx_[i]);
+      port_.tx_burst(std::span(tx_).first(count));
     }
-    if (count < items.size()) return;
+    if (count < items_.size()) return;
     if (bursts == 7) {  // A worker looks at its receive queue again before it goes on.
       send_again_ = true;
       return;

@@ -68,6 +68,8 @@ class DataPlane {
   void distrust_until(TimeNs until) noexcept;
 
  private:
+  static constexpr std::size_t kBurst = 32;
+
   void receive(TimeNs now);
   void receive_frame(std::span<const std::byte> frame, TimeNs now);
   void receive_control(const wire::FrameHeader& header, std::span<const std::byte> frame);
@@ -94,6 +96,9 @@ class DataPlane {
   std::array<SealKey, kNodesMax + 1> member_keys_{};
   std::array<std::uint64_t, 2 * kLanesMax> counters_{};  ///< By nonce space; never reset.
   std::vector<std::byte> scratch_;
+  std::array<transport::RxFrame, kBurst> rx_;
+  std::array<transport::TxFrame, kBurst> tx_;
+  std::array<core::TxItem, kBurst> items_;
   std::vector<membership::PeerSeen> seen_;
   std::deque<PlaneEvent> events_;
   ViewId recovering_;
