@@ -106,9 +106,9 @@ void Machine::on_refusal(std::size_t from, const wire::Refusal& refusal, TimeNs 
 Actions Machine::on_frozen(const wire::Report& report, TimeNs now) {
   begin(now);
   Attempt& attempt = durable_.attempt;
-  const bool mine = report.attempt.is_none() || report.attempt == attempt.id();
+  const bool mine = (report.attempt.is_none() || report.attempt == attempt.id()) &&
+                    report.old_view == durable_.view && report.lanes.size() == config_.lanes;
   if (attempt.running && !attempt.plan && !attempt.report && mine) {
-    PHX_CHECK(report.old_view == durable_.view && report.lanes.size() == config_.lanes);
     attempt.report = report;
     attempt.report->attempt = attempt.id();
     if (leads()) {

@@ -75,17 +75,18 @@ void Machine::update_links(const HearsMatrix& matrix, TimeNs now) {
   }
 }
 
-bool Machine::splits_a_view(NodeSet set, NodeSet& split) const {
-  split = 0;
-  for (NodeSet rest = set; rest != 0; rest &= rest - 1) {
-    const auto& one = peers_[lowest(rest)].hello;
-    if (!one || one->view.is_none() || one->view == durable_.view) continue;
-    for (NodeSet outside = heard_ & ~set; outside != 0; outside &= outside - 1) {
-      const auto& other = peers_[lowest(outside)].hello;
-      if (other && other->view == one->view) split |= only(lowest(rest));
+NodeSet Machine::split_off(NodeSet joining) const {
+  NodeSet split = 0;
+  for (NodeSet rest = joining; rest != 0; rest &= rest - 1) {
+    const wire::Hello& one = *peers_[lowest(rest)].hello;
+    if (one.view.is_none() || one.view == durable_.view) continue;
+    int found = 0;
+    for (NodeSet others = joining; others != 0; others &= others - 1) {
+      if (peers_[lowest(others)].hello->view == one.view) ++found;
     }
+    if (found < one.view_members) split |= only(lowest(rest));
   }
-  return split != 0;
+  return split;
 }
 
 NodeSet Machine::joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now) {
@@ -106,11 +107,12 @@ NodeSet Machine::joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now) {
       wake(ripe_at);
     }
   }
-  // Rule: others, too, leave their view only for a superset of its living members.
+  // Rule: others, too, leave their view only for a superset of its members. Without it nodes that
+  // do not all hear one another would take members from each other's views for ever.
   for (;;) {
-    const NodeSet set = clique_of(self_, matrix, core | eligible, core);
-    NodeSet split = 0;
-    if (!splits_a_view(set & ~core, split)) return set & ~core;
+    const NodeSet joining = clique_of(self_, matrix, core | eligible, core) & ~core;
+    const NodeSet split = split_off(joining);
+    if (split == 0) return joining;
     eligible &= ~split;
   }
 }

@@ -56,6 +56,7 @@ bool Machine::brisk() const noexcept {
 wire::Hello Machine::hello() const {
   wire::Hello hello;
   hello.view = durable_.view;
+  hello.view_members = static_cast<std::uint8_t>(durable_.members.size());
   hello.sequence_seen = durable_.sequence_seen;
   hello.config_hash = config_.config_hash;
   hello.key_id_highest = config_.key_id_highest;

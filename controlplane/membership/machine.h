@@ -106,7 +106,7 @@ class Machine {
   [[nodiscard]] HearsMatrix matrix() const;
   void update_links(const HearsMatrix& matrix, TimeNs now);
   [[nodiscard]] NodeSet joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now);
-  [[nodiscard]] bool splits_a_view(NodeSet set, NodeSet& split) const;
+  [[nodiscard]] NodeSet split_off(NodeSet joining) const;
   [[nodiscard]] bool knows_all_of(NodeSet set) const;
   [[nodiscard]] Target urgent_target(NodeSet core, TimeNs now);
   [[nodiscard]] Target join_target(const HearsMatrix& matrix, NodeSet core, TimeNs now);

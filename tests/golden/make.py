@@ -157,7 +157,7 @@ def messages():
     empty_plan = struct.pack('<2Q', 0, 0) + struct.pack('<4Q', 0, 0, 0, 0) + struct.pack('<H', 0)
     survivors = bytes([2]) + member(1, boot(16)) + member(2, boot(32))
     return {
-        'hello': view(7) + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,
+        'hello': view(7) + bytes([3]) + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,
         'prepare': view(8) + struct.pack('<I', 3) + MEMBERS,
         'refusal': view(8) + struct.pack('<Q', 9),
         'report': view(8) + view(7) + bytes([2]) + lane_report + struct.pack('<5QH', *[0] * 6),

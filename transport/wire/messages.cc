@@ -50,6 +50,7 @@ void encode(const Hello& hello, std::vector<std::byte>& out) {
   PHX_CHECK(hello.heard.size() <= kNodesMax);
   Writer to(out);
   to.put(hello.view);
+  to.put(hello.view_members);
   to.put(hello.sequence_seen);
   to.put(hello.config_hash);
   to.put(hello.key_id_highest);
@@ -62,6 +63,9 @@ std::optional<Hello> decode_hello(std::span<const std::byte> bytes) {
   Reader from(bytes);
   Hello hello;
   hello.view = from.take_view();
+  hello.view_members = from.take<std::uint8_t>();
+  from.require(hello.view_members <= kNodesMax &&
+               hello.view.is_none() == (hello.view_members == 0));
   hello.sequence_seen = from.take<std::uint64_t>();
   hello.config_hash = from.take<std::uint64_t>();
   hello.key_id_highest = from.take<std::uint32_t>();

@@ -39,6 +39,7 @@ struct Range {
 /// with; it earns an answer and nothing else.
 struct Hello {
   ViewId view;                       ///< Installed view, or none.
+  std::uint8_t view_members = 0;     ///< How many members it has; 0 with none.
   std::uint64_t sequence_seen = 0;   ///< Highest sequence seen in any attempt or view.
   std::uint64_t config_hash = 0;     ///< Of the cluster part of the configuration.
   std::uint32_t key_id_highest = 0;  ///< Highest cluster key id that this node holds.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "tests/unit/membership_rules/script.h"
 
 namespace phalanx::membership {
@@ -203,12 +205,41 @@ TEST(Gather, AMergeDoesNotSplitTheViewOfTheOthers) {
   (void)machine.start(0);
   // 2 and 3 have a view of their own; 3 does not hear me.
   for (TimeNs now = 0; now < 300 * kMillisecond; now += 20 * kMillisecond) {
-    (void)tell(machine, node(3), hello_from(3, nodes({2}), view_id(4, 2)), now);
-    const Actions actions =
-        tell(machine, node(2), hello_from(2, nodes({1, 3}), view_id(4, 2)), now);
-    const auto prepare = sent_prepare(actions);
-    EXPECT_TRUE(!prepare || prepare->members == nodes({1}));
+    for (const auto& [id, hears] : {std::pair{3u, nodes({2})}, std::pair{2u, nodes({1, 3})}}) {
+      const Actions actions = tell(machine, node(id), hello_from(id, hears, view_id(4, 2)), now);
+      EXPECT_FALSE(sent_prepare(actions));
+    }
   }
+}
+
+// A member that froze for an attempt which failed cannot go on in the view by itself.
+TEST(Gather, AMemberThatStaysFrozenIsFreedByANewAttempt) {
+  Membership machine(config_of(1), 0);
+  const ViewId view = install_first_view(machine, 1);
+  wire::Hello frozen = hello_from(3, nodes({1, 2}), view);
+  frozen.attempt_running = true;
+  TimeNs now = kT;
+  Actions actions;
+  while (!sent_prepare(actions) && now < kT + kSecond) {
+    (void)tell(machine, node(3), frozen, now);
+    actions = on_time_hearing(machine, {2, 3}, now += kMillisecond);
+  }
+
+  EXPECT_EQ(now, kT + 200 * kMillisecond);
+  EXPECT_EQ(sent_prepare(actions)->members, nodes({1, 2, 3}));
+}
+
+TEST(Gather, NobodyStaysWithoutAViewBecauseALowerIdDoesNotAct) {
+  Membership machine(config_of(2, {1, 2}), 0);
+  (void)machine.start(0);
+  TimeNs now = 0;
+  while (!machine.frozen() && now < 2 * kSecond) {
+    now += 10 * kMillisecond;
+    (void)tell(machine, node(1), hello_from(1, nodes({1, 2})), now);
+  }
+
+  EXPECT_EQ(now, 510 * kMillisecond);
+  EXPECT_EQ(machine.attempt(), view_id(1, 2));
 }
 
 TEST(Gather, AnotherConfigurationIsKeptOutAndReported) {

@@ -41,6 +41,7 @@ inline wire::Hello hello_from(NodeId from, std::vector<Member> others, ViewId vi
   hello.sequence_seen = seen;
   std::erase_if(others, [from](const Member& m) { return m.node == from; });
   hello.heard = std::move(others);
+  if (!view.is_none()) hello.view_members = static_cast<std::uint8_t>(hello.heard.size() + 1);
   return hello;
 }
 

@@ -18,6 +18,7 @@ inline ViewId view(std::uint64_t sequence) { return {sequence, 1, boot(16)}; }
 
 inline Hello hello() {
   return {.view = view(7),
+          .view_members = 3,
           .sequence_seen = 1 << 20,
           .config_hash = 0x1122334455667788,
           .key_id_highest = 3,
