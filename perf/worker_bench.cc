@@ -127,7 +127,8 @@ void flood(Client& client, phx_handle handle, phx_group group, const Options& op
       idle = false;
     }
     const std::uint64_t before = client.delivered;
-    phx_dispatch(handle, PHX_DISPATCH_ALL, 0);
+    // Who only reads waits as an application would: it yields for a while, then sleeps.
+    phx_dispatch(handle, PHX_DISPATCH_ALL, sends ? 0 : 10);
     client.report->delivered.store(client.delivered, std::memory_order_relaxed);
     if (idle && client.delivered == before) sched_yield();
   }

@@ -124,6 +124,13 @@ class Lane {
   void append_to_log(std::size_t bytes) noexcept {
     log_.append(log_.received() + bytes);
     appended_ = log_.received();
+    room_ -= std::min<std::uint64_t>(room_, bytes);
+  }
+  [[nodiscard]] bool has_room(std::size_t bytes) noexcept {
+    if (bytes <= room_) [[likely]]
+      return true;
+    room_ = append_room();
+    return bytes <= room_ || appendable(bytes);
   }
   void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
   void send_group_state() noexcept;
@@ -205,7 +212,8 @@ class Lane {
 
   // The orderer's part.
   Position sent_ = 0;
-  Position appended_ = 0;  // End of what this node appended itself; a receiver's is 0.
+  std::uint64_t room_ = 0;  // append_room() was at least this: others only raise it within a view.
+  Position appended_ = 0;   // End of what this node appended itself; a receiver's is 0.
   FrameWindow ordered_window_;
   std::array<Receiver, kNodesMax> origins_{};
   std::array<Position, kNodesMax> taken_{};

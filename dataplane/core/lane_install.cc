@@ -68,6 +68,7 @@ void Lane::install(std::span<const Position> stream_bases, const ViewRecord& rec
   readable_ = base_;
   log_.reset(memory_.log, base_, 0);
   scanned_ = deliverable_ = stable_ = sent_ = appended_ = 0;
+  room_ = 0;
   scan_limit_ = first_safe_ = kNever;
   hash_.reset();
   states_seen_ = bad_origins_ = 0;

@@ -14,6 +14,7 @@ constexpr TimeNs kHandoverPeriod = 10 * kMillisecond;
 // A new orderer knows from the log alone which stream position is next for each origin.
 void Lane::start_ordering() noexcept {
   sent_ = appended_ = log_.received();
+  room_ = 0;
   ordered_window_.reset();
   for (std::size_t r = 0; r < view_.count; ++r) {
     taken_[r] = ordered_[r];

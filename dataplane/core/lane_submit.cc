@@ -15,7 +15,7 @@ std::byte* Lane::reserve(std::uint32_t payload_bytes) noexcept {
   const Position ordered = ordered_[view_.self];
   reserved_bytes_ = payload_bytes;
   if (is_orderer() && ordered == stream_end_) {
-    if (!barrier_ || bytes > direct_budget_ || !appendable(bytes)) return nullptr;
+    if (!barrier_ || bytes > direct_budget_ || !has_room(bytes)) return nullptr;
     reserved_direct_ = true;
     return log_.at(log_.received()) + kRecordHeaderBytes;
   }
