@@ -21,8 +21,9 @@ struct ChannelOptions {
   std::uint32_t message_bytes_max = 1u << 20;
   NodeId node = 0;
   ClientId client = 0;
-  bool hugetlb =
-      false;  ///< For the rings; the bulk segment has plain pages, allocated as they are used.
+  /// For the rings; the bulk segment has plain pages, allocated as they are used. Only for clients
+  /// that are trusted: a hole punched into huge pages raises SIGBUS here when no page is free.
+  bool hugetlb = false;
 };
 
 /// What a client submitted. Kind, flags and group were read once; the payload lies in the client's

@@ -12,9 +12,9 @@ extern "C" {
 
 typedef struct fake_server fake_server;
 
-typedef struct fake_server_options {
-  uint32_t message_bytes_max; /* Default 64 KiB. */
-  uint32_t refuse_status;     /* Non-zero: every attach gets this AttachStatus. */
+typedef struct fake_server_options { /* NOLINT(readability-identifier-naming): a C name. */
+  uint32_t message_bytes_max;        /* Default 64 KiB. */
+  uint32_t refuse_status;            /* Non-zero: every attach gets this AttachStatus. */
 } fake_server_options;
 
 /* Listens in a directory of its own. Never NULL: failing to start ends the test. */
