@@ -10,6 +10,7 @@ import sys
 from harness import sandbox
 from harness.cluster import SLOW, program, wait_until
 
+NOBODY = 65534
 KEYS = ["version", "transport", "encrypted", "nodes", "senders", "size_bytes", "seconds", "sent",
         "delivered", "rate_msgs_per_s", "latency_us", "order", "faults", "cpu_us_per_msg_per_node",
         "rss_mb_per_node", "ok"]
@@ -32,9 +33,9 @@ def demo(*words):
     return [program("phalanx"), "demo", "--seconds", "0.5", *words]
 
 
-def test_result(*words):
+def test_result(*words, **popen):
     done = subprocess.run(demo("--json", *words), capture_output=True, text=True,
-                          timeout=45 * SLOW, check=False)
+                          timeout=45 * SLOW, check=False, **popen)
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
     result = json.loads(done.stdout)
     assert list(result) == KEYS, list(result)
@@ -61,6 +62,14 @@ def test_no_fault():
     assert result["delivered"] == [result["sent"]] * 2, result
 
 
+def test_user():
+    """Not root: loopback ports instead of namespaces, and the same promise."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    result = test_result(user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", env=plain)
+    assert result["faults"][0]["rejoin_ms"] > 0, result
+
+
 def test_interrupt():
     """Ctrl-C reaches the whole foreground process group."""
     served = subprocess.Popen(demo("--serve"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -77,7 +86,8 @@ def test_interrupt():
 
 
 def test():
-    {"fault": test_fault, "no-fault": test_no_fault, "interrupt": test_interrupt}[sys.argv[1]]()
+    {"fault": test_fault, "no-fault": test_no_fault, "user": test_user,
+     "interrupt": test_interrupt}[sys.argv[1]]()
 
 
 sandbox.run(test, limit_s=100)
