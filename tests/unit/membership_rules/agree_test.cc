@@ -227,7 +227,7 @@ TEST(Agree, WhoAnsweredAHigherAttemptDoesNotGoBack) {
 TEST(Agree, AnInstallThatWasAskedForComesBeforeAnotherAnswer) {
   MemberInAttempt m;
   (void)tell(m.machine, node(1), m.plan, kT);
-  for (const NodeId other : {1, 3}) {
+  for (const NodeId other : {1u, 3u}) {
     (void)tell(m.machine, node(other), wire::Done{m.prepare.attempt}, kT);
   }
   ASSERT_TRUE(m.machine.on_recovered(m.prepare.attempt, kT).install);

@@ -170,19 +170,19 @@ TEST(Gather, AJoinerIsTakenInAfterTheHoldTimeWithAllMembers) {
   Membership machine(config_of(1, {1, 2, 3, 4}), 0);
   (void)machine.start(0);
   const auto others = nodes({1, 2, 3});
-  for (const NodeId id : {2, 3})
+  for (const NodeId id : {2u, 3u})
     (void)tell(machine, node(id), hello_from(id, others), kMillisecond);
   (void)machine.on_time(51 * kMillisecond);
   const ViewId view = machine.attempt();
   (void)machine.on_frozen(report_of(view), kT);
-  for (const NodeId id : {2, 3}) (void)tell(machine, node(id), report_of(view), kT);
+  for (const NodeId id : {2u, 3u}) (void)tell(machine, node(id), report_of(view), kT);
   (void)machine.on_recovered(view, kT);
-  for (const NodeId id : {2, 3}) (void)tell(machine, node(id), wire::Done{view}, kT);
+  for (const NodeId id : {2u, 3u}) (void)tell(machine, node(id), wire::Done{view}, kT);
   (void)machine.on_installed(view, kT);
   ASSERT_EQ(machine.members().size(), 3u);
 
   const auto all = nodes({1, 2, 3, 4});
-  for (const NodeId id : {2, 3}) (void)tell(machine, node(id), hello_from(id, all, view), kT);
+  for (const NodeId id : {2u, 3u}) (void)tell(machine, node(id), hello_from(id, all, view), kT);
   (void)tell(machine, node(4), hello_from(4, all), kT);
 
   EXPECT_FALSE(sent_prepare(on_time_hearing(machine, {2, 3}, kT + 49 * kMillisecond)));

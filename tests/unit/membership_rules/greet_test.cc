@@ -29,7 +29,7 @@ TEST(Greet, GreetsEveryIntervalWhileItGathersAndSlowerOnceAllAreIn) {
 
   Membership calm(config_of(1), 0);
   const ViewId view = install_first_view(calm, 1);
-  for (const NodeId id : {2, 3}) {
+  for (const NodeId id : {2u, 3u}) {
     (void)tell(calm, node(id), hello_from(id, nodes({1, 2, 3}), view), kMillisecond);
   }
   EXPECT_FALSE(sent_hello(on_time_hearing(calm, {2, 3}, 100 * kMillisecond)));
@@ -116,7 +116,7 @@ TEST(Greet, WhoLeavesSaysSoAnswersNoAttemptAndIsOutWhenTheOthersWentOn) {
   EXPECT_FALSE(machine.left());
   EXPECT_FALSE(
       tell(machine, node(2), wire::Prepare{view_id(9, 2), 0, nodes({1, 2, 3})}, kT).freeze);
-  for (const NodeId id : {2, 3}) {
+  for (const NodeId id : {2u, 3u}) {
     (void)tell(machine, node(id), hello_from(id, nodes({2, 3}), view_id(9, 2)), kT);
   }
 

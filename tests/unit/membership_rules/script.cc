@@ -45,7 +45,7 @@ ViewId install_first_view(Membership& machine, NodeId self, TimeNs now) {
     EXPECT_EQ(machine.state(), State::Prepare);
     prepare.attempt = machine.attempt();
     (void)machine.on_frozen(report_of(prepare.attempt), now);
-    for (const NodeId other : {2, 3}) {
+    for (const NodeId other : {2u, 3u}) {
       (void)tell(machine, node(other), report_of(prepare.attempt), now);
     }
   } else {

@@ -44,7 +44,7 @@ TEST(Snapshot, WhatWasAskedOfTheDataPlaneIsAskedAgain) {
   EXPECT_EQ(restored().recover, plan);
   (void)old.on_recovered(prepare.attempt, kT);
   EXPECT_TRUE(sent(restored(), wire::MessageKind::Done));
-  for (const NodeId id : {1, 3}) (void)tell(old, node(id), wire::Done{prepare.attempt}, kT);
+  for (const NodeId id : {1u, 3u}) (void)tell(old, node(id), wire::Done{prepare.attempt}, kT);
   EXPECT_EQ(restored().install, plan);
 }
 
