@@ -226,7 +226,6 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
   attempt.running = attempt.installing = false;
   attempt.plan.reset();
   attempt.report.reset();
-  installed_at_ = now;
   failures_ = 0;
   retry_at_ = accused_since_ = 0;
   reports_.clear();

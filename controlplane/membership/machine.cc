@@ -77,7 +77,6 @@ std::optional<Actions> Machine::restore(std::span<const std::byte> snapshot, Tim
   old.sequence_seen = std::max(old.sequence_seen, durable_.sequence_seen);
   durable_ = std::move(old);
   snapshots_ = decoded->count;
-  installed_at_ = now;
   const auto know = [&](const std::vector<Member>& members, NodeSet& set) {
     for (const Member& member : members) {
       const std::size_t index = *index_of(member.node);

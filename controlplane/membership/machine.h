@@ -171,7 +171,6 @@ class Machine {
 
   std::array<BootId, kNodesMax> view_boots_{};  ///< Of the members of the installed view.
   NodeSet view_set_ = 0;                        ///< Members of the installed view.
-  TimeNs installed_at_ = 0;
   NodeSet heard_ = 0;
   NodeSet suspected_ = 0;     ///< Members of the view that should give a sign of life.
   TimeNs accused_since_ = 0;  ///< Members that I hear do not hear one another since; 0 they do.
