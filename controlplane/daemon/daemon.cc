@@ -9,6 +9,10 @@
 namespace phalanx::controlplane {
 namespace {
 
+/// Subjects of the log limit that are no node's.
+constexpr std::uint64_t kReserveSubject = std::uint64_t{1} << 32;
+constexpr std::uint64_t kDistrustSubject = kReserveSubject + 1;
+
 /// How long peers may take to let an orderly leaver go.
 constexpr TimeNs kLeaveLimit = kSecond;
 /// How long a data plane may take to end once it was asked to.
@@ -51,7 +55,7 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
           .failed =
               [this](const Error& error) {
                 std::uint64_t suppressed = 0;
-                if (!limit_.pass(0, monotonic_now(), suppressed)) return;
+                if (!limit_.pass(kReserveSubject, monotonic_now(), suppressed)) return;
                 log("membership")
                     .error(
                         "sequence not reserved, no view can be formed observed=\"{}\" "
@@ -89,7 +93,7 @@ void Daemon::on_event(const shm::Event& event) {
     case shm::WorkerEventKind::Groups:
       return answer_groups(event);
     case shm::WorkerEventKind::Distrust:
-      log("dataplane").warn("worker was not scheduled ms={}", event.token);
+      tell_distrust(event.token);
       break;
     case shm::WorkerEventKind::ControlMessage:
     case shm::WorkerEventKind::Frozen:
@@ -156,6 +160,12 @@ void Daemon::on_dead(Member member) {
   }
   // Peers that got it will never count on this incarnation again.
   if (link_.is_up() && member == link_.identity().self) link_.replace("its own obituary came back");
+}
+
+void Daemon::tell_distrust(std::uint32_t absent_ms) {
+  std::uint64_t suppressed = 0;
+  if (!limit_.pass(kDistrustSubject, monotonic_now(), suppressed)) return;
+  log("dataplane").warn("worker was not scheduled ms={} suppressed={}", absent_ms, suppressed);
 }
 
 void Daemon::tell_rejections(TimeNs now) {

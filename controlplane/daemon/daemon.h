@@ -53,6 +53,7 @@ class Daemon {
   void on_view(const ViewChange& change);
   void on_vouch_time();
   void on_dead(Member member);
+  void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
 
   // Clients.

@@ -14,14 +14,9 @@ namespace phalanx::wire {
 struct ClusterKey;
 
 /// Datagrams between control planes, over the kernel's UDP on the management address. All have one
-/// size and one layout: a clear head that is authenticated, then a sealed body, then the tag.
-///
-///   0 u8 magic 0xA8 · 1 u8 version · 2 u8 kind · 3 u8 zero · 4 u32 node · 8 boot id of the sealing
-///   process · 24 u64 counter · 32 u32 key tag · 36 u32 zero · 40 boot id of the worker ·
-///   56 u64 configuration hash · 64 u32 flags (1: the node's link is up) · 68 u32 zero · 72 tag
-///
-/// The key is the boot key of the process that seals; the nonce is kManagementNonceSpace and the
-/// counter, which nothing else of that process uses.
+/// size and one layout (deploy/doc/wire.md): a clear head that is authenticated, a sealed body, a
+/// tag. The key is the boot key of the process that seals; the nonce is kManagementNonceSpace and
+/// the counter, which nothing else of that process uses.
 enum class ManagementKind : std::uint8_t {
   Vouch = 1,     ///< "My worker lives": from a control plane, every dead_after / 4.
   Obituary = 2,  ///< "The worker with this boot id is dead": sealed by that worker's own process,
