@@ -18,6 +18,7 @@ enum class Phase : std::uint32_t {
   Wait,     ///< Deliver only.
   Latency,  ///< The first client sends, one message outstanding.
   Flood,    ///< The senders send as much as flow control lets them.
+  Steady,   ///< The senders send `rate_per_s` messages each.
   Quit,
 };
 
@@ -62,6 +63,7 @@ struct Board {
   std::uint32_t clients;
   std::uint32_t senders;  ///< The first so many clients send.
   std::uint64_t size_bytes;
+  std::atomic<std::uint64_t> rate_per_s;  ///< Of each sender in Phase::Steady.
   std::array<ClientSlot, kBoardClientsMax> slots;
 };
 

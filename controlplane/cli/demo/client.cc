@@ -38,7 +38,9 @@ class DemoClient {
       if (phase == Phase::Latency && index_ == 0)
         status = ping();
       else if (phase == Phase::Flood && index_ < board_.senders)
-        status = flood();
+        status = flood(kBurst);
+      else if (phase == Phase::Steady && index_ < board_.senders)
+        status = flood(allowance(monotonic_now()));
       else
         status = dispatch(kIdleWaitMs);
       if (status != PHX_OK && status != PHX_TRY_AGAIN) return fail_with(phx_strerror(status));
@@ -90,11 +92,25 @@ class DemoClient {
     return PHX_OK;
   }
 
-  phx_status flood() {
-    constexpr int kBurst = 256;
-    int sent = 0;
+  static constexpr std::uint64_t kBurst = 256;
+
+  /// What the steady rate lets it send now. What was held up longer than a few milliseconds is
+  /// forgiven: a gap is not followed by a flood.
+  std::uint64_t allowance(TimeNs now) {
+    constexpr TimeNs kForgiven = 5 * kMillisecond;
+    const double rate = static_cast<double>(board_.rate_per_s.load(std::memory_order_relaxed));
+    const TimeNs elapsed = std::min(now - paced_at_, kForgiven);
+    paced_at_ = now;
+    credit_ = std::min(credit_ + static_cast<double>(elapsed) / 1e9 * rate, rate / 100 + 1);
+    const auto whole = std::min(static_cast<std::uint64_t>(credit_), kBurst);
+    credit_ -= static_cast<double>(whole);
+    return whole;
+  }
+
+  phx_status flood(std::uint64_t count) {
+    std::uint64_t sent = 0;
     phx_status status = PHX_OK;
-    while (sent < kBurst && (status = send_one()) == PHX_OK) ++sent;
+    while (sent < count && (status = send_one()) == PHX_OK) ++sent;
     if (status != PHX_OK && status != PHX_TRY_AGAIN) return status;
     return dispatch(sent == 0 ? 1 : 0);
   }
@@ -274,6 +290,8 @@ class DemoClient {
   std::uint64_t own_ = 0;
   std::uint64_t delivered_ = 0;
   OrderHash order_;
+  TimeNs paced_at_ = 0;
+  double credit_ = 0;
   TimeNs last_delivery_ = 0;
   std::uint32_t gap_round_ = 0;
   std::array<LastOf, kBoardClientsMax> last_of_{};

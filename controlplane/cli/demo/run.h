@@ -25,7 +25,7 @@ class DemoRun {
   [[nodiscard]] Expected<void, Error> measure_latency();
   /// Full speed; the rate counts from the start until everything is delivered everywhere.
   [[nodiscard]] Expected<void, Error> measure_throughput();
-  /// SIGKILL to the last node's data plane at full speed; ends when the node receives again.
+  /// SIGKILL to the last node's data plane at half speed; ends when the node receives again.
   [[nodiscard]] Expected<void, Error> kill_data_plane();
   /// Lets everything be delivered, then compares what every client delivered.
   [[nodiscard]] Expected<void, Error> compare_all();
