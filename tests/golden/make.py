@@ -2,7 +2,8 @@
 """Writes the golden files beside this script, from deploy/doc/wire.md alone.
 
 A second implementation of the tables, with nothing but the standard library, so that the C++ code
-and the document cannot agree on a mistake. The values are those of tests/unit/transport_wire/samples.h.
+and the document cannot agree on a mistake. The values are those of
+tests/unit/transport_wire/samples.h.
 """
 import hashlib
 import hmac
@@ -157,7 +158,8 @@ def messages():
     empty_plan = struct.pack('<2Q', 0, 0) + struct.pack('<4Q', 0, 0, 0, 0) + struct.pack('<H', 0)
     survivors = bytes([2]) + member(1, boot(16)) + member(2, boot(32))
     return {
-        'hello': view(7) + bytes([3]) + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,
+        'hello': view(7) + bytes([3])
+        + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,
         'prepare': view(8) + struct.pack('<I', 3) + MEMBERS,
         'refusal': view(8) + struct.pack('<Q', 9),
         'report': view(8) + view(7) + bytes([2]) + lane_report + struct.pack('<5QH', *[0] * 6),
@@ -169,7 +171,8 @@ def messages():
 
 
 # --- Frames ---------------------------------------------------------------------------------------
-RECORD = struct.pack('<IBBHIIQQ', 13, 1, 1, 0, 1, 77, 4096, 0x0102030405060708) + b'hello, lanes!'.ljust(16, b'\0')
+RECORD = (struct.pack('<IBBHIIQQ', 13, 1, 1, 0, 1, 77, 4096, 0x0102030405060708)
+          + b'hello, lanes!'.ljust(16, b'\0'))
 ROW = struct.pack('<7QI2BH', 640, 1 << 20, 704, 4144, 0, 3, 0xFEEDFACECAFEBEEF, 1, 2, 2, 0)
 ROW += struct.pack('<4Q', 10, 20, 30, 40)
 NAK = struct.pack('<2B6x', 1, 2) + struct.pack('<4Q', 640, 704, 1000, 1100)
@@ -218,7 +221,8 @@ def main():
         elif not path.exists() or path.read_text() != text:
             wrong.append(path.name)
     if wrong:
-        sys.exit('not what wire.md says (run make.py and look at the difference): ' + ', '.join(wrong))
+        sys.exit('not what wire.md says (run make.py and look at the difference): '
+                 + ', '.join(wrong))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What stops a node from starting is told with the place and the remedy, and exits as documented."""
+"""What stops a node is told with the place and the remedy, and exits as documented."""
 
 import os
 import subprocess
