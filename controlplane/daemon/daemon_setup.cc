@@ -101,7 +101,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       options_(std::move(options)),
       config_hash_(config::cluster_hash(config_)),
       key_id_(prepared.key.id),
-      signals_(loop_, {SIGTERM, SIGINT}, [this](int signal) { on_signal(signal); }),
+      signals_(loop_, {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
       instance_(std::move(prepared.instance)),
       state_(std::move(prepared.state)),
       sequence_used_(state_.used()),

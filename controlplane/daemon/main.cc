@@ -2,7 +2,10 @@
 
 #include <getopt.h>
 #include <sys/resource.h>
+
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <string>
