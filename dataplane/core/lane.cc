@@ -107,6 +107,7 @@ void Lane::observe(const RecordHeader& header, std::span<const std::byte> payloa
         ordered_[view_.self];  // Send what is not ordered again, to the new orderer (rule 3.8).
     submit_limit_ = submit_received_ = 0;
     submit_window_.reset();
+    bulk_wanted_ = 0;  // What still waits asks again; the new orderer has no use for a grant.
     touch();
     if (is_orderer() && !recovering_) start_ordering();
   } else if (header.origin == config_.self) {
