@@ -14,6 +14,7 @@ constexpr TimeNs kHandoverPeriod = 10 * kMillisecond;
 // A new orderer knows from the log alone which stream position is next for each origin.
 void Lane::start_ordering() noexcept {
   sent_ = appended_ = log_.received();
+  log_gap_ = {};  // Nothing is missing to who orders; an old timer would keep the worker awake.
   room_ = 0;
   ordered_window_.reset();
   for (std::size_t r = 0; r < view_.count; ++r) {
