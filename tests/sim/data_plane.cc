@@ -60,19 +60,19 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
   trace_.line(self_.node, "boot", "%s", observer_.facts().name(incarnation_).c_str());
 }
 
-void DataPlane::turn(TimeNs now, bool readers_paused) {
+std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
   if (distrust_until_ != 0 && now >= distrust_until_) {
     distrust_until_ = 0;
     core_.set_distrust(false);
   }
-  receive(now);
+  std::size_t work = receive(now);
   load_.on_time(now);
   const auto& origin = observer_.facts().incarnations[incarnation_].origin;
   std::vector<std::size_t> before;
   if (trace_.on()) {
     for (const OriginLane& lane : origin) before.push_back(lane.submissions.size());
   }
-  (void)load_.submit(core_, observer_, incarnation_);
+  work += load_.submit(core_, observer_, incarnation_);
   for (LaneId lane = 0; lane < before.size(); ++lane) {
     for (std::size_t i = before[lane]; i < origin[lane].submissions.size(); ++i) {
       const Submission& s = origin[lane].submissions[i];
@@ -83,12 +83,13 @@ void DataPlane::turn(TimeNs now, bool readers_paused) {
     }
   }
   core_.on_time(now);
-  if (!readers_paused) deliver();
-  send(now);
+  if (!readers_paused) work += deliver();
+  work += send(now);
   if (!recovering_.is_none() && core_.recovered()) {
     events_.push_back({.kind = PlaneEvent::Kind::Recovered, .view = recovering_});
     recovering_ = {};
   }
+  return work;
 }
 
 TimeNs DataPlane::wake_at() const noexcept {
@@ -96,11 +97,14 @@ TimeNs DataPlane::wake_at() const noexcept {
   return std::min(core_.wake_at(), load_.next_at());
 }
 
-void DataPlane::receive(TimeNs now) {
+std::size_t DataPlane::receive(TimeNs now) {
+  std::size_t frames = 0;
   while (const std::size_t count = port_.rx_burst(rx_)) {
     for (std::size_t i = 0; i < count; ++i) receive_frame(rx_[i].bytes, now);
     port_.rx_release(std::span(rx_).first(count));
+    frames += count;
   }
+  return frames;
 }
 
 void DataPlane::receive_frame(std::span<const std::byte> frame, TimeNs now) {
@@ -165,15 +169,18 @@ void DataPlane::receive_data(const wire::FrameHeader& header, std::span<const st
   }
 }
 
-void DataPlane::deliver() {
+std::size_t DataPlane::deliver() {
+  std::size_t records = 0;
   core::LocalRecord record;
   for (LaneId lane = 0; lane < scenario_.lanes; ++lane) {
     while (core_.peek(lane, record)) {
       if (trace_.on()) trace_delivery(lane, record);
       observer_.on_deliver(incarnation_, lane, record);
       core_.pop(lane);
+      ++records;
     }
   }
+  return records;
 }
 
 void DataPlane::trace_delivery(LaneId lane, const core::LocalRecord& record) {
@@ -186,7 +193,8 @@ void DataPlane::trace_delivery(LaneId lane, const core::LocalRecord& record) {
               record.transitional ? " ~" : "");
 }
 
-void DataPlane::send(TimeNs now) {
+std::size_t DataPlane::send(TimeNs now) {
+  std::size_t frames = 0;
   send_again_ = false;
   for (int bursts = 0;; ++bursts) {
     const std::size_t count = core_.poll_tx(items_, now);
@@ -195,10 +203,11 @@ void DataPlane::send(TimeNs now) {
       for (std::size_t i = 0; i < count; ++i) seal_item(items_[i], tx_[i]);
       port_.tx_burst(std::span(tx_).first(count));
     }
-    if (count < items_.size()) return;
+    frames += count;
+    if (count < items_.size()) return frames;
     if (bursts == 7) {  // A worker looks at its receive queue again before it goes on.
       send_again_ = true;
-      return;
+      return frames;
     }
   }
 }

@@ -51,8 +51,9 @@ class DataPlane {
  public:
   DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now);
 
-  /// One turn of the worker. `readers_paused`: clients take nothing.
-  void turn(TimeNs now, bool readers_paused);
+  /// One turn of the worker; returns frames and records handled. `readers_paused`: clients take
+  /// nothing.
+  std::size_t turn(TimeNs now, bool readers_paused);
   void execute(const PlaneCommand& command, TimeNs now);
 
   [[nodiscard]] TimeNs wake_at() const noexcept;
@@ -70,12 +71,12 @@ class DataPlane {
  private:
   static constexpr std::size_t kBurst = 32;
 
-  void receive(TimeNs now);
+  std::size_t receive(TimeNs now);
   void receive_frame(std::span<const std::byte> frame, TimeNs now);
   void receive_control(const wire::FrameHeader& header, std::span<const std::byte> frame);
   void receive_data(const wire::FrameHeader& header, std::span<const std::byte> frame, TimeNs now);
-  void deliver();
-  void send(TimeNs now);
+  std::size_t deliver();
+  std::size_t send(TimeNs now);
   void seal_item(const core::TxItem& item, transport::TxFrame& frame);
   void send_control(const membership::Send& send);
   void send_control_to(Member receiver, const transport::Destination& to,

@@ -9,6 +9,7 @@ namespace phalanx::sim {
 namespace {
 
 constexpr TimeNs kTurn = 500;  ///< What a turn takes at least.
+constexpr std::uint64_t kIdleTurnsMax = 1000;
 
 }  // namespace
 
@@ -130,7 +131,10 @@ TimeNs Node::turn(TimeNs at) {
       data_->execute(commands.front(), now);
     }
   }
-  data_->turn(now, at < readers_paused_until_);
+  const std::size_t work = data_->turn(now, at < readers_paused_until_);
+  // A worker that sleeps by wake_at() must not be told of a time that is over, again and again.
+  idle_turns_ = work == 0 && data_->wake_at() <= now ? idle_turns_ + 1 : 0;
+  if (idle_turns_ > kIdleTurnsMax) Bounds::spins(parts_.observer.facts(), data_->incarnation());
   if (!data_->events().empty()) {
     events_due_ = std::min(events_due_, at + random_.below(parts_.scenario.plane_delay + 1));
   }

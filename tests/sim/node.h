@@ -75,6 +75,7 @@ class Node {
   TimeNs commands_due_ = kNever;
   TimeNs events_due_ = kNever;
   std::uint64_t turns_ = 0;
+  std::uint64_t idle_turns_ = 0;
 };
 
 }  // namespace phalanx::sim

@@ -27,6 +27,10 @@ void Bounds::on_send(const Facts& facts, const SentFrame& frame) const {
                " bytes ahead of a member; the window is " + std::to_string(window_bytes_));
 }
 
+void Bounds::spins(const Facts& facts, Incarnation who) {
+  violated("G9 bounds", facts.name(who) + " is woken again and again and has nothing to do");
+}
+
 void Nonces::on_seal(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
                      std::uint64_t counter) {
   const auto [at, fresh] = last_.try_emplace({key, space}, counter);

@@ -85,6 +85,8 @@ class Bounds {
  public:
   explicit Bounds(std::uint32_t window_bytes) : window_bytes_(window_bytes) {}
   void on_send(const Facts& facts, const SentFrame& frame) const;
+  /// A worker with nothing to do never sleeps: no bound on its processor time.
+  [[noreturn]] static void spins(const Facts& facts, Incarnation who);
 
  private:
   std::uint32_t window_bytes_;
