@@ -87,7 +87,8 @@ bool Delivery::deliver_message(LaneId id, Lane& lane, const core::LocalRecord& r
 }
 
 /// First room at every recipient, then one piece a turn to all of them: the record stays in the
-/// log, and the lane's limit where it is, until the last piece.
+/// log, and the lane's limit where it is, until the last piece. Room is held only while the pieces
+/// are copied: a lane that waits holds none, so that no two lanes wait for each other.
 bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record,
                             TimeNs now) noexcept {
   const auto members = lane.table.local_members(record.header.group);
@@ -101,8 +102,9 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
           port->channel.reserve_event(static_cast<std::uint32_t>(sizeof(shm::MessageEvent) + size));
     }
     if (room == nullptr) {
-      if (!evicted_for(*port, id, now)) return false;
-      continue;
+      if (evicted_for(*port, id, now)) continue;
+      give_back(id, lane, members);
+      return false;
     }
     const shm::MessageEvent head = message_event(record.header);
     std::memcpy(room, &head, sizeof head);
@@ -129,6 +131,16 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
   lane.recipient = 0;
   lane.copied = 0;
   return true;
+}
+
+void Delivery::give_back(LaneId id, Lane& lane, std::span<const ClientId> members) noexcept {
+  for (const ClientId member : members) {
+    ClientPort* port = receiver(member);
+    if (port == nullptr || port->room == nullptr || port->room_lane != id) continue;
+    port->channel.cancel_event();
+    port->room = nullptr;
+  }
+  lane.recipient = 0;
 }
 
 bool Delivery::deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) {

@@ -60,6 +60,8 @@ class Delivery {
   bool deliver(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
+  /// Of a long message that must wait: the room it has found so far.
+  void give_back(LaneId id, Lane& lane, std::span<const ClientId> members) noexcept;
   bool deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now);
   bool to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept;
   bool write_step(ClientPort& port, const Lane& lane) noexcept;

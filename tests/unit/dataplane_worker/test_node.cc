@@ -162,23 +162,29 @@ TestNode::TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes,
   const auto record_max = static_cast<std::uint32_t>(core::record_bytes(options.message_bytes_max));
   const core::CoreConfig config{.self = id,
                                 .boot = member_.boot,
+                                .lanes = options.lanes,
                                 .frame_payload_bytes = kFrameBytes - wire::kOverheadBytes,
                                 .record_bytes_max = record_max,
                                 .submit_window_bytes = 16 * 1024,
                                 .window_bytes = 32 * 1024,
                                 .window_frames = 64};
-  core::LaneMemory memory{.log = make_ring(rings_, 256 * 1024),
-                          .stream = make_ring(rings_, 64 * 1024),
-                          .staging = make_ring(rings_, 64 * 1024),
-                          .origins = {}};
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    memory.origins.push_back(make_ring(rings_, 16 * 1024));
-  core = std::make_unique<core::Core>(config, std::span(&memory, 1));
+  std::vector<core::LaneMemory> memory;
+  for (LaneId lane = 0; lane < options.lanes; ++lane) {
+    core::LaneMemory& m = memory.emplace_back();
+    m.log = make_ring(rings_, options.memory_scale * 256 * 1024);
+    m.stream = make_ring(rings_, options.memory_scale * 64 * 1024);
+    m.staging = make_ring(rings_, options.memory_scale * 64 * 1024);
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      m.origins.push_back(make_ring(rings_, options.memory_scale * 16 * 1024));
+  }
+  core = std::make_unique<core::Core>(config, memory);
   keys = std::make_unique<wire::KeyTable>(
-      wire::KeyTable::Config{.cipher = wire::Cipher::OpenSsl, .self = member_, .nodes = nodes},
+      wire::KeyTable::Config{
+          .cipher = wire::Cipher::OpenSsl, .self = member_, .lanes = options.lanes, .nodes = nodes},
       wire::insecure_cluster_key("test"));
   worker = std::make_unique<Worker>(WorkerConfig{.self = id,
                                                  .nodes = nodes,
+                                                 .lanes = options.lanes,
                                                  .message_bytes_max = options.message_bytes_max,
                                                  .record_bytes_max = record_max,
                                                  .slow_clients = options.slow_clients},

@@ -63,6 +63,8 @@ struct NodeOptions {
   std::uint64_t client_ring = 64 * 1024;
   std::uint32_t message_bytes_max = 16 * 1024;
   SlowClientPolicy slow_clients;
+  LaneId lanes = 1;
+  std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
 };
 
 /// What a test's client saw, in words: "m:TEXT", "g+2:7" (client 7 of node 2 joined),

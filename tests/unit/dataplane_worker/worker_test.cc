@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ipc/shm/group_id.h"
 #include "tests/unit/dataplane_worker/test_node.h"
 
 namespace phalanx::worker {
@@ -238,6 +239,48 @@ TEST(Worker, LongMessagesPassInPieces) {
 
   EXPECT_EQ(a.read(), (Seen{"m:" + text}));
   EXPECT_EQ(b.read(), (Seen{"m:" + text}));
+}
+
+std::string name_on_lane(LaneId lane, LaneId lanes) {
+  for (int i = 0;; ++i) {
+    const std::string name = "group " + std::to_string(i);
+    if (shm::group_id(name.data(), name.size()) % lanes == lane) return name;
+  }
+}
+
+TEST(Worker, LanesWithLongMessagesDoNotWaitForEachOther) {
+  TestCluster c(
+      1, NodeOptions{
+             .client_ring = 4096, .message_bytes_max = 200'000, .lanes = 2, .memory_scale = 4});
+  c.change_view({0});
+  TestClient a(c[0].attach(1));
+  TestClient b(c[0].attach(2));
+  const std::string even = name_on_lane(0, 2);
+  const std::string odd = name_on_lane(1, 2);
+  a.join(even);
+  b.join("b alone");
+  c.turn(5);
+  b.join(even);
+  b.join(odd);
+  c.turn(5);
+  a.join(odd);
+  c.turn(5);
+  a.read();
+  b.read();
+  ASSERT_TRUE(b.send("b alone", std::string(100'000, 'x')));
+  c.turn(20);
+
+  ASSERT_TRUE(a.send(even, std::string(190'000, 'e')));  // B has no room for it.
+  c.turn(20);
+  ASSERT_TRUE(b.send(odd, std::string(80'000, 'o')));  // For this it has.
+  c.turn(20);
+  std::size_t got = messages(b.read()).size();
+  for (int i = 0; i < 3; ++i) {
+    c.turn(200);
+    got += messages(a.read()).size() + messages(b.read()).size();
+  }
+
+  EXPECT_EQ(got, 5U);
 }
 
 TEST(Worker, FlippedBitsNeverReachAClient) {
