@@ -139,7 +139,8 @@ Submissions::Outcome Submissions::join(ClientPort& port,
   }
   PortGroup& entry = port.find_or_add(group);
   (joins ? entry.joined : entry.opened) = true;
-  entry.name_bytes = static_cast<std::uint8_t>(name_bytes);
+  // What its leave gives back is what its join took, whatever is opened under the same id.
+  if (joins) entry.name_bytes = static_cast<std::uint8_t>(name_bytes);
   return Outcome::Taken;
 }
 
