@@ -70,7 +70,9 @@ Step step_of_status(shm::AttachStatus status) noexcept {
   return Step::Version;
 }
 
-/// Receives the reply and its descriptors. Pending when it has not come.
+/// Receives the reply and its descriptors. Pending when it has not come. The kernel rounds the
+/// space for descriptors up, so that one more may come than was asked for: it is closed, and the
+/// reply refused.
 Step receive_reply(int socket, shm::AttachReply& reply,
                    int fds[shm::kAttachDescriptorsMax]) noexcept {
   iovec part{&reply, sizeof reply};
@@ -87,8 +89,16 @@ Step receive_reply(int socket, shm::AttachReply& reply,
   for (cmsghdr* c = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr; c != nullptr;
        c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    std::memcpy(fds, CMSG_DATA(c), count * sizeof(int));
+    const std::size_t came = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < came; ++i, ++count) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      if (count < shm::kAttachDescriptorsMax) {
+        fds[count] = fd;
+      } else {
+        close(fd);
+      }
+    }
   }
   if (got <= 0) return Step::TryLater;  // Hung up on us: it is going down, or coming up.
   if (got != static_cast<ssize_t>(sizeof reply) || reply.magic != shm::kAttachMagic ||
