@@ -26,6 +26,7 @@ ClientKeeper::ClientKeeper(const config::Config& config, int epoll, worker::Mail
 ClientKeeper::~ClientKeeper() = default;
 
 void ClientKeeper::adopt(shm::AdoptClient client, TimeNs now) {
+  if (!client.socket) return;
   if (waiting_ >= kRequestsMax) {
     shm::refuse_attach(client.socket.get(), shm::AttachStatus::TryLater);
     return;
@@ -92,6 +93,7 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
     drop(index);
     return;
   }
+  channel->close_memory();
   entry.port = std::make_unique<worker::ClientPort>();
   entry.port->id = id;
   entry.port->pid = entry.peer.pid;

@@ -3,7 +3,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -105,6 +107,17 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
 }
 
+/// A client takes a socket, a doorbell and, while it attaches, two memories. Who asks for less than
+/// the hard limit gets it.
+void allow_descriptors(std::uint32_t clients) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min<rlim_t>(4 * rlim_t{clients} + 256, limit.rlim_max);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(const config::Config& config) {
   auto plane = dataplane::DataPlane::create(config);
   if (!plane) {
@@ -145,5 +158,6 @@ int main(int argc, char** argv) {
     return exit_with(ExitCode::Usage);
   }
   open_log(config->log_level);
+  allow_descriptors(config->client.max);
   return run(*config);
 }

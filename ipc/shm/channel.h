@@ -49,6 +49,11 @@ class WorkerChannel {
   // To be passed to the client. bulk_fd() is -1 when the geometry has no bulk rings.
   [[nodiscard]] int memory_fd() const noexcept { return memory_fd_.get(); }
   [[nodiscard]] int bulk_fd() const noexcept { return bulk_fd_.get(); }
+  /// Once they were passed: the mappings stay, and a process has few descriptors.
+  void close_memory() noexcept {
+    memory_fd_.reset();
+    bulk_fd_.reset();
+  }
   /// An eventfd of this channel alone, written by the client when worker_sleeping was set. Watch it
   /// edge-triggered (EPOLLIN | EPOLLET) and never read it: the client shares its flags, so that a
   /// read could block.

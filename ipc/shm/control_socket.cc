@@ -174,8 +174,7 @@ Expected<std::optional<ControlPacket>, Error> receive_packet(int socket) {
   ControlPacket packet;
   if (kind == static_cast<std::uint32_t>(ControlPacket::Kind::Shutdown))
     return std::optional(std::move(packet));
-  if (kind != static_cast<std::uint32_t>(ControlPacket::Kind::Adopt) ||
-      (*received)->fd_count != 1) {
+  if (kind != static_cast<std::uint32_t>(ControlPacket::Kind::Adopt) || (*received)->fd_count > 1) {
     return fail(gone("a packet that makes no sense"));
   }
   packet.kind = ControlPacket::Kind::Adopt;

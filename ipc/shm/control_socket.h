@@ -36,7 +36,9 @@ inline constexpr std::uint32_t kMaySubscribe = 2;
 struct ControlPacket {
   enum class Kind : std::uint8_t { Adopt = 1, Shutdown = 2 };
   Kind kind = Kind::Shutdown;
-  AdoptClient client;  ///< For Adopt.
+  /// For Adopt. Without a socket when this process was out of descriptors: that client is lost, and
+  /// sees a hang-up.
+  AdoptClient client;
 };
 
 /// Control plane: connects to the data plane of an instance and takes its Welcome (waits at most
