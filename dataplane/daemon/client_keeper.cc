@@ -102,6 +102,7 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
   entry.port->may_publish = (entry.peer.rights & shm::kMayPublish) != 0;
   entry.port->may_subscribe = (entry.peer.rights & shm::kMaySubscribe) != 0;
   entry.port->channel = std::move(*channel);
+  entry.port->groups.reserve(worker::kGroupsPerClientMax);
   entry.request_due = 0;
   --waiting_;
   ++attached_;
