@@ -17,6 +17,7 @@ constexpr int kAcceptsPerTurn = 16;
 
 AttachAcceptor::AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, Handlers handlers)
     : listener_(std::move(listener)), acl_(std::move(acl)), handlers_(std::move(handlers)) {
+  shm::refuse_descriptors(listener_.get());  // It may have been inherited.
   watch_ = Watch(loop, listener_.get(), EPOLLIN, [this](std::uint32_t) { on_ready(); });
 }
 

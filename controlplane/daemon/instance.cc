@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "ipc/shm/attach_server.h"
+
 namespace phalanx::controlplane {
 namespace {
 
@@ -116,6 +118,7 @@ Expected<Fd, Error> Instance::listen(const std::string& name, int type, Access a
   sockets_.push_back(socket_path);
   const mode_t mode = access == Access::Others && others_attach_ ? 0666 : 0600;
   if (chmod(socket_path.c_str(), mode) != 0) return fail(system_error(attempted, "chmod", errno));
+  shm::refuse_descriptors(fd.get());
   if (::listen(fd.get(), kBacklog) != 0) return fail(system_error(attempted, "listen", errno));
   return fd;
 }

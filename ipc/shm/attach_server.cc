@@ -31,7 +31,14 @@ bool send_reply(int socket, const AttachReply& reply, std::span<const int> fds) 
   return sent == static_cast<ssize_t>(sizeof reply);
 }
 
+constexpr int kPassRights = 83;  // SO_PASSRIGHTS, which older headers do not have.
+
 }  // namespace
+
+void refuse_descriptors(int listener) noexcept {
+  const int allowed = 0;
+  (void)setsockopt(listener, SOL_SOCKET, kPassRights, &allowed, sizeof allowed);
+}
 
 Expected<PeerCredentials, Error> peer_credentials(int socket) {
   ucred peer{};

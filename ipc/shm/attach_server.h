@@ -19,6 +19,11 @@ struct PeerCredentials {
   gid_t gid = 0;
 };
 
+/// Nobody may pass descriptors to what connects to this listener: one whose last close lingers
+/// would stop the thread that happens to receive it. Call it before listen(). From Linux 6.16 on;
+/// before, a local user who may attach can stop a daemon for as long as such a socket lingers.
+void refuse_descriptors(int listener) noexcept;
+
 /// Who connected, says the kernel.
 [[nodiscard]] Expected<PeerCredentials, Error> peer_credentials(int socket);
 
