@@ -77,8 +77,14 @@ void Core::freeze() noexcept {
   for (auto& lane : impl_->lanes) lane->freeze();
 }
 
-wire::Report Core::report(const ViewId& attempt) const {
+wire::Report Core::report(const ViewId& attempt) {
   PHX_CHECK(impl_->frozen);
+  // What is reported for another attempt must stay as it is until that one's plan: the recovery of
+  // an older plan ends here.
+  if (impl_->planned && impl_->attempt != attempt) {
+    impl_->planned = false;
+    for (auto& lane : impl_->lanes) lane->end_recovery();
+  }
   wire::Report report{.attempt = attempt, .old_view = impl_->view.id, .lanes = {}};
   for (const auto& lane : impl_->lanes) report.lanes.push_back(lane->report());
   return report;
@@ -87,20 +93,24 @@ wire::Report Core::report(const ViewId& attempt) const {
 bool Core::begin_recovery(const wire::Plan& plan, TimeNs now) {
   Impl& core = *impl_;
   PHX_CHECK(core.frozen);
-  core.planned = false;
+  // A restarted control plane asks again. The others may have installed already, and send no tail
+  // a second time: what came is kept.
+  if (core.planned && core.attempt == plan.attempt) return true;
   const bool bases_fit = plan.stream_bases.size() == plan.members.size() * core.lanes.size();
   const bool contains_self = std::binary_search(plan.members.begin(), plan.members.end(),
                                                 Member{core.config.self, core.config.boot});
   if (!bases_fit || !contains_self) return false;
-  core.from_nothing = core.view.id.is_none();
-  if (!core.from_nothing) {
+  const bool from_nothing = core.view.id.is_none();
+  if (!from_nothing) {
     const auto set = std::find_if(plan.sets.begin(), plan.sets.end(),
                                   [&](const auto& s) { return s.old_view == core.view.id; });
     if (set == plan.sets.end() || set->lanes.size() != core.lanes.size()) return false;
     for (auto& lane : core.lanes) {
-      if (!lane->begin_recovery(*set, now)) return false;
+      if (!lane->accepts(*set)) return false;
     }
+    for (auto& lane : core.lanes) lane->begin_recovery(*set, now);
   }
+  core.from_nothing = from_nothing;
   core.attempt = plan.attempt;
   core.planned = true;
   return true;

@@ -137,7 +137,8 @@ class Core {
 
   // View change, commanded by the control plane.
   void freeze() noexcept;
-  [[nodiscard]] wire::Report report(const ViewId& attempt) const;
+  /// What this frozen node holds. Ends the recovery of any other attempt.
+  [[nodiscard]] wire::Report report(const ViewId& attempt);
   /// False when the plan does not fit this node (wrong old view, not a member): nothing changed.
   bool begin_recovery(const wire::Plan& plan, TimeNs now);
   [[nodiscard]] bool recovered() const noexcept;  ///< Holds the cut and all tails in every lane.

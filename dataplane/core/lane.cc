@@ -163,6 +163,7 @@ void Lane::on_time(TimeNs now) noexcept {
   }
   if (!running()) return;
   if (state_pending_) send_group_state();
+  if (!is_orderer()) keep_bulk_promise(now);
   if (is_orderer()) order_turn(now);
   update_stable();
   if (dirty_) {
@@ -176,7 +177,7 @@ void Lane::on_time(TimeNs now) noexcept {
 
 TimeNs Lane::wake_at() const noexcept {
   if (recovering_) {
-    TimeNs at = log_gap_.ask_at;
+    TimeNs at = repairs_head_ < repairs_.size() ? 0 : log_gap_.ask_at;
     for (const Tail& tail : tails_) at = std::min(at, tail.gap.ask_at);
     return at;
   }

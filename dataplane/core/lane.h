@@ -48,7 +48,9 @@ class Lane {
   // lane_recover.cc, lane_install.cc
   void freeze() noexcept { frozen_ = true; }
   [[nodiscard]] wire::LaneReport report() const;
-  bool begin_recovery(const wire::TransitionalSet& set, TimeNs now);
+  [[nodiscard]] bool accepts(const wire::TransitionalSet& set) const noexcept;
+  void begin_recovery(const wire::TransitionalSet& set, TimeNs now);
+  void end_recovery() noexcept { recovering_ = false; }
   [[nodiscard]] bool recovered() const noexcept;
   void finish_old_view();
   void install(std::span<const Position> stream_bases, const ViewRecord& record, TimeNs now);
@@ -133,7 +135,15 @@ class Lane {
     return bytes <= room_ || appendable(bytes);
   }
   void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
+  void take_turns(std::uint64_t share) noexcept;
+  [[nodiscard]] std::uint64_t bulk_bytes_max() const noexcept {
+    return std::uint64_t{config_.record_bytes_max} + config_.submit_window_bytes;
+  }
+
+  // lane_submit.cc
   void send_group_state() noexcept;
+  [[nodiscard]] std::byte* reserve_in_stream(std::uint32_t payload_bytes) noexcept;
+  void keep_bulk_promise(TimeNs now) noexcept;
 
   // lane_receive.cc
   Verdict accept_row(std::size_t rank, std::span<const std::byte> payload, TimeNs now) noexcept;
@@ -205,6 +215,8 @@ class Lane {
   Position submit_limit_ = 0;
   Position submit_received_ = 0;
   std::uint32_t bulk_wanted_ = 0;
+  bool bulk_asked_ = false;
+  TimeNs bulk_asked_at_ = 0;
   bool state_pending_ = false;
   bool reserved_direct_ = false;
   std::uint32_t reserved_bytes_ = 0;
@@ -221,6 +233,9 @@ class Lane {
   std::uint64_t bad_origins_ = 0;
   std::size_t next_origin_ = 0;
   std::uint64_t direct_budget_ = 0;
+  std::size_t held_up_ = ViewInfo::kNone;  // Rank whose first record did not fit.
+  std::uint64_t own_refused_ = 0;          // Longest local record refused since the last turn.
+  bool own_served_ = false;                // A local record went in since another origin's did.
   std::size_t bulk_owner_ = ViewInfo::kNone;
   Position bulk_limit_ = 0;
   Position bulk_log_end_ = 0;

@@ -22,7 +22,9 @@ void Lane::start_ordering() noexcept {
     origin_gaps_[r] = {};
     if (r != view_.self) origins_[r].reset(memory_.origins[r], 0, taken_[r]);
   }
-  bulk_owner_ = ViewInfo::kNone;
+  bulk_owner_ = held_up_ = ViewInfo::kNone;
+  own_refused_ = 0;
+  own_served_ = false;
   period_bytes_.fill(0);
   direct_budget_ = append_room();
 }
@@ -63,19 +65,35 @@ void Lane::order_turn(TimeNs now) noexcept {
   for (std::size_t r = 0; r < view_.count; ++r) {
     if (origin_end(r) > taken_[r]) ++waiting;
   }
-  if (waiting > 0) {
-    const std::uint64_t share = std::max(append_room() / (waiting + 1), kShareBytesMin);
-    for (std::size_t i = 0; i < view_.count; ++i) {
-      const std::size_t rank = (next_origin_ + i) % view_.count;
-      if (origin_end(rank) > taken_[rank]) period_bytes_[rank] += take_from(rank, share);
-    }
-    next_origin_ = (next_origin_ + 1) % view_.count;
-    scan();
-  }
+  const std::uint64_t share = std::max(append_room() / (waiting + 1), kShareBytesMin);
+  // A record longer than its share fits only when the others let the window drain: they take turns.
+  const bool own_turn = waiting > 0 && own_refused_ > share && !own_served_;
+  if (waiting > 0 && !own_turn) take_turns(share);
   // What the local clients may put straight into the log until the next turn.
-  direct_budget_ = waiting > 0 ? std::max<std::uint64_t>(append_room(), kShareBytesMin) : kNever;
+  direct_budget_ = waiting == 0 || own_turn ? kNever
+                   : held_up_ != ViewInfo::kNone
+                       ? 0
+                       : std::max<std::uint64_t>(append_room(), kShareBytesMin);
+  own_refused_ = 0;
   manage_bulk_grant();
   consider_handover(now);
+}
+
+// Round robin by shares of the room. An origin whose first record did not fit goes first from then
+// on, and alone until it does, or smaller records would take the room before it forever.
+void Lane::take_turns(std::uint64_t share) noexcept {
+  if (held_up_ != ViewInfo::kNone) next_origin_ = held_up_;
+  for (std::size_t i = 0; i < view_.count; ++i) {
+    const std::size_t rank = (next_origin_ + i) % view_.count;
+    if (origin_end(rank) <= taken_[rank]) continue;
+    held_up_ = ViewInfo::kNone;
+    const std::size_t taken = take_from(rank, share);
+    period_bytes_[rank] += taken;
+    own_served_ = own_served_ && taken == 0;
+    if (held_up_ != ViewInfo::kNone) break;
+  }
+  if (held_up_ == ViewInfo::kNone) next_origin_ = (next_origin_ + 1) % view_.count;
+  scan();
 }
 
 // Copies complete records of one origin into the log, in stream order, as one run.
@@ -91,7 +109,8 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
     const std::size_t bytes = record_bytes(header.payload_bytes);
     const bool is_state = header.kind == RecordKind::GroupState;
     const bool known = header.kind == RecordKind::App || header.kind == RecordKind::Join ||
-                       header.kind == RecordKind::Leave || is_state;
+                       header.kind == RecordKind::Leave || header.kind == RecordKind::Pad ||
+                       is_state;
     if (!known || header.origin != view_.node(rank) || header.stream_position != at ||
         bytes > config_.record_bytes_max || is_state == state_seen) {
       bad_origins_ |= std::uint64_t{1} << rank;  // Its first record is a group state, and no other.
@@ -99,7 +118,10 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
     }
     if (at + bytes > available || (!barrier_ && !is_state)) break;
     if (run > 0 && run + bytes > share) break;
-    if (!appendable(run + bytes)) break;
+    if (!appendable(run + bytes)) {
+      if (run == 0) held_up_ = rank;
+      break;
+    }
     state_seen = state_seen || is_state;
     run += bytes;
     at += bytes;
@@ -119,7 +141,7 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
 void Lane::manage_bulk_grant() noexcept {
   if (bulk_owner_ != ViewInfo::kNone) {
     if (taken_[bulk_owner_] < bulk_limit_) {
-      const Position most = taken_[bulk_owner_] + memory_.staging.bytes;
+      const Position most = taken_[bulk_owner_] + bulk_bytes_max();
       const Position wanted = std::min(peers_[bulk_owner_].bulk_end, most);
       if (barrier_ && wanted > bulk_limit_) {
         bulk_limit_ = wanted;
@@ -135,7 +157,7 @@ void Lane::manage_bulk_grant() noexcept {
   for (std::size_t i = 0; i < view_.count; ++i) {
     const std::size_t rank = (next_origin_ + i) % view_.count;
     if (rank == view_.self || peers_[rank].bulk_end <= origin_limit(rank)) continue;
-    if (peers_[rank].bulk_end > taken_[rank] + memory_.staging.bytes) continue;
+    if (peers_[rank].bulk_end > taken_[rank] + bulk_bytes_max()) continue;
     // Before the barrier nothing but group states is taken: a grant for more would never end.
     if (!barrier_ && (states_seen_ >> rank & 1) != 0) continue;
     origins_[rank].move_to(memory_.staging);

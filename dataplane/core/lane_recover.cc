@@ -25,23 +25,28 @@ wire::LaneReport Lane::report() const {
   return report;
 }
 
-// Starts the recovery that a plan asks for, or starts it again for a newer plan: bytes of the log
-// that an earlier attempt brought stay, tails are asked for anew. False when the plan contradicts
-// what this node holds; then nothing changes and the attempt runs into its deadline.
-bool Lane::begin_recovery(const wire::TransitionalSet& set, TimeNs now) {
-  PHX_CHECK(frozen_ && view_.self != ViewInfo::kNone);
+// Whether a plan agrees with what this node holds and reported.
+bool Lane::accepts(const wire::TransitionalSet& set) const noexcept {
   const wire::LanePlan& plan = set.lanes[id_];
   if (plan.cut < log_.received() || plan.streams.size() != set.members.size() ||
       plan.cut > limit() || plan.regular > plan.cut) {
     return false;
   }
-  std::vector<std::size_t> ranks;
-  for (const Member& member : set.members) {
-    const std::size_t rank = view_.rank_of(member.node);
-    if (rank == ViewInfo::kNone || view_.entries[rank] != member) return false;
-    if (rank == view_.self && plan.streams[ranks.size()].to != stream_end_) return false;
-    ranks.push_back(rank);
+  for (std::size_t i = 0; i < set.members.size(); ++i) {
+    const std::size_t rank = view_.rank_of(set.members[i].node);
+    if (rank == ViewInfo::kNone || view_.entries[rank] != set.members[i]) return false;
+    if (rank == view_.self && plan.streams[i].to != stream_end_) return false;
   }
+  return true;
+}
+
+// Starts the recovery that a plan asks for, or starts it again for a newer plan: bytes of the log
+// that an earlier attempt brought stay, tails are asked for anew.
+void Lane::begin_recovery(const wire::TransitionalSet& set, TimeNs now) {
+  PHX_CHECK(frozen_ && view_.self != ViewInfo::kNone);
+  const wire::LanePlan& plan = set.lanes[id_];
+  std::vector<std::size_t> ranks;
+  for (const Member& member : set.members) ranks.push_back(view_.rank_of(member.node));
   recovering_ = true;
   cut_reached_ = false;
   plan_ = plan;
@@ -54,7 +59,6 @@ bool Lane::begin_recovery(const wire::TransitionalSet& set, TimeNs now) {
   repairs_.clear();
   repairs_head_ = 0;
   recover_step(now);
-  return true;
 }
 
 void Lane::recover_step(TimeNs now) noexcept {

@@ -1,8 +1,15 @@
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/core/lane.h"
 
 namespace phalanx::core {
+namespace {
+
+constexpr TimeNs kBulkPatience =
+    100 * kMillisecond;  // A worker offers a waiting record every turn.
+
+}  // namespace
 
 // The orderer's own records go straight into the log while none of its stream waits to be ordered;
 // all others go into the stream. Two bounds keep a tail small enough to be held by every member at
@@ -11,27 +18,37 @@ namespace phalanx::core {
 std::byte* Lane::reserve(std::uint32_t payload_bytes) noexcept {
   const std::size_t bytes = record_bytes(payload_bytes);
   PHX_CHECK(bytes <= config_.record_bytes_max);
-  if (!running() || state_pending_) return nullptr;
-  const Position ordered = ordered_[view_.self];
-  reserved_bytes_ = payload_bytes;
-  if (is_orderer() && ordered == stream_end_) {
-    if (!barrier_ || bytes > direct_budget_ || !has_room(bytes)) return nullptr;
+  // Before the barrier only group states: it closes once every member has room for an install
+  // again.
+  if (!running() || !barrier_) return nullptr;
+  if (is_orderer() && ordered_[view_.self] == stream_end_) {
+    if (bytes > direct_budget_ || !has_room(bytes)) {
+      own_refused_ = std::max<std::uint64_t>(own_refused_, bytes);
+      return nullptr;
+    }
+    reserved_bytes_ = payload_bytes;
     reserved_direct_ = true;
     return log_.at(log_.received()) + kRecordHeaderBytes;
   }
+  return reserve_in_stream(payload_bytes);
+}
+
+std::byte* Lane::reserve_in_stream(std::uint32_t payload_bytes) noexcept {
+  const std::size_t bytes = record_bytes(payload_bytes);
   const Position end = stream_end_ + bytes;
+  const Position tail = end - ordered_[view_.self];
   const bool bulk = bytes > config_.submit_window_bytes;
-  // Before the barrier the grant is for group states alone, which are the first in their streams.
-  if (bulk && !barrier_ && stream_end_ != stream_base_) return nullptr;
   const bool granted = is_orderer() ? !bulk : end <= submit_limit_;
-  if (bulk && !granted && !is_orderer() && bulk_wanted_ != bytes) {
-    bulk_wanted_ = static_cast<std::uint32_t>(bytes);
-    touch();
+  if (bulk && !is_orderer()) {
+    if (!granted && bulk_wanted_ == 0) touch();
+    if (!granted && bulk_wanted_ == 0) bulk_wanted_ = static_cast<std::uint32_t>(bytes);
+    bulk_asked_ = bulk_asked_ || bytes == bulk_wanted_;
+    if (bulk_wanted_ != 0 && bytes != bulk_wanted_) return nullptr;  // One want at a time.
   }
-  if (!granted || (!bulk && end - ordered > config_.submit_window_bytes) ||
-      end - ordered > memory_.stream.bytes) {
-    return nullptr;
-  }
+  const std::uint64_t tail_max =
+      config_.submit_window_bytes + (bulk ? std::uint64_t{config_.record_bytes_max} : 0);
+  if (!granted || tail > tail_max) return nullptr;
+  reserved_bytes_ = payload_bytes;
   reserved_direct_ = false;
   return memory_.stream.data + (stream_end_ & (memory_.stream.bytes - 1)) + kRecordHeaderBytes;
 }
@@ -52,6 +69,7 @@ void Lane::commit(const RecordHeader& header) noexcept {
   touch();
   if (reserved_direct_) {
     direct_budget_ -= bytes;
+    own_served_ = true;
     period_bytes_[view_.self] += bytes;
     submit_sent_ = taken_[view_.self] = stream_end_;
     append_to_log(bytes);
@@ -84,24 +102,34 @@ void Lane::send_group_state() noexcept {
   const auto payload_bytes = static_cast<std::uint32_t>(own_joins_.state_bytes());
   const std::size_t bytes = record_bytes(payload_bytes);
   PHX_CHECK(bytes <= config_.record_bytes_max);
-  state_pending_ = false;  // reserve() refuses everything else while it is set.
-  reserved_bytes_ = payload_bytes;
   std::byte* at = nullptr;
   if (is_orderer() && ordered_[view_.self] == stream_end_) {
-    if (appendable(bytes)) {
-      at = log_.at(log_.received()) + kRecordHeaderBytes;
-      reserved_direct_ = true;
-      direct_budget_ = bytes;
-    }
+    if (!appendable(bytes)) return;
+    at = log_.at(log_.received()) + kRecordHeaderBytes;
+    reserved_bytes_ = payload_bytes;
+    reserved_direct_ = true;
+    direct_budget_ = bytes;
   } else {
-    at = reserve(payload_bytes);
+    at = reserve_in_stream(payload_bytes);
+    if (at == nullptr) return;
   }
-  if (at == nullptr) {
-    state_pending_ = true;
-    return;
-  }
+  state_pending_ = false;
   own_joins_.encode({at, payload_bytes});
   commit({.payload_bytes = payload_bytes, .kind = RecordKind::GroupState});
+}
+
+// A want that was told is used: a limit once promised cannot be taken back, and until its bytes
+// came nobody else gets the grant. When whoever wanted it has gone, padding takes its place.
+void Lane::keep_bulk_promise(TimeNs now) noexcept {
+  if (bulk_asked_ || bulk_wanted_ == 0) bulk_asked_at_ = now;
+  bulk_asked_ = false;
+  if (bulk_wanted_ == 0 || now < bulk_asked_at_ + kBulkPatience) return;
+  const auto payload_bytes = static_cast<std::uint32_t>(bulk_wanted_ - kRecordHeaderBytes);
+  std::byte* at = reserve_in_stream(payload_bytes);
+  bulk_asked_ = false;
+  if (at == nullptr) return;
+  std::memset(at, 0, payload_bytes);
+  commit({.payload_bytes = payload_bytes, .kind = RecordKind::Pad});
 }
 
 }  // namespace phalanx::core

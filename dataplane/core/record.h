@@ -9,7 +9,7 @@
 
 namespace phalanx::core {
 
-/// What a record is. The first five travel in logs; Transitional and View are written by a node
+/// What a record is. The first six travel in logs; Transitional and View are written by a node
 /// into its own log memory between two views, for its local readers only, and never leave it.
 enum class RecordKind : std::uint8_t {
   App = 1,            ///< An application message. Payload: its bytes.
@@ -17,6 +17,7 @@ enum class RecordKind : std::uint8_t {
   Leave = 3,          ///< client leaves group. Payload: u8 reason (LeaveReason).
   GroupState = 4,     ///< A node's ordered joins at the start of a view: see group_state.h.
   HandOver = 5,       ///< Payload: u32 node that orders from the next record on.
+  Pad = 6,            ///< Nothing: fills a bulk grant that its client left behind.
   Transitional = 64,  ///< What follows, up to View, is the transitional part of the old view.
   View = 65,          ///< A new view begins: see view_record.h.
 };

@@ -53,6 +53,7 @@ void GroupTable::apply(const core::LocalRecord& record, GroupChanges& out) {
       break;
     case core::RecordKind::App:
     case core::RecordKind::HandOver:
+    case core::RecordKind::Pad:
       break;
   }
 }

@@ -53,6 +53,8 @@ const char* record_name(std::uint8_t kind) noexcept {
       return "groups";
     case core::RecordKind::HandOver:
       return "handover";
+    case core::RecordKind::Pad:
+      return "pad";
     case core::RecordKind::Transitional:
       return "transitional";
     case core::RecordKind::View:

@@ -156,6 +156,8 @@ void Observer::on_deliver(Incarnation who, LaneId lane, const core::LocalRecord&
     case core::RecordKind::HandOver:
       ++coverage_.handovers;
       return;
+    case core::RecordKind::Pad:
+      return;
     case core::RecordKind::App:
     case core::RecordKind::Join:
     case core::RecordKind::Leave:

@@ -76,6 +76,68 @@ TEST(Lane, TakesARecordLongerThanTheSubmitWindowByTheBulkGrant) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(bench[i].delivered, Texts{large});
 }
 
+// Whoever asked for the grant may be gone; the others must get it all the same.
+TEST(Lane, DoesNotLeaveTheBulkGrantWithAClientThatIsGone) {
+  Bench bench(3);
+  bench.change_view({0, 1, 2});
+  bench.step(50);
+  const std::string large(3900, 'x');
+
+  EXPECT_FALSE(bench.submit(1, large));  // Asks, and never comes back.
+  bench.step(50);
+  std::size_t turns = 0;
+  while (!bench.submit(2, large)) {
+    ASSERT_LT(++turns, 100'000u);
+    bench.step();
+  }
+  bench.step(200);
+
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(bench[i].delivered, Texts{large});
+}
+
+// Small local records must not take the room of the window before a large one of another member.
+TEST(Lane, OrdersALargeRecordOfAnotherMemberBesideLocalTraffic) {
+  Bench bench(3, {.record = 16384, .window = 4096, .submit_window = 8192, .log = 256 * 1024});
+  bench.change_view({0, 1, 2});
+  bench.step(50);
+  const std::string large(6000, 'x');
+  bool submitted = false;
+  const auto arrived = [&] {
+    return std::find(bench[2].delivered.begin(), bench[2].delivered.end(), large) !=
+           bench[2].delivered.end();
+  };
+
+  for (int turns = 0; !arrived(); ++turns) {
+    ASSERT_LT(turns, 20'000);
+    while (bench.submit(0, "local")) {
+    }
+    submitted = submitted || bench.submit(1, large);
+    bench.step();
+  }
+}
+
+TEST(Lane, OrdersALargeLocalRecordBesideTheTrafficOfOthers) {
+  Bench bench(3, {.record = 16384,
+                  .window = 4096,
+                  .submit_window = 8192,
+                  .log = 256 * 1024,
+                  .handover = false});
+  bench.change_view({0, 1, 2});
+  bench.step(50);
+  const std::string large(6000, 'x');
+  bool submitted = false;
+
+  for (int turns = 0; !submitted; ++turns) {
+    ASSERT_LT(turns, 20'000);
+    while (bench.submit(1, "remote")) {
+    }
+    while (bench.submit(2, "remote")) {
+    }
+    submitted = bench.submit(0, large);
+    bench.step();
+  }
+}
+
 // Deterministic soak: every member sends through loss, repeats and overtaking, with logs that hold
 // only a few records; all must end with the same sequence, per origin without gaps.
 void soak(Bench& bench, std::size_t nodes, int messages, std::uint32_t seed, LaneId lanes) {

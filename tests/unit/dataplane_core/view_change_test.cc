@@ -57,6 +57,75 @@ TEST(ViewChange, NeverWaitsForALocalReader) {
   EXPECT_EQ(bench[1].delivered.size(), 5u);
 }
 
+// Room for the tails of one install is kept free at all times; a second one must find it again.
+TEST(ViewChange, FitsManyTimesBeforeAReaderThatDoesNotRead) {
+  Bench bench(4);
+  bench.change_view({0, 1, 2, 3});
+  bench.step(50);
+  for (std::size_t i = 0; i < 4; ++i) bench[i].reads = false;
+  const auto fill = [&] {
+    for (int turns = 0; turns < 300; ++turns) {
+      for (std::size_t i = 0; i < 4; ++i) {
+        while (bench.submit(i, std::string(700, 'f'))) {
+        }
+      }
+      bench.step();
+    }
+  };
+
+  fill();
+  for (int change = 0; change < 4; ++change) {
+    bench.change_view({0, 1, 2, 3});
+    fill();
+  }
+  for (std::size_t i = 0; i < 4; ++i) bench[i].reads = true;
+  bench.step(5000);
+
+  EXPECT_EQ(bench[0].seen, bench[3].seen);
+}
+
+struct OneTail : ::testing::Test {
+  OneTail() : bench(2) {
+    bench.change_view({0, 1});
+    bench.step(50);
+    EXPECT_TRUE(bench.submit(1, "tail"));
+    for (std::size_t i = 0; i < 2; ++i) {
+      bench[i].core->freeze();
+      members.push_back(bench.member(i));
+      reports.push_back(bench[i].core->report(attempt));
+    }
+    plan = plan_of(attempt, members, reports);
+  }
+  Bench bench;
+  const ViewId attempt{100, 1, bench.member(0).boot};
+  std::vector<Member> members;
+  std::vector<wire::Report> reports;
+  wire::Plan plan;
+};
+
+// A restarted control plane asks for the recovery again, when the others may be done with it.
+TEST_F(OneTail, IsKeptWhenTheSamePlanComesAgain) {
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(bench[i].core->begin_recovery(plan, bench.now));
+  bench.step(200);
+  ASSERT_TRUE(bench[0].core->recovered());
+
+  ASSERT_TRUE(bench[0].core->begin_recovery(plan, bench.now));
+
+  EXPECT_TRUE(bench[0].core->recovered());
+}
+
+// What was reported for a newer attempt must not change before its plan.
+TEST_F(OneTail, IsNotTakenForAnAttemptThatIsOver) {
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(bench[i].core->begin_recovery(plan, bench.now));
+
+  (void)bench[0].core->report({101, 1, bench.member(0).boot});
+  bench.step(200);
+
+  EXPECT_FALSE(bench[0].core->recovered());
+  const wire::FrameHeader late{.type = wire::FrameType::RecoverLog, .sender = 2, .position = 0};
+  EXPECT_EQ(bench[0].core->place(late, 8).verdict, Verdict::WrongState);
+}
+
 class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};
 
 // Members that go together from view to view deliver the same; every living origin's accepted
