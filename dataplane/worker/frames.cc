@@ -67,7 +67,7 @@ Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable
 std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
   std::size_t frames = 0;
   std::uint64_t bytes = 0;
-  keys_.begin_turn();
+  keys_.begin_turn(now);
   for (std::size_t burst = 0; burst < bursts_max; ++burst) {
     const std::size_t taken = transport_.rx_burst(rx_);
     if (taken == 0) break;

@@ -45,6 +45,12 @@ void KeyTable::prepare(const ViewId& view, std::span<const Member> members) {
   index_again();
 }
 
+void KeyTable::begin_turn(TimeNs now) noexcept {
+  if (now < refilled_at_ + kGuessesPeriod) return;
+  guesses_left_ = kGuesses;
+  refilled_at_ = now;
+}
+
 PeerKey* KeyTable::guess_boot(const Member& sender, std::uint32_t tag) {
   if (guesses_left_ == 0 || !is_configured(sender.node)) return nullptr;
   --guesses_left_;
@@ -55,15 +61,21 @@ PeerKey* KeyTable::guess_boot(const Member& sender, std::uint32_t tag) {
 }
 
 // A replayed frame of an old incarnation can be learnt once more. It takes the place that was
-// unused for longest, so it never drives out a boot id that is in use.
+// unused for longest, and never that of a member: with kBootsPerNode there is always another.
 PeerKey* KeyTable::learn_guess() {
   PHX_CHECK(guess_ != nullptr);
   PeerKey* const learnt = guess_.get();
   std::size_t same_node = 0;
+  const auto is_member = [&](const Member& peer) {
+    return std::any_of(keys_.begin(), keys_.end(), [&](const auto& entry) {
+      return entry->use != KeyUse::Boot && entry->peer == peer;
+    });
+  };
   auto oldest = keys_.end();
   for (auto it = keys_.begin(); it != keys_.end(); ++it) {
     if ((*it)->use != KeyUse::Boot || (*it)->peer.node != learnt->peer.node) continue;
     ++same_node;
+    if (is_member((*it)->peer)) continue;
     if (oldest == keys_.end() || (*it)->used_at < (*oldest)->used_at) oldest = it;
   }
   learnt->used_at = ++clock_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
 #include "transport/wire/aead.h"
 #include "transport/wire/keys.h"
 #include "transport/wire/replay_window.h"
@@ -60,15 +61,15 @@ class KeyTable {
     return find(sender, tag, true);
   }
   /// The key of a sender whose boot id was not seen before, not yet in the table: nullptr when its
-  /// tag is another (another cluster), the node is not configured, or too many strangers came this
-  /// turn. Valid until the next call.
+  /// tag is another (another cluster), the node is not configured, or too many strangers came
+  /// lately. Valid until the next call.
   [[nodiscard]] PeerKey* guess_boot(const Member& sender, std::uint32_t tag);
   /// Keeps the last guess, since a frame opened with it. Returns its place in the table.
   PeerKey* learn_guess();
   /// A frame opened with this key: it is in use, so newer strangers do not take its place.
   void touch(PeerKey& key) noexcept { key.used_at = ++clock_; }
-  /// Allows as many new strangers as a turn can bear.
-  void begin_turn() noexcept { guesses_left_ = kGuessesPerTurn; }
+  /// Allows as many new strangers as the time can bear; turns that are short allow no more of them.
+  void begin_turn(TimeNs now) noexcept;
 
   struct SealKey {
     const AeadKey* key = nullptr;
@@ -90,7 +91,8 @@ class KeyTable {
  private:
   static constexpr std::size_t kBootsPerNode = 3;
   static constexpr std::size_t kSlots = 1024;  ///< At least twice the keys there can be.
-  static constexpr int kGuessesPerTurn = 8;
+  static constexpr int kGuesses = 8;           ///< In so long:
+  static constexpr TimeNs kGuessesPeriod = 5 * kMillisecond;
 
   [[nodiscard]] static std::size_t slot_of(NodeId sender, std::uint32_t tag) noexcept {
     return ((sender * 0x9e3779b1U) ^ tag) % kSlots;
@@ -114,7 +116,8 @@ class KeyTable {
   std::array<PeerKey*, kSlots> slots_{};
   std::unique_ptr<PeerKey> guess_;
   std::uint64_t clock_ = 0;
-  int guesses_left_ = kGuessesPerTurn;
+  int guesses_left_ = kGuesses;
+  TimeNs refilled_at_ = 0;
 };
 
 }  // namespace phalanx::wire

@@ -48,6 +48,8 @@ struct Node {
   std::vector<std::byte> opened;
 };
 
+constexpr TimeNs kGuessesPeriod = 5 * kMillisecond;
+
 struct TwoNodes : ::testing::Test {
   void SetUp() override {
     one.keys.install(samples::view(1), kMembers);
@@ -92,18 +94,19 @@ TEST_F(FrameSeal, TakesEachFrameOnce) {
 }
 
 TEST_F(FrameSeal, RefusesAFrameThatWasCutOrChangedAnywhere) {
+  TimeNs now = kSecond;
   for (auto frame : {one.data(), one.control(two.self.boot), one.control(BootId{})}) {
     for (std::size_t length = 0; length < frame.size(); ++length) {
-      two.keys.begin_turn();
+      two.keys.begin_turn(now += kGuessesPeriod);
       EXPECT_NE(two.receive(std::span(frame).first(length)), FrameVerdict::Good) << length;
     }
     for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
-      two.keys.begin_turn();
+      two.keys.begin_turn(now += kGuessesPeriod);
       frame[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
       EXPECT_NE(two.receive(frame), FrameVerdict::Good) << bit;
       frame[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
     }
-    two.keys.begin_turn();
+    two.keys.begin_turn(now += kGuessesPeriod);
     EXPECT_EQ(two.receive(frame), FrameVerdict::Good);
   }
 }
@@ -157,17 +160,20 @@ TEST_F(FrameSeal, NeverUsesANonceTwiceUnderOneKey) {
   EXPECT_LT(first->counter, again->counter);
 }
 
-// Deriving a key for a stranger costs microseconds, so a turn bears only so many of them.
-TEST_F(FrameSeal, GuessesAFewStrangersATurn) {
+// Deriving a key for a stranger costs microseconds, so a millisecond bears only so many of them,
+// however short the turns are.
+TEST_F(FrameSeal, GuessesAFewStrangersAtATime) {
   const auto hello = one.control(BootId{});
+  two.keys.begin_turn(kSecond);
   for (int i = 0; i < 100; ++i) {
     auto forged = hello;
     forged[12] ^= static_cast<std::byte>(i + 1);
     EXPECT_EQ(two.receive(forged), FrameVerdict::UnknownKey);
   }
+  two.keys.begin_turn(kSecond + kGuessesPeriod - 1);
   EXPECT_EQ(two.receive(hello), FrameVerdict::UnknownKey);
 
-  two.keys.begin_turn();
+  two.keys.begin_turn(kSecond + kGuessesPeriod);
 
   EXPECT_EQ(two.receive(hello), FrameVerdict::Good);
 }
@@ -182,6 +188,19 @@ TEST_F(FrameSeal, ForgetsTheIncarnationThatWasUnusedForLongest) {
     EXPECT_EQ(two.receive(incarnations.front()->control(BootId{})), FrameVerdict::Good);
     EXPECT_FALSE(two.checked.guessed);
   }
+}
+
+// Hellos of the past can be copied by anybody who saw them.
+TEST_F(FrameSeal, NeverForgetsAMemberForTheIncarnationsBeforeIt) {
+  ASSERT_EQ(two.receive(one.control(BootId{})), FrameVerdict::Good);
+
+  for (std::uint8_t i = 0; i < 6; ++i) {
+    Node before(0, "c", Member{1, samples::boot(100 + i)});
+    ASSERT_EQ(two.receive(before.control(BootId{})), FrameVerdict::Good);
+  }
+
+  ASSERT_EQ(two.receive(one.control(BootId{})), FrameVerdict::Good);
+  EXPECT_FALSE(two.checked.guessed);
 }
 
 TEST_F(FrameSeal, SaysEveryVerdictInWords) {
