@@ -158,7 +158,8 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
       {.self = {config_.node.id, prepared.boot},
        .own = *config_.node.management,
        .peers = std::move(peers),
-       .config_hash = config_hash_},
+       .config_hash = config_hash_,
+       .dead_after = config_.cluster.dead_after},
       wire::ManagementSeal(prepared.key, config_.cluster.insecure),
       {.on_vouch =
            [this](NodeId node) {

@@ -59,7 +59,7 @@ Management::Management(EventLoop& loop, Options options, Fd fd, wire::Management
       fd_(std::move(fd)),
       seal_(std::move(seal)),
       handlers_(std::move(handlers)),
-      book_(ids_of(options_.peers), options_.config_hash),
+      book_(ids_of(options_.peers), options_.config_hash, options_.dead_after),
       repeat_(loop, [this] {
         send_to_all(obituary_);
         if (--obituary_repeats_ > 0) repeat_.arm(monotonic_now() + kObituaryGap);

@@ -26,6 +26,7 @@ class Management {
     config::Endpoint own;
     std::vector<config::ClusterNode> peers;  ///< Those without a management address are skipped.
     std::uint64_t config_hash = 0;
+    TimeNs dead_after = 50 * kMillisecond;
   };
   struct Handlers {
     std::function<void(NodeId)> on_vouch;

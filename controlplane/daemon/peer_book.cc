@@ -22,8 +22,8 @@ std::string_view to_string(BookVerdict verdict) noexcept {
   return "corrupt";
 }
 
-PeerBook::PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash)
-    : config_hash_(config_hash) {
+PeerBook::PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, TimeNs silence)
+    : config_hash_(config_hash), silence_(silence) {
   for (const NodeId node : peers) peers_.emplace(node, Peer{});
 }
 
@@ -48,15 +48,26 @@ BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& mes
   if (boot == peer.control_plane) {
     if (message.counter <= peer.counter) return BookVerdict::Replayed;
   } else {
-    if (std::find(peer.retired.begin(), peer.retired.end(), boot) != peer.retired.end()) {
+    if (!peer.control_plane.is_none() && now < peer.heard_at + silence_) {
+      return BookVerdict::Replayed;
+    }
+    // One that was taken for dead may come back, with something new to say.
+    const auto known =
+        std::find_if(peer.retired.begin(), peer.retired.end(),
+                     [&](const Peer::Retired& retired) { return retired.control_plane == boot; });
+    if (known != peer.retired.end() && message.counter <= known->counter) {
       return BookVerdict::Replayed;
     }
     if (!peer.control_plane.is_none()) {
-      peer.retired[peer.retired_next++ % peer.retired.size()] = peer.control_plane;
+      auto& place = known != peer.retired.end()
+                        ? *known
+                        : peer.retired[peer.retired_next++ % peer.retired.size()];
+      place = {peer.control_plane, peer.counter};
     }
     peer.control_plane = boot;
   }
   peer.counter = message.counter;
+  peer.heard_at = now;
   peer.config_hash = message.config_hash;
   if (message.config_hash != config_hash_) return BookVerdict::OtherConfig;
   peer.worker = message.worker;

@@ -30,15 +30,22 @@ class PeerBook {
     BootId control_plane;       ///< Of the process whose vouches count.
     BootId worker;              ///< For which it vouched last.
     std::uint64_t counter = 0;  ///< Its highest.
+    TimeNs heard_at = 0;        ///< Anything new from it.
     TimeNs vouched_at = 0;      ///< 0: never.
     bool link_up = true;
     std::uint64_t config_hash = 0;  ///< As it said last; 0: never said.
-    /// Control planes that were replaced; their datagrams are replays.
-    std::array<BootId, 16> retired{};
+    /// Control planes that were replaced, and what counts of theirs were seen.
+    struct Retired {
+      BootId control_plane;
+      std::uint64_t counter = 0;
+    };
+    std::array<Retired, 16> retired{};
     std::uint32_t retired_next = 0;
   };
 
-  PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash);
+  /// Another control plane of a peer is believed once the current one was silent for `silence`: a
+  /// copy of an old datagram must not take the place of one that lives.
+  PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, TimeNs silence);
 
   [[nodiscard]] BookVerdict judge(const wire::ManagementMessage& message, TimeNs now);
 
@@ -51,6 +58,7 @@ class PeerBook {
 
   std::map<NodeId, Peer> peers_;
   std::uint64_t config_hash_;
+  TimeNs silence_;
 };
 
 }  // namespace phalanx::controlplane

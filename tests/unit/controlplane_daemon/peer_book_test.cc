@@ -8,6 +8,7 @@ namespace phalanx::controlplane {
 namespace {
 
 constexpr std::uint64_t kHash = 77;
+constexpr TimeNs kSilence = 50;
 constexpr std::array<NodeId, 2> kPeers{2, 3};
 
 BootId boot(std::uint8_t value) {
@@ -26,7 +27,7 @@ wire::ManagementMessage vouch(NodeId node, std::uint8_t process, std::uint64_t c
 }
 
 TEST(PeerBook, TakesAVouchOnlyOnce) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
 
   EXPECT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
   EXPECT_EQ(book.judge(vouch(2, 1, 5), 20), BookVerdict::Replayed);
@@ -36,23 +37,41 @@ TEST(PeerBook, TakesAVouchOnlyOnce) {
 }
 
 TEST(PeerBook, FollowsARestartedControlPlaneAndNeverGoesBack) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
   ASSERT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
 
-  EXPECT_EQ(book.judge(vouch(2, 9, 1), 20), BookVerdict::Vouched);
-  EXPECT_EQ(book.judge(vouch(2, 1, 6), 30), BookVerdict::Replayed);
+  EXPECT_EQ(book.judge(vouch(2, 9, 1), 60), BookVerdict::Vouched);
+  EXPECT_EQ(book.judge(vouch(2, 1, 5), 200), BookVerdict::Replayed);
 
   EXPECT_EQ(book.find(2)->control_plane, boot(9));
 }
 
+// A copy of what an earlier control plane said long ago is new to a book that was just opened.
+TEST(PeerBook, LetsNobodyTakeThePlaceOfAControlPlaneThatIsHeard) {
+  PeerBook book(kPeers, kHash, kSilence);
+  ASSERT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
+
+  EXPECT_EQ(book.judge(vouch(2, 9, 100), 20), BookVerdict::Replayed);
+
+  EXPECT_EQ(book.judge(vouch(2, 1, 6), 30), BookVerdict::Vouched);
+}
+
+TEST(PeerBook, TakesBackOneThatWasTakenForDead) {
+  PeerBook book(kPeers, kHash, kSilence);
+  ASSERT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);
+  ASSERT_EQ(book.judge(vouch(2, 9, 100), 60), BookVerdict::Vouched);
+
+  EXPECT_EQ(book.judge(vouch(2, 1, 6), 110), BookVerdict::Vouched);
+}
+
 TEST(PeerBook, ListensToConfiguredPeersOnly) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
 
   EXPECT_EQ(book.judge(vouch(7, 1, 1), 10), BookVerdict::Stranger);
 }
 
 TEST(PeerBook, KeepsAnotherConfigurationOutAndRemembersItsHash) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
   wire::ManagementMessage message = vouch(3, 1, 1);
   message.config_hash = 78;
 
@@ -63,7 +82,7 @@ TEST(PeerBook, KeepsAnotherConfigurationOutAndRemembersItsHash) {
 }
 
 TEST(PeerBook, TellsALinkThatIsDownFromAVouch) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
   wire::ManagementMessage message = vouch(3, 1, 1);
   message.link_up = false;
 
@@ -72,7 +91,7 @@ TEST(PeerBook, TellsALinkThatIsDownFromAVouch) {
 
 // Only the dead process itself could seal it, so a copy is as true as the first one.
 TEST(PeerBook, BelievesAnObituaryHoweverOftenItComes) {
-  PeerBook book(kPeers, kHash);
+  PeerBook book(kPeers, kHash, kSilence);
   wire::ManagementMessage message{
       .kind = wire::ManagementKind::Obituary, .sealer = {2, boot(200)}, .worker = boot(200)};
 
