@@ -87,6 +87,12 @@ void Conductor::on_dead(Member peer, TimeNs now) {
 }
 
 void Conductor::on_time(TimeNs now) {
+  // An event that found its ring full is lost, and this one is never said again. The worker's
+  // status says it as well.
+  const auto status = port_.status();
+  if (status && status->view != membership_.view() && status->view == membership_.attempt()) {
+    perform(membership_.on_installed(status->view, now), now);
+  }
   perform(membership_.on_seen(peers_seen(now), now), now);
   perform(membership_.on_time(now), now);
 }

@@ -144,7 +144,13 @@ void DataPlaneLink::take(shm::DataPlaneConnection connection) {
   if (identity_.self.node != options_.node || identity_.config_hash != options_.config_hash) {
     return replace("it runs with another configuration");
   }
+  // What an earlier control plane left makes room for the answers to the first orders.
+  std::vector<shm::Event> left;
+  while (auto event = live_->end.take_event()) left.push_back(std::move(*event));
   handlers_.up(identity_);
+  for (const shm::Event& event : left) {
+    if (live_) handlers_.event(event);
+  }
   if (!live_) return;
   live_->event_watch = Watch(loop_, live_->event_doorbell.get(), EPOLLIN, [this](std::uint32_t) {
     std::uint64_t rings = 0;

@@ -69,6 +69,7 @@ class ScriptedPort : public DataPlanePort {
         for (const Member& member : plan->members) {
           if (member != self_) worker.peer[next++] = {.node = member.node, .boot = member.boot};
         }
+        if (loses_installed) break;
         return shm::Event{.kind = shm::WorkerEventKind::Installed, .view = plan->attempt};
       }
       case shm::CommandKind::SendControl:
@@ -83,6 +84,7 @@ class ScriptedPort : public DataPlanePort {
   std::vector<std::byte> attempt;
   shm::WorkerStatus worker{};
   bool ring_is_full = false;
+  bool loses_installed = false;  ///< The event: it found no room.
 
  private:
   Member self_;

@@ -51,6 +51,19 @@ TEST(Conductor, SaysNothingWithASequenceThatIsNotOnTheDisk) {
   EXPECT_TRUE(bench.agree({1, 2, 3}));
 }
 
+TEST(Conductor, LearnsOfAnInstallWhoseEventWasLost) {
+  Bench bench(2);
+  bench.node(2).port->loses_installed = true;
+
+  bench.start_all();
+  bench.run_for(kSecond);
+
+  EXPECT_TRUE(bench.agree({1, 2}));
+  const auto& membership = bench.node(2).conductor->membership();
+  EXPECT_EQ(membership.view(), bench.node(2).port->worker.view);
+  EXPECT_FALSE(membership.frozen());
+}
+
 TEST(Conductor, InstallsAViewOfTheSurvivorsWithoutWaitingWhenADeathIsProven) {
   Bench bench(3);
   bench.start_all();
