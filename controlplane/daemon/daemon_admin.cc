@@ -34,9 +34,13 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   if (!acl_.may_administer(peer)) {
     return reply(error_of(ExitCode::Permission, "only root and the daemon's own user may do this"));
   }
+  const auto keep = request.find("keep_dataplane");
+  if (keep != request.end() && !keep->is_boolean()) {
+    return reply(error_of(ExitCode::Usage, "keep_dataplane is true or false"));
+  }
   log("daemon").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
   reply({{"version", 1}, {"ok", true}});
-  if (command == "leave" || !request.value("keep_dataplane", false)) {
+  if (command == "leave" || keep == request.end() || !keep->get<bool>()) {
     if (leaving_) return;
     // Asked for by name, so it is meant for the data plane as well, whoever started that one.
     options_.start_dataplane = true;
