@@ -1,6 +1,7 @@
 #include "ipc/client/path.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +17,12 @@ bool write_path(sockaddr_un& address, const char* directory, const char* instanc
   const int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s/phalanx.sock",
                                    directory, instance);
   return length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path;
+}
+
+bool is_ours(const char* directory) noexcept {
+  struct stat status {};
+  return lstat(directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+         (status.st_uid == geteuid() || status.st_uid == 0);
 }
 
 bool is_set(const char* text) noexcept { return text != nullptr && *text != '\0'; }
@@ -37,13 +44,17 @@ bool find_socket(const phx_options& options, Handle& handle) noexcept {
                                       : std::snprintf(own, sizeof own, "%s/phalanx", run);
   if (length <= 0 || static_cast<std::size_t>(length) >= sizeof own) return false;
   if (!write_path(handle.address, own, instance)) return false;
-  if (access(handle.address.sun_path, F_OK) == 0) {
-    handle.check_owner = shared_directory;
+  handle.check_owner = shared_directory;
+  // In /tmp anybody could have made that directory: then it is no daemon of ours.
+  if (access(handle.address.sun_path, F_OK) == 0 && (!shared_directory || is_ours(own))) {
     return true;
   }
   sockaddr_un of_host{};
   if (!write_path(of_host, kRootDirectory, instance)) return false;
-  if (access(of_host.sun_path, F_OK) == 0) handle.address = of_host;
+  if (access(of_host.sun_path, F_OK) == 0) {
+    handle.address = of_host;
+    handle.check_owner = false;
+  }
   return true;
 }
 
