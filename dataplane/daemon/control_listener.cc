@@ -15,13 +15,29 @@
 namespace phalanx::dataplane {
 namespace {
 
+/// Who may write there could take the socket's place, or the lock's.
+Expected<void, Error> check_directory(const std::string& path) {
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) {
+    return fail(system_error("cannot use the runtime directory " + path, "lstat", errno));
+  }
+  const bool ours = S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+                    (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  if (ours) return {};
+  return fail(Error{.code = ExitCode::Permission,
+                    .attempted = "cannot use the runtime directory " + path,
+                    .observed = S_ISDIR(status.st_mode)
+                                    ? "it belongs to another user, or others may write to it"
+                                    : "it is not a directory",
+                    .remedy = "set node.runtime_directory or PHX_RUNTIME_DIR to another one"});
+}
+
 Expected<void, Error> make_directory(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path directory(path);
-  if (fs::is_directory(directory, error)) return {};
   fs::create_directories(directory.parent_path(), error);
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return check_directory(path);
   Error failure = system_error("cannot make the runtime directory " + path, "mkdir", errno,
                                "make it, or set node.runtime_directory or PHX_RUNTIME_DIR");
   if (errno == EACCES || errno == EPERM) failure.code = ExitCode::Permission;
@@ -35,7 +51,7 @@ Expected<ControlListener, Error> ControlListener::open(const std::string& instan
   const std::string path = instance_directory + "/dataplane.sock";
   const std::string what = "cannot listen on " + path;
   const std::string lock_path = instance_directory + "/dataplane.lock";
-  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return fail(system_error("cannot open " + lock_path, "open", errno));
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(Error{.attempted = what,

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -151,6 +152,7 @@ int main(int argc, char** argv) {
   const Arguments arguments = parse_arguments(argc, argv);
   if (arguments.exit_code != -1) return arguments.exit_code;
   prctl(PR_SET_DUMPABLE, 0);  // Keys are in this memory: no core file, no other process's ptrace.
+  umask(077);
   block_signals();
   const auto config = config::load(arguments.config, {.instance = arguments.instance});
   if (!config) {
