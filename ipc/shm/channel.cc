@@ -13,7 +13,6 @@ namespace phalanx::shm {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kHugePageBytes = 2u << 20;
 /// Views of large groups must fit too, however small the messages are.
 constexpr std::uint64_t kEventBytesMin = 64u << 10;
 
@@ -36,9 +35,7 @@ ChannelGeometry geometry_for(const ChannelOptions& options) noexcept {
   g.submit_bulk_bytes = bulk_bytes_for(g.submit_bytes, submission_max);
   g.delivery_bulk_bytes = bulk_bytes_for(
       g.delivery_bytes, std::max(sizeof(MessageEvent) + g.message_bytes_max, kEventBytesMin));
-  const bool huge = options.hugetlb && g.submit_bytes % kHugePageBytes == 0 &&
-                    g.delivery_bytes % kHugePageBytes == 0;
-  g.page_bytes = huge ? kHugePageBytes : kPageBytes;
+  g.page_bytes = kPageBytes;
   g.group_name_bytes_max = kGroupNameBytesMax;
   g.node = options.node;
   g.client = options.client;
@@ -52,9 +49,10 @@ Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& optio
   const ChannelGeometry g = geometry_for(options);
   c.geometry_ = g;
 
-  auto memory = create_memory(
-      g.page_bytes + g.submit_bytes + g.delivery_bytes,
-      {.name = "phalanx-channel", .hugetlb = g.page_bytes != kPageBytes, .prefault = true});
+  // Plain pages: a client may punch holes into its memory, and a huge page that cannot be had again
+  // is a SIGBUS of the worker.
+  auto memory = create_memory(g.page_bytes + g.submit_bytes + g.delivery_bytes,
+                              {.name = "phalanx-channel", .prefault = true});
   if (!memory) return fail(memory.error());
   c.memory_fd_ = std::move(*memory);
   const std::uint64_t bulk_bytes = g.submit_bulk_bytes + g.delivery_bulk_bytes;

@@ -23,7 +23,6 @@ struct ChannelOptions {
   ClientId client = 0;
   /// For the rings; the bulk segment has plain pages, allocated as they are used. Only for clients
   /// that are trusted: a hole punched into huge pages raises SIGBUS here when no page is free.
-  bool hugetlb = false;
 };
 
 /// What a client submitted. Kind, flags and group were read once; the payload lies in the client's
