@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -15,7 +16,9 @@ namespace phalanx::dataplane {
 namespace {
 
 constexpr TimeNs kRequestPatience = 2 * kSecond;
-constexpr std::size_t kRequestsMax = 64;  // Connected, and silent so far.
+constexpr TimeNs kEvictedPatience = 10 * kSecond;
+constexpr std::size_t kRequestsMax = 64;       // Connected, and silent so far.
+constexpr std::size_t kRequestsOfUserMax = 8;  // Or one user keeps everybody out.
 
 }  // namespace
 
@@ -27,7 +30,7 @@ ClientKeeper::~ClientKeeper() = default;
 
 void ClientKeeper::adopt(shm::AdoptClient client, TimeNs now) {
   if (!client.socket) return;
-  if (waiting_ >= kRequestsMax) {
+  if (waiting_ >= kRequestsMax || count_of(client.uid, /*attached=*/false) >= kRequestsOfUserMax) {
     shm::refuse_attach(client.socket.get(), shm::AttachStatus::TryLater);
     return;
   }
@@ -72,7 +75,7 @@ void ClientKeeper::on_socket(std::uint64_t data, std::uint32_t events) {
 void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) {
   Entry& entry = *entries_[index];
   const int socket = entry.socket.get();
-  if (attached_ >= std::min<std::size_t>(config_.client.max, worker::kClientsMax)) {
+  if (!has_room_for(entry.peer.uid)) {
     shm::refuse_attach(socket, shm::AttachStatus::Full);
     drop(index);
     return;
@@ -111,10 +114,27 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
   mailbox_.order({.kind = worker::WorkerOrder::Kind::AddClient, .port = entry.port.get()});
 }
 
+/// A user who is not privileged gets half of the places, so that the others are not locked out.
+/// Counted here, where the clients are: control planes come and go.
+bool ClientKeeper::has_room_for(std::uint32_t uid) const noexcept {
+  const auto places = std::min<std::size_t>(config_.client.max, worker::kClientsMax);
+  if (attached_ >= places) return false;
+  return uid == 0 || uid == geteuid() ||
+         count_of(uid, /*attached=*/true) < std::max<std::size_t>(1, places / 2);
+}
+
+std::size_t ClientKeeper::count_of(std::uint32_t uid, bool attached) const noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        return entry != nullptr && entry->peer.uid == uid && (entry->port != nullptr) == attached;
+      }));
+}
+
 void ClientKeeper::hung_up(std::size_t index) {
   Entry& entry = *entries_[index];
   if (entry.gone) return;
   entry.gone = true;
+  if (entry.close_due != 0) --evicted_;
   epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.socket.get(), nullptr);
   entry.socket.reset();  // The client sees the hang-up too, if it lives.
   mailbox_.order({.kind = worker::WorkerOrder::Kind::ClientGone, .port = entry.port.get()});
@@ -148,6 +168,11 @@ void ClientKeeper::on_notices() {
       case worker::MainNotice::Kind::HangUp:
         hung_up(index);
         break;
+      case worker::MainNotice::Kind::Evicted:
+        if (entry.gone) break;
+        entry.close_due = monotonic_now() + kEvictedPatience;
+        ++evicted_;
+        break;
       case worker::MainNotice::Kind::ClientReleased:
         drop(index);
         break;
@@ -157,8 +182,13 @@ void ClientKeeper::on_notices() {
 
 void ClientKeeper::on_time(TimeNs now) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i] != nullptr && entries_[i]->request_due != 0 && now >= entries_[i]->request_due)
+    if (entries_[i] == nullptr) continue;
+    const Entry& entry = *entries_[i];
+    if (entry.request_due != 0 && now >= entry.request_due) {
       drop(i);
+    } else if (entry.close_due != 0 && !entry.gone && now >= entry.close_due) {
+      hung_up(i);
+    }
   }
 }
 

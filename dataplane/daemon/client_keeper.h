@@ -31,9 +31,9 @@ class ClientKeeper {
   void adopt(shm::AdoptClient client, TimeNs now);
   void on_socket(std::uint64_t data, std::uint32_t events);
   void on_notices();
-  /// Drops those that connected and said nothing.
+  /// Drops those that connected and said nothing, and those that stay although they were evicted.
   void on_time(TimeNs now);
-  [[nodiscard]] bool expects_requests() const noexcept { return waiting_ > 0; }
+  [[nodiscard]] bool expects_something() const noexcept { return waiting_ > 0 || evicted_ > 0; }
 
   /// The worker has ended: tells every client that the data plane goes.
   void say_goodbye() noexcept;
@@ -43,13 +43,16 @@ class ClientKeeper {
     Fd socket;
     shm::AdoptClient peer;
     TimeNs request_due = 0;  ///< 0: it has a channel.
-    bool gone = false;       ///< The worker was told that it hung up.
+    TimeNs close_due = 0;  ///< It was evicted, and may read what is left until then; 0: it was not.
+    bool gone = false;     ///< The worker was told that it hung up.
     std::unique_ptr<worker::ClientPort> port;
   };
 
   void attach(std::size_t index, const shm::AttachRequest& request);
   void hung_up(std::size_t index);
   void drop(std::size_t index);
+  [[nodiscard]] bool has_room_for(std::uint32_t uid) const noexcept;
+  [[nodiscard]] std::size_t count_of(std::uint32_t uid, bool attached) const noexcept;
   [[nodiscard]] ClientId next_id();
   [[nodiscard]] std::uint64_t ring_bytes(std::uint64_t wanted) const noexcept;
 
@@ -63,6 +66,7 @@ class ClientKeeper {
   ClientId last_id_ = 0;
   std::size_t attached_ = 0;
   std::size_t waiting_ = 0;
+  std::size_t evicted_ = 0;  ///< And not closed yet.
 };
 
 }  // namespace phalanx::dataplane

@@ -58,7 +58,7 @@ void MainThread::run() {
   while (!stopping_) {
     clients_.on_notices();
     if (plane_.mailbox().arm_main()) continue;
-    const int wait_ms = clients_.expects_requests() ? 500 : -1;
+    const int wait_ms = clients_.expects_something() ? 500 : -1;
     const int ready =
         epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     for (int i = 0; i < ready; ++i) {
@@ -81,7 +81,7 @@ void MainThread::run() {
           break;
       }
     }
-    if (clients_.expects_requests()) clients_.on_time(monotonic_now());
+    if (clients_.expects_something()) clients_.on_time(monotonic_now());
   }
 }
 

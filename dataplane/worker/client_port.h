@@ -49,11 +49,16 @@ struct ClientPort {
   State state = State::Attached;
   core::LeaveReason leave_reason = core::LeaveReason::ClientDied;
   bool hung_up = false;
-  bool touched = false;      ///< Has events that are not published yet.
-  bool stuck = false;        ///< Its next submission found no room: something else must move first.
-  TimeNs blocked_since = 0;  ///< Its delivery ring is full since then; 0: it is not.
-  std::byte* room = nullptr;  ///< Reserved for a long message that is copied over several turns,
-  LaneId room_lane = 0;       ///< from this lane.
+  bool touched = false;  ///< Has events that are not published yet.
+  bool stuck = false;    ///< Its next submission found no room: something else must move first.
+  // While its delivery ring is full.
+  TimeNs blocked_since = 0;      ///< 0: it is not.
+  LaneId blocked_lane = 0;       ///< Which lane waits.
+  std::uint64_t blocked_at = 0;  ///< What it had released when it was looked at last.
+  TimeNs held_since = 0;         ///< Since then it has released less than a good share,
+  std::uint64_t held_at = 0;     ///< from here on.
+  std::byte* room = nullptr;     ///< Reserved for a long message that is copied over several turns,
+  LaneId room_lane = 0;          ///< from this lane.
   std::uint64_t drain_budget = 0;  ///< Bytes that a client which hung up may still have queued.
   std::vector<PortGroup> groups;   ///< Sorted; reserved at attach.
 

@@ -76,8 +76,7 @@ bool Delivery::deliver_message(LaneId id, Lane& lane, const core::LocalRecord& r
     if (port->room == nullptr && port->channel.write_message(message_event(record.header),
                                                              event_flags(record), record.payload))
         [[likely]] {
-      touch(*port);
-      ++events_;
+      written(*port, id);
     } else if (!evicted_for(*port, id, now)) {
       return false;
     }
@@ -120,8 +119,7 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
     if (!last) continue;
     port->channel.commit_event(shm::EventKind::Message, event_flags(record));
     port->room = nullptr;
-    touch(*port);
-    ++events_;
+    written(*port, id);
   }
   lane.copied += piece;
   if (!last) {
@@ -163,7 +161,8 @@ bool Delivery::deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& r
     const GroupEvent& event = lane.changes.groups[lane.step - 1];
     for (; lane.recipient < event.recipients.size(); ++lane.recipient) {
       ClientPort* port = receiver(event.recipients[lane.recipient]);
-      if (port != nullptr && !write_step(*port, lane) && !evicted_for(*port, id, now)) return false;
+      if (port != nullptr && !write_step(*port, id, lane) && !evicted_for(*port, id, now))
+        return false;
     }
   }
   lane.applied = false;
@@ -177,27 +176,25 @@ bool Delivery::to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept {
   for (; lane.recipient < kClientsMax; ++lane.recipient) {
     ClientPort* port = ports_.at_slot(lane.recipient);
     if (port == nullptr || port->state != ClientPort::State::Attached) continue;
-    if (!write_step(*port, lane) && !evicted_for(*port, id, now)) return false;
+    if (!write_step(*port, id, lane) && !evicted_for(*port, id, now)) return false;
   }
   return true;
 }
 
-bool Delivery::write_step(ClientPort& port, const Lane& lane) noexcept {
+bool Delivery::write_step(ClientPort& port, LaneId id, const Lane& lane) noexcept {
   if (port.room != nullptr) return false;
-  bool written = false;
+  bool done = false;
   if (lane.step > 0) {
-    written = write_group_event(port, lane.changes.groups[lane.step - 1]);
+    done = write_group_event(port, lane.changes.groups[lane.step - 1]);
   } else if (lane.changes.transitional) {
-    written = port.channel.write_transitional();
+    done = port.channel.write_transitional();
   } else {
     const NodeViewEvent& v = *lane.changes.view;
-    written = port.channel.write_node_view(v.view.sequence, v.view.representative, v.members,
-                                           v.left, v.joined);
+    done = port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, v.left,
+                                        v.joined);
   }
-  if (!written) return false;
-  touch(port);
-  ++events_;
-  return true;
+  if (done) written(port, id);
+  return done;
 }
 
 ClientPort* Delivery::receiver(ClientId id) noexcept {
@@ -215,8 +212,7 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
     wake_at_ = 0;
     return false;
   }
-  if (port.blocked_since == 0) port.blocked_since = now;
-  bool out = now - port.blocked_since >= policy_.patience;
+  bool out = !port.channel.fits_reserved_event() || out_of_patience(port, lane, now);
   if (!out && !policy_.holds_lane) {
     const core::LaneStatus status = core_.lane_status(lane);
     out = status.limit < status.received + policy_.room_min;
@@ -229,14 +225,36 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   forget(port);
   control_.count(shm::Counter::ClientsEvicted, 1);
   if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
-  submissions_.leave_all(port, core::LeaveReason::Evicted);
+  submissions_.evicted(port);
   return true;
+}
+
+bool Delivery::out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept {
+  const std::uint64_t released = port.channel.released_event_bytes();
+  if (port.held_since == 0 ||
+      released - port.held_at >= port.channel.geometry().delivery_bytes / 4) {
+    port.held_since = now;
+    port.held_at = released;
+  }
+  if (port.blocked_since == 0 || (!policy_.holds_lane && released != port.blocked_at)) {
+    if (port.blocked_since == 0) port.blocked_lane = lane;
+    port.blocked_since = now;
+  }
+  port.blocked_at = released;
+  return now - port.blocked_since >= policy_.patience ||
+         now - port.held_since >= SlowClientPolicy::kPatienceHolds * policy_.patience;
+}
+
+/// Other lanes may still find room for what is shorter: that ends no wait of this one.
+void Delivery::written(ClientPort& port, LaneId lane) noexcept {
+  if (port.blocked_lane == lane) port.blocked_since = 0;
+  touch(port);
+  ++events_;
 }
 
 void Delivery::touch(ClientPort& port) noexcept {
   if (port.touched) return;
   port.touched = true;
-  port.blocked_since = 0;
   touched_.push_back(&port);
 }
 

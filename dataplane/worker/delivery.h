@@ -15,8 +15,11 @@ namespace phalanx::worker {
 /// What happens when a client's ring is full. Until then its lane's local delivery pauses, for all
 /// clients of this node: that is how far it may lag beyond its ring.
 struct SlowClientPolicy {
-  /// Evicted after so long: a hiccup of the scheduler for `evict`, throttle_max for `throttle`.
+  /// Evicted after so long: a hiccup of the scheduler for `evict`, which begins anew whenever the
+  /// client has read something; throttle_max for `throttle`. After kPatienceHolds times as long in
+  /// which it has made room now and then, but not for a quarter of its ring in all.
   TimeNs patience = 500 * kMillisecond;
+  static constexpr int kPatienceHolds = 16;
   bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
   std::uint64_t room_min =
       0;  ///< `evict`: out as soon as the lane has no more than this room left.
@@ -64,12 +67,14 @@ class Delivery {
   void give_back(LaneId id, Lane& lane, std::span<const ClientId> members) noexcept;
   bool deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now);
   bool to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept;
-  bool write_step(ClientPort& port, const Lane& lane) noexcept;
+  bool write_step(ClientPort& port, LaneId id, const Lane& lane) noexcept;
   bool write_group_event(ClientPort& port, const GroupEvent& event) noexcept;
   [[nodiscard]] ClientPort* receiver(ClientId id) noexcept;
   /// The ring is full. True: it is out, go on without it. False: wait, nothing more of this lane
   /// now.
   bool evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept;
+  [[nodiscard]] bool out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept;
+  void written(ClientPort& port, LaneId lane) noexcept;
   void touch(ClientPort& port) noexcept;
   void publish_touched() noexcept;
 

@@ -25,15 +25,16 @@ struct MainNotice {
   enum class Kind : std::uint8_t {
     Wake,            ///< Write a byte to the client's socket; clear wake_asked first.
     HangUp,          ///< The client lied: close its socket, as if it had hung up.
+    Evicted,         ///< Close its socket too when it does not do so itself soon.
     ClientReleased,  ///< The port is the main thread's again. Nothing about it follows.
   };
   Kind kind = Kind::Wake;
   ClientPort* port = nullptr;
 };
 
-/// What main thread and worker of one process tell each other. At most one Wake, one HangUp and one
-/// ClientReleased are under way for each client, so that queues of four times the clients never
-/// fill.
+/// What main thread and worker of one process tell each other. At most one Wake, one HangUp, one
+/// Evicted and one ClientReleased are under way for each client, so that queues of four times the
+/// clients never fill.
 class Mailbox {
  public:
   /// `worker_doorbell`, `main_doorbell`: eventfds, borrowed.

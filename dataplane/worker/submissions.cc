@@ -11,12 +11,16 @@ namespace phalanx::worker {
 namespace {
 
 constexpr std::uint32_t kMembershipBytes = 17;  // Beside the name: see group_state.h.
+// Of all clients together a turn, so that many of them do not keep the worker from the wire.
+constexpr std::uint64_t kTurnBytesOfAll = 1024 * 1024;
+constexpr std::size_t kHashesPerTurn = 8;  // Joins and opens hash a name: so many a client.
 
 }  // namespace
 
 std::size_t Submissions::take_turn() noexcept {
   const auto ports = ports_.all();
   std::size_t taken = 0;
+  turn_bytes_left_ = kTurnBytesOfAll;
   first_ = first_ + 1 < ports.size() ? first_ + 1 : 0;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     ClientPort& port = *ports[(first_ + i) % ports.size()];
@@ -41,8 +45,14 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
   std::size_t taken = 0;
   std::uint64_t bytes = 0;
   shm::Submission submission;
+  std::size_t hashes = 0;
+  bool drained = false;
   Outcome outcome = Outcome::Taken;
-  while (bytes < limits_.turn_bytes && port.channel.peek_submission(submission)) {
+  const std::uint64_t bytes_max = std::min<std::uint64_t>(limits_.turn_bytes, turn_bytes_left_);
+  while (bytes < bytes_max && hashes < kHashesPerTurn) {
+    drained = !port.channel.peek_submission(submission);
+    if (drained) break;
+    if (submission.kind != shm::SubmissionKind::Multicast) ++hashes;
     const std::uint64_t cost = submission.payload.size() + core::kRecordHeaderBytes;
     outcome = take(port, submission);
     if (outcome != Outcome::Taken) break;
@@ -51,6 +61,7 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
     ++taken;
   }
   port.stuck = outcome == Outcome::NoRoom;
+  turn_bytes_left_ -= std::min(turn_bytes_left_, bytes);
   if (taken > 0) {
     control_.count(shm::Counter::Submitted, taken);
     control_.count(shm::Counter::SubmittedBytes, bytes);
@@ -60,7 +71,6 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
     disconnect(port);
   } else if (port.state == ClientPort::State::Draining) {
     // A process that shares the dead client's memory must not keep it half-alive for ever.
-    const bool drained = outcome == Outcome::Taken && bytes < limits_.turn_bytes;
     port.drain_budget -= std::min(port.drain_budget, bytes);
     if (drained || port.drain_budget == 0) leave_all(port, core::LeaveReason::ClientDied);
   }
@@ -200,6 +210,11 @@ void Submissions::hung_up(ClientPort& port) noexcept {
 void Submissions::leave_all(ClientPort& port, core::LeaveReason reason) noexcept {
   port.state = ClientPort::State::Leaving;
   port.leave_reason = reason;
+}
+
+void Submissions::evicted(ClientPort& port) noexcept {
+  leave_all(port, core::LeaveReason::Evicted);
+  if (!port.hung_up) mailbox_.notify({.kind = MainNotice::Kind::Evicted, .port = &port});
 }
 
 void Submissions::disconnect(ClientPort& port) noexcept {

@@ -25,12 +25,14 @@ class Submissions {
               shm::ControlWorkerEnd& control) noexcept
       : limits_(limits), core_(core), ports_(ports), mailbox_(mailbox), control_(control) {}
 
-  /// One turn: up to `turn_bytes` of every client, beginning with another one each time. Returns
-  /// the submissions taken.
+  /// One turn: up to `turn_bytes` of every client, within a bound for all of them, beginning with
+  /// another one each time. Returns the submissions taken.
   std::size_t take_turn() noexcept;
 
   /// The main thread says that the client's socket hung up.
   void hung_up(ClientPort& port) noexcept;
+  /// Its ring told it so: it leaves all groups, and keeps its place until it hangs up.
+  void evicted(ClientPort& port) noexcept;
   /// Leaves all groups of the port, with this reason, and takes no more from it.
   void leave_all(ClientPort& port, core::LeaveReason reason) noexcept;
 
@@ -62,6 +64,7 @@ class Submissions {
   Mailbox& mailbox_;
   shm::ControlWorkerEnd& control_;
   std::size_t first_ = 0;
+  std::uint64_t turn_bytes_left_ = 0;
   std::uint64_t group_state_bytes_ = 4;
 };
 

@@ -48,6 +48,12 @@ class BulkProducer {
     return ring_record_bytes(body_bytes) <= ring_.bytes() / 2 ||
            (bulk_.bytes() != 0 && bulk_.fits(body_bytes));
   }
+  /// Whether the body of the last reserve() fits once everything is drained.
+  [[nodiscard]] bool fits_reserved() const noexcept { return fits(body_bytes_); }
+  /// By the consumer, since the beginning, as of the last reserve().
+  [[nodiscard]] std::uint64_t released_bytes() const noexcept {
+    return ring_.released_bytes() + bulk_.released_bytes();
+  }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return ring_.free_bytes(); }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
     return ring_.bytes() - ring_.free_bytes();

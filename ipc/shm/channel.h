@@ -81,6 +81,12 @@ class WorkerChannel {
   [[nodiscard]] bool fits_event(std::uint64_t body_bytes) const noexcept {
     return delivery_.fits(body_bytes);
   }
+  /// Whether waiting helps when the last reserve_event() found no room.
+  [[nodiscard]] bool fits_reserved_event() const noexcept { return delivery_.fits_reserved(); }
+  /// Bytes that the client has released since it attached, as of the last reserve_event().
+  [[nodiscard]] std::uint64_t released_event_bytes() const noexcept {
+    return delivery_.released_bytes();
+  }
   void commit_event(EventKind kind, std::uint8_t flags = 0) noexcept {
     delivery_.commit(static_cast<std::uint8_t>(kind), flags);
   }

@@ -220,6 +220,7 @@ TEST(Worker, AReaderThatLagsIsEvictedAtOnePointOfTheOrder) {
             messages(Seen(at_other.begin(), place_at_other)));
   EXPECT_EQ(messages(at_writer).size(), 400U);
   EXPECT_EQ(c[0].plane.counter(shm::Counter::ClientsEvicted), 1U);
+  EXPECT_EQ(c[0].notices(MainNotice::Kind::Evicted), 1U);
 }
 
 TEST(Worker, LongMessagesPassInPieces) {
@@ -281,6 +282,84 @@ TEST(Worker, LanesWithLongMessagesDoNotWaitForEachOther) {
   }
 
   EXPECT_EQ(got, 5U);
+}
+
+bool read_one(TestClient& client) {
+  shm::BulkRecord record;
+  if (!client.channel.peek_event(record)) return false;
+  client.channel.pop_event();
+  client.channel.release_events();
+  return true;
+}
+
+// What is long may need the room of many that are short.
+TEST(Worker, AReaderThatGoesOnReadingIsNotEvicted) {
+  TestCluster c(1,
+                NodeOptions{.client_ring = 4096, .slow_clients = {.patience = 20 * kMillisecond}});
+  c.change_view({0});
+  TestClient slow(c[0].attach(1));
+  TestClient writer(c[0].attach(2));
+  slow.join("chat");
+  writer.open("chat");
+  c.turn(10);
+  for (int i = 0; i < 25; ++i) {
+    ASSERT_TRUE(writer.send("chat", std::string(100, 's')));
+    c.turn(2);
+  }
+  ASSERT_TRUE(writer.send("chat", std::string(1900, 'l')));
+
+  for (int i = 0; i < 20; ++i) {
+    c.now += 5 * kMillisecond;
+    c.turn(2);
+    ASSERT_TRUE(read_one(slow));
+  }
+
+  c.turn(5);
+  EXPECT_EQ(slow.channel.state(), shm::ChannelState::Open);
+  EXPECT_EQ(messages(slow.read()).back(), "m:" + std::string(1900, 'l'));
+}
+
+TEST(Worker, WhatOtherLanesDeliverDoesNotKeepAReaderThatLags) {
+  TestCluster c(
+      1, NodeOptions{
+             .client_ring = 4096, .slow_clients = {.patience = 20 * kMillisecond}, .lanes = 2});
+  c.change_view({0});
+  TestClient slow(c[0].attach(1));
+  TestClient writer(c[0].attach(2));
+  const std::string even = name_on_lane(0, 2);
+  const std::string odd = name_on_lane(1, 2);
+  for (const std::string& name : {even, odd}) {
+    slow.join(name);
+    writer.open(name);
+  }
+  c.turn(10);
+  slow.read();
+  ASSERT_TRUE(writer.send(even, std::string(1900, 'l')));
+  ASSERT_TRUE(writer.send(odd, std::string(500, 's')));
+  c.turn(10);
+
+  ASSERT_TRUE(writer.send(even, std::string(1900, 'l')));
+  for (int i = 0; i < 10; ++i) {
+    c.now += 5 * kMillisecond;
+    ASSERT_TRUE(writer.send(odd, "short"));
+    c.turn(2);
+  }
+
+  EXPECT_EQ(slow.channel.state(), shm::ChannelState::Evicted);
+}
+
+TEST(Worker, HashesAFewNamesATurn) {
+  TestCluster c(1);
+  c.change_view({0});
+  TestClient client(c[0].attach(1));
+  c.turn(2);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(client.open("group " + std::to_string(i)));
+
+  c.turn();
+
+  EXPECT_EQ(c[0].plane.counter(shm::Counter::Submitted), 8U);
+  c.turn(2);
+  EXPECT_EQ(c[0].plane.counter(shm::Counter::Submitted), 20U);
 }
 
 TEST(Worker, FlippedBitsNeverReachAClient) {
