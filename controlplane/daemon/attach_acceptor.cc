@@ -40,8 +40,6 @@ void AttachAcceptor::decide(Fd client) {
   };
   if (!acl_.may_attach(*peer))
     return refuse(shm::AttachStatus::Access, "not in client.uids or gids");
-  const shm::AttachStatus status = handlers_.admit(*peer);
-  if (status != shm::AttachStatus::Accepted) return refuse(status, "too many clients");
   const shm::AdoptClient adopted{.uid = peer->uid,
                                  .gid = peer->gid,
                                  .pid = peer->pid,

@@ -17,9 +17,7 @@ namespace phalanx::controlplane {
 class AttachAcceptor {
  public:
   struct Handlers {
-    /// Accepted, or why not. Asked only about those that the ACL admits.
-    std::function<shm::AttachStatus(const security::PeerCredentials&)> admit;
-    /// False: there is no data plane to take it now.
+    /// Only those that the ACL admits; the data plane counts them. False: none takes it now.
     std::function<bool(const shm::AdoptClient&)> hand_over;
   };
 

@@ -82,12 +82,10 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
 void Daemon::on_event(const shm::Event& event) {
   switch (event.kind) {
     case shm::WorkerEventKind::ClientAttached:
-      clients_.attached(event.client, {.pid = event.pid, .uid = event.uid});
       log("attach").debug("client attached client={} pid={} uid={}", event.client, event.pid,
                           event.uid);
       return;
     case shm::WorkerEventKind::ClientDetached:
-      clients_.detached(event.client);
       log("attach").debug("client detached client={}", event.client);
       return;
     case shm::WorkerEventKind::Groups:
@@ -115,7 +113,6 @@ void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   }
   conductor_.reset();
   tick_.disarm();
-  clients_.clear();
   for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
     reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
   }
@@ -181,13 +178,9 @@ void Daemon::tell_rejections(TimeNs now) {
   }
 }
 
-shm::AttachStatus Daemon::admit(const security::PeerCredentials& peer) const {
-  if (leaving_ || !link_.is_up()) return shm::AttachStatus::TryLater;
-  return clients_.has_room_for(peer.uid, acl_.may_administer(peer)) ? shm::AttachStatus::Accepted
-                                                                    : shm::AttachStatus::Full;
+bool Daemon::hand_over(const shm::AdoptClient& client) {
+  return !leaving_ && link_.adopt(client).has_value();
 }
-
-bool Daemon::hand_over(const shm::AdoptClient& client) { return link_.adopt(client).has_value(); }
 
 void Daemon::on_signal(int signal) {
   log("daemon").info("signal signal={}", signal);

@@ -10,7 +10,6 @@
 #include "controlplane/daemon/admin_server.h"
 #include "controlplane/daemon/attach_acceptor.h"
 #include "controlplane/daemon/carrier.h"
-#include "controlplane/daemon/client_registry.h"
 #include "controlplane/daemon/conductor.h"
 #include "controlplane/daemon/dataplane_link.h"
 #include "controlplane/daemon/event_loop.h"
@@ -57,7 +56,6 @@ class Daemon {
   void tell_rejections(TimeNs now);
 
   // Clients.
-  [[nodiscard]] shm::AttachStatus admit(const security::PeerCredentials& peer) const;
   [[nodiscard]] bool hand_over(const shm::AdoptClient& client);
 
   // Orders.
@@ -85,7 +83,6 @@ class Daemon {
   StateFile state_;
   std::uint64_t sequence_used_;  ///< By this node, in all its incarnations.
   security::Acl acl_;
-  ClientRegistry clients_;
   LogLimit limit_{60 * kSecond};
   ExitCode result_ = ExitCode::Fine;
   bool leaving_ = false;

@@ -65,7 +65,6 @@ nlohmann::json Daemon::status() const {
                       .book = management_ ? &management_->book() : nullptr,
                       .link_up = carrier_.is_up(),
                       .interface = carrier_.interface(),
-                      .clients = clients_,
                       .now = monotonic_now()});
 }
 

@@ -106,7 +106,6 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       state_(std::move(prepared.state)),
       sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
-      clients_(config_.client.max),
       carrier_(loop_, config_.node.address,
                [this] {
                  log("management")
@@ -132,11 +131,10 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
              .event = [this](const shm::Event& event) { on_event(event); },
              .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
              .failed = [this](const Error& error) { give_up(error); }}) {
-  acceptor_.emplace(
-      loop_, std::move(prepared.clients), acl_,
-      AttachAcceptor::Handlers{
-          .admit = [this](const security::PeerCredentials& peer) { return admit(peer); },
-          .hand_over = [this](const shm::AdoptClient& client) { return hand_over(client); }});
+  acceptor_.emplace(loop_, std::move(prepared.clients), acl_,
+                    AttachAcceptor::Handlers{.hand_over = [this](const shm::AdoptClient& client) {
+                      return hand_over(client);
+                    }});
   admin_.emplace(loop_, std::move(prepared.admin),
                  [this](const nlohmann::json& request, const security::PeerCredentials& peer,
                         const AdminServer::Reply& reply) { on_request(request, peer, reply); });

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "config/config.h"
-#include "controlplane/daemon/client_registry.h"
 #include "controlplane/daemon/peer_book.h"
 #include "controlplane/membership/membership.h"
 #include "ipc/base/time_ns.h"
@@ -29,7 +28,6 @@ struct StatusSources {
   const PeerBook* book = nullptr;  ///< nullptr: no management address.
   bool link_up = true;
   std::string_view interface;
-  const ClientRegistry& clients;
   TimeNs now = 0;
 };
 
