@@ -101,6 +101,10 @@ class Lane {
   [[nodiscard]] bool is_orderer() const noexcept { return orderer_ == config_.self; }
   [[nodiscard]] Position limit() const noexcept;
   [[nodiscard]] Position min_received() const noexcept;
+  /// End of what others may have of this node's log: a repair must not outrun the window.
+  [[nodiscard]] Position log_sent() const noexcept {
+    return sent_ < appended_ ? sent_ : log_.received();
+  }
   [[nodiscard]] Position min_limit() const noexcept;
   [[nodiscard]] std::size_t rank_of(NodeId node) noexcept;
 

@@ -124,7 +124,7 @@ Verdict Lane::accept_nak(std::size_t rank, std::span<const std::byte> payload) n
   if (!decode_nak(payload, nak)) return Verdict::Malformed;
   const bool log = nak.what == Nak::What::Log;
   const Position low = log ? stable_ : ordered_[view_.self];
-  const Position high = log ? log_.received() : submit_sent_;
+  const Position high = log ? log_sent() : submit_sent_;
   for (std::size_t i = 0; i < nak.count; ++i) {
     const Position from = std::max(nak.spans[i].from, low);
     const Position to = std::min(nak.spans[i].to, high);

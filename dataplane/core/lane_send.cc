@@ -80,7 +80,7 @@ std::size_t Lane::send_row(std::span<TxItem> out, TimeNs now) noexcept {
   if (out.empty() || now < row_at_) return 0;
   Row row{.received = log_.received(),
           .limit = limit(),
-          .log_end = is_orderer() ? sent_ : log_.known_end(),
+          .log_end = sent_ < appended_ || is_orderer() ? sent_ : log_.known_end(),
           .stream_end = is_orderer() ? stream_end_ : submit_sent_,
           .bulk_end = bulk_wanted_ == 0 ? 0 : stream_end_ + bulk_wanted_,
           .hash_index = hash_.last().index,
