@@ -53,7 +53,7 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
       memory_(parts.pool, memory_sizes(parts.scenario), parts.scenario.lanes, parts.scenario.nodes),
       core_(core_config(parts.scenario, self), memory_.lanes()),
       incarnation_(parts.observer.on_boot(self)),
-      load_(parts.scenario, seed, now),
+      load_(parts.scenario, self.node, seed, now),
       boot_key_(boot_key(self)),
       scratch_(parts.scenario.frame_payload_bytes + 4096) {
   for (NodeId node = 1; node <= parts.scenario.nodes; ++node) seen_.push_back({.node = node});

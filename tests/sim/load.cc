@@ -6,12 +6,13 @@
 
 namespace phalanx::sim {
 
-Load::Load(const Scenario& scenario, std::uint64_t seed, TimeNs start)
+Load::Load(const Scenario& scenario, NodeId node, std::uint64_t seed, TimeNs start)
     : options_(scenario.load),
       message_bytes_max_(scenario.message_bytes_max),
       random_(seed),
       next_(start + random_.below(2 * options_.interval)),
       left_(options_.records_per_node),
+      patient_(node != options_.give_up_node),
       waiting_(scenario.lanes) {}
 
 void Load::on_time(TimeNs now) {
@@ -76,7 +77,12 @@ std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) 
     while (!queue.empty()) {
       Submission& next = queue.front();
       std::byte* room = core.reserve(lane, next.payload_bytes);
-      if (room == nullptr) break;
+      if (room == nullptr) {
+        if (!patient_ && next.kind == core::RecordKind::App &&
+            random_.percent(options_.give_up_percent))
+          queue.pop_front();
+        break;
+      }
       fill_payload(next, {room, next.payload_bytes});
       core.commit(lane, {.payload_bytes = next.payload_bytes,
                          .kind = next.kind,

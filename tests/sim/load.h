@@ -18,12 +18,15 @@ namespace phalanx::sim {
 /// lane by lane, as soon as it takes them.
 class Load {
  public:
-  Load(const Scenario& scenario, std::uint64_t seed, TimeNs start);
+  Load(const Scenario& scenario, NodeId node, std::uint64_t seed, TimeNs start);
 
   /// Draws what is due by `now`, a local time.
   void on_time(TimeNs now);
   void burst(std::uint64_t records);
-  void stop() noexcept { next_ = kNever; }
+  void stop() noexcept {
+    next_ = kNever;
+    patient_ = true;
+  }
   [[nodiscard]] TimeNs next_at() const noexcept { return next_; }
   /// Offers what waits. Returns how many records the core accepted.
   std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
@@ -43,6 +46,7 @@ class Load {
   transport::Random random_;
   TimeNs next_;
   std::uint32_t left_;
+  bool patient_ = false;  ///< Nothing that waits is taken back any more.
   std::set<std::pair<GroupId, ClientId>> joined_;
   std::vector<std::deque<Submission>> waiting_;  ///< By lane.
 };

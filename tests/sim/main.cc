@@ -41,6 +41,7 @@ struct Totals {
   std::uint64_t turns = 0;
   std::uint64_t hash = 0;
   TimeNs healed_after_max = 0;
+  std::uint64_t healed_after_max_seed = 0;
   Observer::Coverage coverage;
   std::uint64_t violations = 0;
   std::map<std::string, std::uint64_t> by_guarantee;
@@ -57,7 +58,7 @@ std::string replay_command(const Options& options, const Scenario& scenario) {
   return out;
 }
 
-void add(Totals& totals, const HistoryCounts& history) {
+void add(Totals& totals, const HistoryCounts& history, std::uint64_t seed) {
   ++totals.histories;
   totals.frame_events += history.frame_events;
   totals.delivered += history.delivered;
@@ -65,11 +66,15 @@ void add(Totals& totals, const HistoryCounts& history) {
   totals.views += history.views;
   totals.turns += history.turns;
   totals.coverage.handovers += history.coverage.handovers;
+  totals.coverage.pads += history.coverage.pads;
   totals.coverage.joint_passages += history.coverage.joint_passages;
   totals.coverage.late_records += history.coverage.late_records;
   totals.coverage.group_states += history.coverage.group_states;
   totals.hash = transport::mix64(totals.hash + history.hash);
-  totals.healed_after_max = std::max(totals.healed_after_max, history.healed_after);
+  if (history.healed_after > totals.healed_after_max) {
+    totals.healed_after_max = history.healed_after;
+    totals.healed_after_max_seed = seed;
+  }
 }
 
 /// False when a guarantee did not hold.
@@ -81,7 +86,7 @@ bool run_history(const Options& options, const Scenario& scenario, MemoryPool& p
                 static_cast<unsigned long long>(scenario.seed), replay.c_str());
   try {
     Cluster cluster(scenario, pool, trace);
-    add(totals, cluster.run());
+    add(totals, cluster.run(), scenario.seed);
     return true;
   } catch (const Violation& violation) {
     ++totals.histories;
@@ -113,14 +118,16 @@ void report(const Options& options, const Totals& totals, double seconds) {
   std::printf(
       "%llu histories (%s), %llu frame events, %.2f M a processor second; %llu records submitted, "
       "%llu delivered, "
-      "%llu views, %llu turns; longest heal %.0f ms; hash %016llx; %llu violations\n",
+      "%llu views, %llu turns; longest heal %.0f ms (seed %llu); hash %016llx; %llu violations\n",
       u(totals.histories), options.recipe.c_str(), u(totals.frame_events), rate / 1e6,
       u(totals.submitted), u(totals.delivered), u(totals.views), u(totals.turns),
-      static_cast<double>(totals.healed_after_max) / 1e6, u(totals.hash), u(totals.violations));
+      static_cast<double>(totals.healed_after_max) / 1e6, u(totals.healed_after_max_seed),
+      u(totals.hash), u(totals.violations));
   std::printf(
-      "  reached: %llu hand-overs, %llu readers that crossed together, %llu late records, %llu "
+      "  reached: %llu hand-overs, %llu pads, %llu readers that crossed together, %llu late "
+      "records, %llu "
       "group states\n",
-      u(totals.coverage.handovers), u(totals.coverage.joint_passages),
+      u(totals.coverage.handovers), u(totals.coverage.pads), u(totals.coverage.joint_passages),
       u(totals.coverage.late_records), u(totals.coverage.group_states));
   for (const auto& [name, count] : totals.by_guarantee)
     std::printf("  %s: %llu\n", name.c_str(), u(count));

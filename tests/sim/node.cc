@@ -1,6 +1,7 @@
 #include "tests/sim/node.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ipc/base/assert.h"
 #include "ipc/base/bytes.h"
@@ -49,8 +50,12 @@ void Node::start(TimeNs at) {
   const TimeNs now = clock_.local(at);
   durable_.snapshot.clear();
   data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now);
-  control_ = make_control();
+  if (std::exchange(disk_lost_, false)) {
+    durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;
+    parts_.observer.on_lost_disk(id_);
+  }
   older_sequence_ = durable_.sequence_reserved;
+  control_ = make_control();
   control_->start(now);
   commands_due_ = at;
   events_due_ = kNever;
@@ -101,11 +106,6 @@ void Node::stall_until(TimeNs until, TimeNs at) {
   if (data_ != nullptr && until - at > parts_.scenario.dead_after / 2) {
     data_->distrust_until(clock_.local(until) + parts_.scenario.dead_after / 2);
   }
-}
-
-void Node::lose_disk() {
-  durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;
-  parts_.observer.on_lost_disk(id_);
 }
 
 void Node::on_dead(Member peer, TimeNs at) {

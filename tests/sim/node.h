@@ -36,8 +36,8 @@ class Node {
   void stall_until(TimeNs until, TimeNs at);
   void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }
   void pause_readers_until(TimeNs until) noexcept { readers_paused_until_ = until; }
-  /// The state file is gone, or one from before.
-  void lose_disk();
+  /// At its next start the state file is gone, or one from before.
+  void lose_disk() noexcept { disk_lost_ = true; }
 
   /// Steps what is due. Returns when it wants to be stepped next.
   TimeNs turn(TimeNs at);
@@ -65,6 +65,7 @@ class Node {
   transport::Random random_;
   Clock clock_;
   Durable durable_;
+  bool disk_lost_ = false;
   std::uint64_t older_sequence_ = 0;  ///< What an old state file would hold.
   std::unique_ptr<DataPlane> data_;
   std::unique_ptr<ControlPlane> control_;

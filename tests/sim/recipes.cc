@@ -186,6 +186,13 @@ void bulk(Draft& d) {
   d.s.load.bulk_percent = static_cast<std::uint32_t>(d.random.range(5, 30));
   d.s.load.records_per_node = 60;
 }
+/// Clients that go away while their large message waits for the bulk grant.
+void impatient(Draft& d) {
+  bulk(d);
+  d.s.load.give_up_node = d.any();
+  d.s.load.give_up_percent = static_cast<std::uint32_t>(d.random.range(5, 80));
+  d.s.faults.reorder_ppm = static_cast<std::uint32_t>(d.random.below(300'000));
+}
 void slow_client(Draft& d) {
   for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
     d.step({.at = d.when(),
@@ -267,6 +274,8 @@ constexpr std::array kRecipes{
     Recipe{{"overrun", "receive queues far smaller than the windows"}, overrun},
     Recipe{{"two-record-rings", "logs, streams and rings that hold two records"}, two_record_rings},
     Recipe{{"bulk", "messages far larger than the submit window among small ones"}, bulk},
+    Recipe{{"impatient", "clients that go away while a large message waits for its grant"},
+           impatient},
     Recipe{{"slow-client", "clients that take nothing for a while"}, slow_client},
     Recipe{{"slow-client-in-view-changes",
             "clients that take nothing while view after view is installed"},

@@ -21,6 +21,8 @@ struct LoadOptions {
   std::uint32_t join_percent = 5;  ///< Joins and leaves.
   std::uint32_t clients = 4;
   std::uint32_t groups = 5;
+  NodeId give_up_node = 0;            ///< Whose clients are impatient; all others wait.
+  std::uint32_t give_up_percent = 0;  ///< A refused message is taken back, at each refusal.
 };
 
 /// One thing that is done to the cluster from outside, at a time.

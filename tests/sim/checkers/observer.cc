@@ -157,6 +157,7 @@ void Observer::on_deliver(Incarnation who, LaneId lane, const core::LocalRecord&
       ++coverage_.handovers;
       return;
     case core::RecordKind::Pad:
+      ++coverage_.pads;
       return;
     case core::RecordKind::App:
     case core::RecordKind::Join:

@@ -40,6 +40,7 @@ class Observer {
   /// What histories reached, so that a recipe that never gets to its subject shows.
   struct Coverage {
     std::uint64_t handovers = 0;
+    std::uint64_t pads = 0;
     std::uint64_t joint_passages = 0;  ///< Readers that crossed with others of their set.
     std::uint64_t late_records = 0;    ///< Delivered in transitional parts.
     std::uint64_t group_states = 0;    ///< With something in them.
