@@ -73,7 +73,17 @@ HistoryCounts Cluster::run() {
   heal();
   run_until_quiet();
   observer_.at_end();
+  for (const auto& node : nodes_) check_lanes(node->data().core());
   return counts();
+}
+
+/// What the field would see: rows whose order hash contradicts, a log that breaks a rule.
+void Cluster::check_lanes(const core::Core& core) const {
+  for (LaneId lane = 0; lane < scenario_.lanes; ++lane) {
+    const core::LaneStatus status = core.lane_status(lane);
+    if (status.divergences != 0) violated("G1 agreed order", "order hashes differ between nodes");
+    if (status.poisoned) violated("G6 no invention", "a lane's log broke a rule");
+  }
 }
 
 void Cluster::run_until(TimeNs end) {
@@ -153,6 +163,10 @@ void Cluster::restart(const Later& later) {
     }
     schedule(later.node, now_);
     return;
+  }
+  if (later.kind == Step::Kind::Leave && node.up()) {
+    // Whether it could leave in time or not, it goes now; both are allowed to it.
+    node.kill();
   }
   if (!later.dead.boot.is_none()) tell_of_death(later.dead);
   if (!node.up()) start(later.node);

@@ -56,6 +56,7 @@ class Cluster {
   void run_until_quiet();
   [[nodiscard]] std::string unfinished();
   void check_budget() const;
+  void check_lanes(const core::Core& core) const;
   [[nodiscard]] HistoryCounts counts() const;
 
   const Scenario& scenario_;

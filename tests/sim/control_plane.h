@@ -30,6 +30,7 @@ class ControlPlane {
   [[nodiscard]] bool restore(TimeNs now);
 
   void on_event(const PlaneEvent& event, TimeNs now);
+  void leave(TimeNs now) { execute(machine_.leave(now)); }
   void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now)); }
   void on_vouch(NodeId peer, TimeNs now) { execute(machine_.on_vouch(peer, now)); }
   /// `seen` is the worker's table, read now.

@@ -91,6 +91,13 @@ void Node::kill_control() {
   commands_due_ = kNever;
 }
 
+void Node::leave(TimeNs at) {
+  if (control_ == nullptr) return;
+  data_->load().stop();
+  control_->leave(clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
 void Node::restore_control(TimeNs at) {
   if (data_ == nullptr || control_ != nullptr) return;
   control_ = make_control();

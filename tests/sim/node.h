@@ -32,6 +32,7 @@ class Node {
   /// The data plane alone. Its control plane starts a new one, as a new member, with start().
   Member kill_data();
   void kill_control();
+  void leave(TimeNs at);
   void restore_control(TimeNs at);
   void stall_until(TimeNs until, TimeNs at);
   void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }

@@ -98,6 +98,21 @@ void crash_restart(Draft& d) {
             .span = d.random.range(0, 150) * kMillisecond});
   }
 }
+/// Nodes that leave in order; an orderly leave is a death that is announced.
+void leave(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::Leave,
+            .node = d.any(),
+            .span = d.random.range(1, 200) * kMillisecond});
+  }
+}
+/// Copies of frames from long ago, of old views and of dead incarnations among them.
+void ghosts(Draft& d) {
+  d.s.faults.duplicate_ppm = static_cast<std::uint32_t>(d.random.range(20'000, 200'000));
+  d.s.faults.reorder_delay = d.random.range(10, 400) * kMillisecond;
+  crash_restart(d);
+}
 /// One fault starts a view change; others fall at random times within it. The first kill is always
 /// of a node that others hold on to; the lowest, the representative, is hit often.
 void crash_in_view_change(Draft& d) {
@@ -269,6 +284,9 @@ constexpr std::array kRecipes{
     Recipe{{"crash-control", "control planes die between two actions and are restored"},
            crash_control},
     Recipe{{"old-state-file", "nodes restart with a lost or an old state file"}, old_state_file},
+    Recipe{{"leave", "nodes leave in order and come back"}, leave},
+    Recipe{{"ghosts", "copies of frames from long ago, of old views and dead incarnations"},
+           ghosts},
     Recipe{{"flapping", "one node dies again and again"}, flapping},
     Recipe{{"join-storm", "most nodes start in the same moment"}, join_storm},
     Recipe{{"overrun", "receive queues far smaller than the windows"}, overrun},

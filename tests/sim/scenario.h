@@ -37,6 +37,7 @@ struct Step {
     Kill,           ///< Both processes; they start again after `span`.
     KillData,       ///< The data plane; its control plane sends the obituary and starts it again.
     KillControl,    ///< The control plane; a new one restores the attempt after `span`.
+    Leave,          ///< Orderly; it starts again `span` after it has left.
     LoseDisk,       ///< The state file is gone or old when the node starts next.
     PauseReaders,   ///< Clients of the node take nothing for `span`.
     Burst,          ///< The node's clients submit `mask` records at once.

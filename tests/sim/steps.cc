@@ -24,6 +24,8 @@ const char* name_of(Step::Kind kind) {
       return "kill-data";
     case Step::Kind::KillControl:
       return "kill-control";
+    case Step::Kind::Leave:
+      return "leave";
     case Step::Kind::LoseDisk:
       return "lose-disk";
     case Step::Kind::PauseReaders:
@@ -77,6 +79,11 @@ void Cluster::apply(const Step& step) {
       return node->stall_control_until(now_ + step.span);
     case Step::Kind::PauseReaders:
       return node->pause_readers_until(now_ + step.span);
+    case Step::Kind::Leave:
+      if (!up || !node->control_up()) return;
+      node->leave(now_);
+      schedule(step.node, node->ready_at(now_));
+      return again(step.kind, {}, step.span);
     case Step::Kind::LoseDisk:
       return node->lose_disk();
     case Step::Kind::CutManagement:
