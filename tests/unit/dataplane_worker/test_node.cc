@@ -269,4 +269,12 @@ void TestCluster::change_view(const std::vector<std::size_t>& who) {
   turn();
 }
 
+std::vector<std::string> messages(const std::vector<std::string>& seen) {
+  std::vector<std::string> out;
+  for (const std::string& s : seen) {
+    if (s.starts_with("m:")) out.push_back(s);
+  }
+  return out;
+}
+
 }  // namespace phalanx::worker::testing

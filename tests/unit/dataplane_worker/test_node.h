@@ -132,4 +132,7 @@ class TestCluster {
   std::vector<std::size_t> alive_;
 };
 
+/// Of what a client saw: the messages only.
+[[nodiscard]] std::vector<std::string> messages(const std::vector<std::string>& seen);
+
 }  // namespace phalanx::worker::testing
