@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <string>
 
 namespace phalanx::controlplane {
 namespace {
@@ -29,10 +30,11 @@ void set_up_logging(config::LogLevel level) {
   spdlog::flush_on(spdlog::level::debug);
 }
 
-spdlog::logger& log(const std::string& name) {
-  std::shared_ptr<spdlog::logger> logger = spdlog::get(name);
+spdlog::logger& log(std::string_view name) {
+  const std::string key(name);
+  std::shared_ptr<spdlog::logger> logger = spdlog::get(key);
   if (logger == nullptr) {
-    logger = spdlog::stderr_logger_st(name);
+    logger = spdlog::stderr_logger_st(key);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f %-5l %n: %v");
   }
   return *logger;

@@ -3,7 +3,7 @@
 #include <spdlog/logger.h>
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "config/config.h"
@@ -15,8 +15,10 @@ namespace phalanx::controlplane {
 /// view=17 members=3". Event first, then key=value.
 void set_up_logging(config::LogLevel level);
 
-/// The logger of that name; made on first use.
-[[nodiscard]] spdlog::logger& log(const std::string& name);
+/// The logger of that name; made on first use. A view, because clang 14 merges the destructors of a
+/// string argument over the cases of a switch, which its AddressSanitizer takes for a use after
+/// scope.
+[[nodiscard]] spdlog::logger& log(std::string_view name);
 
 /// Lets a line about one subject through once in an interval, so that a peer cannot fill the disk.
 class LogLimit {
