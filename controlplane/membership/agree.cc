@@ -74,6 +74,14 @@ void Machine::on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs 
     return send_to(from, wire::MessageKind::Refusal,
                    wire::Refusal{prepare.attempt, durable_.sequence_seen});
   }
+  // Rule: a view is left without a convicted member, which its members decide, or for a superset of
+  // its living members. Who comes back from a cut may have heard only some of them.
+  NodeSet asked = 0;
+  for (const Member& member : prepare.members) asked |= only(*index_of(member.node));
+  if (!follows(from) && (core_of(matrix()) & ~asked) != 0) {
+    return send_to(from, wire::MessageKind::Refusal,
+                   wire::Refusal{prepare.attempt, durable_.sequence_seen});
+  }
   // Rule: of two representatives that know of each other the lower id wins. step() starts anew,
   // above this one.
   if (attempt.running && leads() && self_ < from && contains(attempt_set_, from)) {

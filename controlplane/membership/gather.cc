@@ -64,6 +64,14 @@ HearsMatrix Machine::matrix() const {
   return matrix;
 }
 
+NodeSet Machine::core_of(const HearsMatrix& matrix) const {
+  NodeSet living = only(self_);
+  for (NodeSet rest = view_set_ & heard_; rest != 0; rest &= rest - 1) {
+    if (follows(lowest(rest))) living |= only(lowest(rest));
+  }
+  return clique_of(self_, matrix, living, view_set_);
+}
+
 void Machine::update_links(const HearsMatrix& matrix, TimeNs now) {
   for (NodeSet rest = configured_ & ~only(self_); rest != 0; rest &= rest - 1) {
     Peer& peer = peers_[lowest(rest)];
@@ -203,11 +211,7 @@ void Machine::gather(TimeNs now) {
     return;
   }
 
-  NodeSet core = only(self_);
-  for (NodeSet rest = view_set_ & heard_; rest != 0; rest &= rest - 1) {
-    if (follows(lowest(rest))) core |= only(lowest(rest));
-  }
-  core = clique_of(self_, hears, core, view_set_);
+  const NodeSet core = core_of(hears);
   Target target = urgent_target(core, now);
   if (target.members == 0 && !durable_.leaving) target = join_target(hears, core, now);
 

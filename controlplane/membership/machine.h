@@ -104,6 +104,7 @@ class Machine {
   [[nodiscard]] bool hears(std::size_t index, TimeNs now);
   [[nodiscard]] bool follows(std::size_t index) const noexcept;  ///< A living member of the view.
   [[nodiscard]] HearsMatrix matrix() const;
+  [[nodiscard]] NodeSet core_of(const HearsMatrix& matrix) const;  ///< Who goes on with this node.
   void update_links(const HearsMatrix& matrix, TimeNs now);
   [[nodiscard]] NodeSet joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now);
   [[nodiscard]] NodeSet split_off(NodeSet joining) const;

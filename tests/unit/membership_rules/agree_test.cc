@@ -49,6 +49,23 @@ TEST(Agree, AHigherAttemptReplacesTheOneThatRuns) {
   EXPECT_EQ(m.machine.attempt(), view_id(9, 3));
 }
 
+// Who comes back from a cut may hear one side of a view before the other: its attempt would tear
+// members apart that hear one another well.
+TEST(Agree, RefusesAStrangersAttemptThatLeavesALivingMemberBehind) {
+  Membership machine(config_of(3, {1, 2, 3, 4}), 0);
+  (void)install_first_view(machine, 3);
+  (void)tell(machine, node(4), hello_from(4, nodes({3})), kT);
+  const wire::Prepare tearing{view_id(8, 4), 0, nodes({2, 3, 4})};
+
+  const Actions asked = tell(machine, node(4), tearing, kT);
+
+  EXPECT_FALSE(asked.freeze);
+  EXPECT_TRUE(sent_refusal(asked));
+
+  (void)machine.on_dead(node(1), kT);
+  EXPECT_TRUE(tell(machine, node(4), tearing, kT).freeze);
+}
+
 TEST(Agree, FreezesBeforeItAnswers) {
   Membership machine(config_of(2), 0);
   const ViewId view = install_first_view(machine, 2);
