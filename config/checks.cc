@@ -21,7 +21,8 @@ void check_order(Draft& draft, std::string_view low, TimeNs low_ns, std::string_
   draft.error(draft.place({high, low}),
               std::string(high) + " (" + time(high_ns) + ") is shorter than " + std::string(low) +
                   " (" + time(low_ns) + ")",
-              std::string(high) + " of at least " + std::string(low), "");
+              std::string(high) + " of at least " + std::string(low),
+              "raise " + std::string(high) + ", or lower " + std::string(low));
 }
 
 }  // namespace
@@ -74,7 +75,7 @@ void check_key_file(Draft& draft) {
   }
   if (!S_ISREG(status.st_mode)) {
     draft.error(place, "cluster.key_file = \"" + cluster.key_file + "\" is not a regular file",
-                allowed, "");
+                allowed, "name a file, or make one: phalanx key generate FILE");
   } else if ((status.st_mode & 077) != 0) {
     std::array<char, 8> mode{};
     std::snprintf(mode.data(), mode.size(), "0%03o", static_cast<unsigned>(status.st_mode & 0777));

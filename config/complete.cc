@@ -54,12 +54,14 @@ void check_addresses(Draft& draft) {
     if (is_multicast(address) || is_wildcard(address)) {
       draft.error(place,
                   "cluster.nodes.address = \"" + to_string(address) + "\" is no host's address",
-                  "the address of one host, as its peers reach it", "");
+                  "the address of one host, as its peers reach it",
+                  "`ip address` on that host shows what it has");
     }
     if (nodes.front().address.port != 0 && address.is_ipv6 != nodes.front().address.is_ipv6) {
       draft.error(place,
                   "cluster.nodes.address = \"" + to_string(address) + "\" is of another family",
-                  "all addresses of the data path IPv4, or all IPv6", "");
+                  "all addresses of the data path IPv4, or all IPv6",
+                  "give every node an address of one family");
     }
   }
   const auto& group = draft.config.transport.multicast;
@@ -71,7 +73,8 @@ void check_addresses(Draft& draft) {
   } else if (!nodes.empty() && nodes.front().address.port != 0 &&
              group->is_ipv6 != nodes.front().address.is_ipv6) {
     draft.error(place, "transport.multicast is of another family than the nodes' addresses",
-                "IPv4 with IPv4, IPv6 with IPv6", "");
+                "IPv4 with IPv4, IPv6 with IPv6",
+                "take a group of the nodes' family; \"\" sends one copy a peer");
   }
 }
 
@@ -148,7 +151,8 @@ void complete(const LoadOptions& options, Draft& draft) {
   if (!options.instance.empty()) config.node.instance = options.instance;
   if (!is_name(config.node.instance)) {
     draft.error({}, "--instance " + config.node.instance + " is not a name",
-                "1 to 63 letters, digits, '-', '_' and '.', the first a letter or digit", "");
+                "1 to 63 letters, digits, '-', '_' and '.', the first a letter or digit",
+                "give the name of an entry of cluster.nodes");
   }
   resolve_directories(draft);
   if (config.cluster.nodes.empty()) {
@@ -161,7 +165,7 @@ void complete(const LoadOptions& options, Draft& draft) {
   if (config.cluster.nodes.size() > kNodesMax) {
     draft.error(draft.place({"cluster.nodes"}),
                 "cluster.nodes holds " + std::to_string(config.cluster.nodes.size()) + " nodes",
-                "at most " + std::to_string(kNodesMax), "");
+                "at most " + std::to_string(kNodesMax), "take entries out");
   }
   check_distinct(draft);
   check_addresses(draft);

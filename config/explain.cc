@@ -27,26 +27,10 @@ std::string wrapped(std::string_view text, std::string_view prefix) {
   return out + std::string(prefix) + line + "\n";
 }
 
-std::string fallback_text(const Key& key) {
-  switch (key.kind) {
-    case Kind::Integer:
-    case Kind::Ids:
-      return std::string(key.fallback);
-    case Kind::Size:
-    case Kind::Duration:
-    case Kind::Choice:
-    case Kind::Name:
-    case Kind::Path:
-    case Kind::Address:
-      break;
-  }
-  return "\"" + std::string(key.fallback) + "\"";
-}
-
 std::string explain_key(const Key& key) {
   return std::string(key.name) + ": " + std::string(kind_text(key.kind)) + "\n" +
          wrapped(key.text, "  ") + "  allowed: " + allowed_text(key) +
-         "\n  default: " + fallback_text(key) +
+         "\n  default: " + default_text(key) +
          "\n  scope:   " + (key.cluster_part ? "equal on all nodes" : "this node") +
          (key.reloadable ? ", taken over by a reload\n" : ", read at start\n");
 }
@@ -90,7 +74,7 @@ std::string sample_file() {
       table = in;
     }
     out += wrapped(key.text, "# ") + "# Allowed: " + allowed_text(key) + ".\n";
-    const std::string value = key.name == "node.id" ? "1" : fallback_text(key);
+    const std::string value = key.name == "node.id" ? "1" : default_text(key);
     out += std::string(key.name.substr(in.size() + 1)) + " = " + value + "\n";
   }
   return out +

@@ -52,11 +52,13 @@ Expected<std::string, Error> read_file(const std::string& path) {
   std::array<char, 16384> buffer;
   for (;;) {
     const ssize_t got = read(fd.get(), buffer.data(), buffer.size());
-    if (got < 0) return fail(system_error(attempted, "read", errno));
+    if (got < 0) return fail(system_error(attempted, "read", errno, "name a readable file"));
     if (got == 0) return text;
     text.append(buffer.data(), static_cast<std::size_t>(got));
     if (text.size() > kFileBytesMax) {
-      return fail(Error{.attempted = attempted, .observed = "it is longer than 1 MiB"});
+      return fail(Error{.attempted = attempted,
+                        .observed = "it is longer than 1 MiB",
+                        .remedy = "is that the right file?"});
     }
   }
 }

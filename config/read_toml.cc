@@ -72,6 +72,9 @@ class KeyReader {
   }
 
   std::nullopt_t refuse(const std::string& why, std::string remedy = {}) {
+    if (remedy.empty()) {
+      remedy = "take one that is allowed, or leave the line out for " + default_text(key_);
+    }
     draft_.error(place_of(node_.source()),
                  std::string(key_.name) + " = " + shown(node_) + " " + why, allowed_text(key_),
                  std::move(remedy));
@@ -101,7 +104,18 @@ class KeyReader {
                                           : "");
     }
     const auto number = parse(*text);
-    return number ? in_range(*number) : refuse(number.error());
+    return number ? in_range(*number) : refuse(number.error(), with_meant_unit(*text));
+  }
+
+  /// "512KiB" for "512KB"; nothing when no unit is close to what was written.
+  [[nodiscard]] std::string with_meant_unit(const std::string& text) const {
+    const std::vector<std::string> units = key_.kind == Kind::Size
+                                               ? std::vector<std::string>{"B", "KiB", "MiB", "GiB"}
+                                               : std::vector<std::string>{"ns", "us", "ms", "s"};
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::string meant = closest(text.substr(digits), units);
+    if (digits == 0 || meant.empty()) return "";
+    return "did you mean \"" + text.substr(0, digits) + meant + "\"?";
   }
 
   std::optional<Value> choice() {
@@ -162,7 +176,8 @@ void unknown(Draft& draft, Place place, const std::string& what, std::string_vie
   std::string allowed;
   for (const std::string& k : known) allowed += (allowed.empty() ? "" : ", ") + k;
   draft.error(place, "unknown " + what + " " + context + std::string(name), std::move(allowed),
-              meant.empty() ? "" : "did you mean " + context + meant + "?");
+              meant.empty() ? "take it out; `phalanx config explain` says what there is"
+                            : "did you mean " + context + meant + "?");
 }
 
 /// One [[cluster.nodes]] entry; `index` counts from 0.
@@ -183,7 +198,8 @@ void read_node(const toml::table& table, std::size_t index, Draft& draft) {
     draft.places.emplace(prefix + "." + std::string(name.str()), place);
     // clang 14 captures no structured binding by reference; a copy of the reference it does.
     const auto refuse = [&, &found = node](const std::string& why) {
-      draft.error(place, full + " = " + shown(found) + " " + why, std::string(row->allowed), "");
+      draft.error(place, full + " = " + shown(found) + " " + why, std::string(row->allowed),
+                  "`phalanx config explain cluster.nodes` says what each key of a node is");
     };
     if (row->name == "id") {
       const auto id = node.value_exact<std::int64_t>();
@@ -291,7 +307,8 @@ void read_toml(std::string_view text, Draft& draft) {
     } else {
       draft.error(place_of(name.source()),
                   std::string(name.str()) + " = " + shown(node) + " is not a table",
-                  "[" + std::string(name.str()) + "] on a line of its own, then its keys", "");
+                  "[" + std::string(name.str()) + "] on a line of its own, then its keys",
+                  "phalanx config init prints a file to start from");
     }
   }
 }

@@ -59,4 +59,20 @@ std::string allowed_text(const Key& key) {
   return "";
 }
 
+std::string default_text(const Key& key) {
+  switch (key.kind) {
+    case Kind::Integer:
+    case Kind::Ids:
+      return std::string(key.fallback);
+    case Kind::Size:
+    case Kind::Duration:
+    case Kind::Choice:
+    case Kind::Name:
+    case Kind::Path:
+    case Kind::Address:
+      break;
+  }
+  return "\"" + std::string(key.fallback) + "\"";
+}
+
 }  // namespace phalanx::config

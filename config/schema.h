@@ -46,6 +46,9 @@ struct NodeKey {
 /// "64KiB to 64MiB, a power of two", "evict | throttle", "a numeric address and a port: ...".
 [[nodiscard]] std::string allowed_text(const Key& key);
 
+/// The default as it would stand in the file: "16MiB" in quotes, a number without.
+[[nodiscard]] std::string default_text(const Key& key);
+
 /// "a size", "a time", "one word": for the heading of `config explain`.
 [[nodiscard]] std::string_view kind_text(Kind kind) noexcept;
 

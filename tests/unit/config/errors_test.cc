@@ -26,7 +26,8 @@ TEST(Errors, UnknownTableIsNamedOnce) {
 
 TEST(Errors, UnknownKeyFarFromAllGetsNoGuess) {
   EXPECT_EQ(errors_of("[log]\nzzzzzzzz = 1\n"),
-            "t.toml:4:1: error: unknown key log.zzzzzzzz\n  allowed: level\n");
+            "t.toml:4:1: error: unknown key log.zzzzzzzz\n  allowed: level\n"
+            "  remedy:  take it out; `phalanx config explain` says what there is\n");
 }
 
 TEST(Errors, BareNumberWhereAUnitIsNeeded) {
@@ -39,15 +40,18 @@ TEST(Errors, BareNumberWhereAUnitIsNeeded) {
 TEST(Errors, WrongUnit) {
   EXPECT_EQ(errors_of("[lane]\nwindow = \"512KB\"\n"),
             "t.toml:4:10: error: lane.window = \"512KB\" has the unknown unit \"KB\"\n"
-            "  allowed: \"16KiB\" to \"256MiB\" (units: B, KiB, MiB, GiB)\n");
+            "  allowed: \"16KiB\" to \"256MiB\" (units: B, KiB, MiB, GiB)\n"
+            "  remedy:  did you mean \"512KiB\"?\n");
 }
 
 TEST(Errors, OutOfRange) {
   EXPECT_EQ(errors_of("[cluster]\nlanes = 9\n"),
-            "t.toml:4:9: error: cluster.lanes = 9 is too large\n  allowed: 1 to 8\n");
+            "t.toml:4:9: error: cluster.lanes = 9 is too large\n  allowed: 1 to 8\n"
+            "  remedy:  take one that is allowed, or leave the line out for 1\n");
   EXPECT_EQ(errors_of("[client]\nring = \"100KiB\"\n"),
             "t.toml:4:8: error: client.ring = \"100KiB\" is not a power of two\n"
-            "  allowed: \"64KiB\" to \"64MiB\", a power of two (units: B, KiB, MiB, GiB)\n");
+            "  allowed: \"64KiB\" to \"64MiB\", a power of two (units: B, KiB, MiB, GiB)\n"
+            "  remedy:  take one that is allowed, or leave the line out for \"1MiB\"\n");
 }
 
 TEST(Errors, WrongWord) {
@@ -61,7 +65,34 @@ TEST(Errors, WrongWord) {
 TEST(Errors, InsecureIsAWordAndNotAFlag) {
   EXPECT_EQ(errors_of("[cluster]\nencryption = false\n"),
             "t.toml:4:14: error: cluster.encryption = false is not a word in quotes\n"
-            "  allowed: \"aes-256-gcm\", \"insecure\"\n");
+            "  allowed: \"aes-256-gcm\", \"insecure\"\n"
+            "  remedy:  take one that is allowed, or leave the line out for \"aes-256-gcm\"\n");
+}
+
+// Whoever reads an error at night has to know what to do next.
+TEST(Errors, EachSaysWhatIsAllowedAndHowToMendIt) {
+  for (const std::string_view text : {
+           "[lane]\nlog = \"3furlongs\"\n",
+           "[lane]\nlog = 3.5\n",
+           "[cluster]\ndead_after = \"1ms\"\n",
+           "[cluster]\nname = \"\"\n",
+           "[cluster]\nhold_min = \"1s\"\nhold_max = \"1ms\"\n",
+           "[node]\nstate_directory = \"here\"\n",
+           "[client]\nuids = [-1]\n",
+           "[transport]\nmulticast = \"10.0.0.1:1\"\n",
+           "[transport]\nmulticast = \"[ff02::1]:1\"\n",
+           "[[cluster.nodes]]\nid = \"2\"\naddress = \"fd00::1:5405\"\n",
+           "[[cluster.nodes]]\nid = 2\nname = \"a b\"\naddress = \"0.0.0.0:5405\"\n",
+       }) {
+    const auto result = parse_with(text);
+
+    ASSERT_FALSE(result.has_value()) << text;
+    for (const ConfigError& error : result.error().errors) {
+      EXPECT_NE(error.line, 0u) << error.text();
+      EXPECT_FALSE(error.allowed.empty()) << error.text();
+      EXPECT_FALSE(error.remedy.empty()) << error.text();
+    }
+  }
 }
 
 TEST(Errors, AllOfOneFileAtOnceInTheOrderOfItsLines) {
@@ -71,8 +102,10 @@ TEST(Errors, AllOfOneFileAtOnceInTheOrderOfItsLines) {
             "  remedy:  did you mean lane.log?\n"
             "t.toml:6:9: error: cluster.lanes = 0 is too small\n"
             "  allowed: 1 to 8\n"
+            "  remedy:  take one that is allowed, or leave the line out for 1\n"
             "t.toml:8:9: error: log.level = 3 is not a word in quotes\n"
-            "  allowed: \"error\", \"warn\", \"info\", \"debug\"\n");
+            "  allowed: \"error\", \"warn\", \"info\", \"debug\"\n"
+            "  remedy:  take one that is allowed, or leave the line out for \"info\"\n");
 }
 
 TEST(Errors, SyntaxIsReportedAlone) {
@@ -134,13 +167,15 @@ TEST(Errors, LogThatDoesNotHoldWhatMayBeInFlight) {
 TEST(Errors, TimesInTheWrongOrder) {
   EXPECT_EQ(errors_of("[cluster]\nstall_after = \"10ms\"\n"),
             "t.toml:4:15: error: cluster.stall_after (10ms) is shorter than cluster.dead_after "
-            "(50ms)\n  allowed: cluster.stall_after of at least cluster.dead_after\n");
+            "(50ms)\n  allowed: cluster.stall_after of at least cluster.dead_after\n"
+            "  remedy:  raise cluster.stall_after, or lower cluster.dead_after\n");
 }
 
 TEST(Errors, AddressesOfTwoFamilies) {
   EXPECT_EQ(errors_of("[[cluster.nodes]]\nid = 2\naddress = \"[::1]:5405\"\n"),
             "t.toml:8:11: error: cluster.nodes.address = \"127.0.0.1:5405\" is of another family\n"
-            "  allowed: all addresses of the data path IPv4, or all IPv6\n");
+            "  allowed: all addresses of the data path IPv4, or all IPv6\n"
+            "  remedy:  give every node an address of one family\n");
 }
 
 TEST(Errors, FileThatIsNotThere) {
