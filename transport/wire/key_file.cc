@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kFirstLine = "phalanx-cluster-key 1";
 constexpr std::size_t kFileBytesMax = 4096;
-constexpr char kRemedy[] = "make a new one with: phalanx key create FILE";
+constexpr char kRemedy[] = "make a new one with: phalanx key generate FILE";
 
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
