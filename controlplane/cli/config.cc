@@ -7,9 +7,11 @@
 #include "config/explain.h"
 #include "config/load.h"
 #include "config/schema.h"
+#include "config/suggest.h"
 #include "controlplane/cli/arguments.h"
 #include "controlplane/cli/output.h"
 #include "controlplane/cli/program.h"
+#include "transport/wire/keys.h"
 
 namespace phalanx::cli {
 namespace {
@@ -55,6 +57,11 @@ ExitCode check(const FileChoice& choice, const Globals& globals) {
       file_of(choice, globals),
       {.instance = globals.instance, .check_key_file = !choice.skip_key, .any_node = true});
   if (!loaded) return report_errors(loaded.error(), globals);
+  // What is in the key file is the daemons' to read; they would refuse what is refused here.
+  if (!choice.skip_key && !loaded->cluster.insecure) {
+    const auto key = wire::load_cluster_key(loaded->cluster.key_file);
+    if (!key) return report(key.error(), globals);
+  }
   const std::string hash = hex(cluster_hash(*loaded));
   if (globals.json) {
     const json out = {{"version", 1},
@@ -108,21 +115,33 @@ ExitCode show(const FileChoice& choice, const Globals& globals) {
   return ExitCode::Fine;
 }
 
+constexpr std::string_view kNodes = "cluster.nodes";
+
+bool is_selected(std::string_view key, const std::string& name) {
+  return name.empty() || key == name || key.starts_with(name + ".");
+}
+
+ExitCode no_such_key(const std::string& name, const Globals& globals) {
+  std::vector<std::string> known = {std::string(kNodes)};
+  for (const config::Key& key : config::schema()) known.emplace_back(key.name);
+  const std::string meant = config::closest(name, known);
+  return report({.code = ExitCode::Usage,
+                 .attempted = "there is no key " + name,
+                 .remedy = meant.empty() ? "phalanx config explain lists them all"
+                                         : "did you mean " + meant + "?"},
+                globals);
+}
+
 ExitCode explain(const std::string& name, const Globals& globals) {
   const std::string text = config::explain(name);
-  if (text.empty()) {
-    return report({.code = ExitCode::Usage,
-                   .attempted = "there is no key " + name,
-                   .remedy = "phalanx config explain lists them all"},
-                  globals);
-  }
+  if (text.empty()) return no_such_key(name, globals);
   if (!globals.json) {
     std::fputs(text.c_str(), stdout);
     return ExitCode::Fine;
   }
   json keys = json::array();
   for (const config::Key& key : config::schema()) {
-    if (!name.empty() && key.name != name && !key.name.starts_with(name + ".")) continue;
+    if (!is_selected(key.name, name)) continue;
     keys.push_back({{"key", key.name},
                     {"kind", config::kind_text(key.kind)},
                     {"default", key.fallback},
@@ -131,7 +150,16 @@ ExitCode explain(const std::string& name, const Globals& globals) {
                     {"reloadable", key.reloadable},
                     {"text", key.text}});
   }
-  std::printf("%s\n", json{{"version", 1}, {"keys", keys}}.dump().c_str());
+  json node_keys = json::array();
+  for (const config::NodeKey& key : config::node_schema()) {
+    if (!is_selected(kNodes, name)) break;
+    node_keys.push_back({{"key", key.name},
+                         {"allowed", key.allowed},
+                         {"required", key.required},
+                         {"text", key.text}});
+  }
+  const json out = {{"version", 1}, {"keys", keys}, {"node_keys", node_keys}};
+  std::printf("%s\n", out.dump().c_str());
   return ExitCode::Fine;
 }
 

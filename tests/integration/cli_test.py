@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 
 from harness import sandbox
 from harness.cluster import Cluster, program, wait_until
@@ -30,6 +31,24 @@ def test_without_a_daemon():
     assert "did you mean lane.log?" in expect(2, "config", "check", "/dev/stdin",
                                               feed="[lane]\nlogs = 1\n").stderr
     assert expect(0, "config", "init").stdout.startswith("# Phalanx")
+    assert "did you mean lane.log?" in expect(2, "config", "explain", "lane.logg").stderr
+    nodes = json.loads(expect(0, "config", "explain", "cluster.nodes", "--json").stdout)
+    assert [key["key"] for key in nodes["node_keys"]][:2] == ["id", "name"], nodes
+
+
+def test_key_files():
+    with tempfile.TemporaryDirectory() as directory:
+        key, config = f"{directory}/cluster.key", f"{directory}/phalanx.toml"
+        with open(config, "w", encoding="utf-8") as out:
+            out.write(f'[cluster]\nkey_file = "{key}"\n[[cluster.nodes]]\nid = 1\n'
+                      'address = "127.0.0.1:5405"\n')
+        assert f"phalanx key generate {key}" in expect(2, "config", "check", config).stderr
+        expect(0, "key", "generate", key)
+        expect(0, "config", "check", config)
+        assert "--force" in expect(1, "key", "generate", key).stderr
+        with open(key, "w", encoding="utf-8") as out:
+            out.write("no key\n")
+        assert "phalanx key generate" in expect(2, "config", "check", config).stderr
 
 
 def test_with_a_node():
@@ -57,6 +76,7 @@ def test_with_a_node():
 
 def test():
     test_without_a_daemon()
+    test_key_files()
     test_with_a_node()
 
 
