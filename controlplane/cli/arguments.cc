@@ -1,9 +1,12 @@
 #include "controlplane/cli/arguments.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
+#include <span>
+#include <string_view>
 
 #include "config/suggest.h"
+#include "controlplane/cli/program.h"
 
 namespace phalanx::cli {
 
@@ -117,9 +120,15 @@ ExitCode Arguments::run(int argc, char** argv) {
     const std::vector<std::string> rest = app.remaining(true);
     const std::string what = rest.empty() ? error.what() : "there is no " + rest.front();
     const std::string meant = rest.empty() ? "" : config::closest(rest.front(), words_of(*where));
-    std::fprintf(stderr, "error: %s\n  remedy:   %s%s --help\n", what.c_str(),
-                 meant.empty() ? "" : ("did you mean " + meant + "? ").c_str(), name.c_str());
-    return ExitCode::Usage;
+    // The line could not be parsed, so its options are not set yet.
+    const std::span words(argv, static_cast<std::size_t>(argc));
+    Globals globals;
+    globals.json = std::ranges::find(words, std::string_view("--json")) != words.end();
+    return report(
+        {.code = ExitCode::Usage,
+         .attempted = what,
+         .remedy = (meant.empty() ? "" : "did you mean " + meant + "? ") + name + " --help"},
+        globals);
   }
   return root_.state_->chosen();
 }

@@ -24,6 +24,9 @@ def test_without_a_daemon():
     assert "did you mean status?" in expect(2, "statsu").stderr
     assert "did you mean --json?" in expect(2, "status", "--jsn").stderr
     expect(2, "demo", "--nodes", "0")
+    # Who asked for JSON gets it for a mistyped line, too.
+    typo = json.loads(expect(2, "status", "--json", "--bogus").stdout)["error"]
+    assert typo["code"] == 2 and "--bogus" in typo["attempted"], typo
     assert "remedy" in expect(3, "status").stderr
     assert json.loads(expect(3, "status", "--json").stdout)["error"]["code"] == 3
     expect(3, "sub", "words")
