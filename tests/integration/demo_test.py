@@ -26,7 +26,7 @@ def left_behind():
                 continue
             if b"phalanx-" in line or b"demo-client" in line:
                 processes.append(line.decode().replace("\0", " "))
-    return processes + [str(p) for p in pathlib.Path("/run").glob("phalanx*/*")]
+    return processes + [str(p) for p in pathlib.Path("/run").glob("phalanx*")]
 
 
 def demo(*words):

@@ -153,7 +153,13 @@ ExitCode run_demo(const DemoOptions& options, const Globals& globals) {
   for (std::size_t node = 1; shared && node <= options.nodes; ++node) {
     remove.push_back(places.runtime_directory + "/" + node_name(node));
   }
-  return supervise([&] { return orchestrate(options, globals, places, !shared); }, remove);
+  std::error_code error;
+  const bool was_there = std::filesystem::exists(places.runtime_directory, error);
+  const ExitCode code =
+      supervise([&] { return orchestrate(options, globals, places, !shared); }, remove);
+  // Not if somebody else's instance is in it by now.
+  if (!was_there) std::filesystem::remove(places.runtime_directory, error);
+  return code;
 }
 
 }  // namespace
