@@ -14,6 +14,7 @@
 #include "controlplane/cli/demo/cluster.h"
 #include "controlplane/cli/demo/crew.h"
 #include "controlplane/cli/demo/options.h"
+#include "controlplane/cli/demo/process.h"
 #include "controlplane/cli/demo/progress.h"
 #include "controlplane/cli/demo/run.h"
 #include "controlplane/cli/demo/supervise.h"
@@ -71,14 +72,14 @@ Expected<void, Error> measure(const DemoOptions& options, DemoCluster& cluster,
 
 ExitCode serve(const DemoOptions& options, const DemoCluster& cluster,
                const DemoCluster::Places& places, bool own_runtime) {
-  const std::string prefix = own_runtime ? "PHX_RUNTIME_DIR=" + places.runtime_directory + " " : "";
+  const std::string phalanx =
+      (own_runtime ? "PHX_RUNTIME_DIR=" + places.runtime_directory + " " : "") + own_command();
   std::printf("the cluster is up; each node is reached by its instance name:\n");
   for (std::size_t node = 1; node <= options.nodes; ++node) {
-    std::printf("  %sphalanx --instance %s status\n", prefix.c_str(), node_name(node).c_str());
+    std::printf("  %s --instance %s status\n", phalanx.c_str(), node_name(node).c_str());
   }
-  std::printf(
-      "try:\n  %sphalanx --instance n1 sub words\n  %sphalanx --instance n%lu pub words < FILE\n",
-      prefix.c_str(), prefix.c_str(), options.nodes);
+  std::printf("try:\n  %s --instance n1 sub words\n  %s --instance n%lu pub words < FILE\n",
+              phalanx.c_str(), phalanx.c_str(), options.nodes);
   std::printf("Ctrl-C ends it and leaves nothing behind\n");
   std::fflush(stdout);
   while (!stop_requested()) {

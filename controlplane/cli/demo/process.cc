@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -135,6 +136,20 @@ pid_t find_process(const std::string& name, const std::vector<std::string>& word
 std::string own_program() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).string();
+}
+
+std::string own_command() {
+  const fs::path program = own_program();
+  const char* variable = std::getenv("PATH");
+  std::istringstream folders(variable == nullptr ? "" : variable);
+  std::error_code error;
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const fs::path found = fs::path(folder) / program.filename();
+    // The first one is what a shell takes.
+    if (!fs::exists(found, error)) continue;
+    return fs::equivalent(found, program, error) ? program.filename().string() : program.string();
+  }
+  return program.string();
 }
 
 std::string find_program(const std::string& name, const std::string& build_folder) {

@@ -40,6 +40,8 @@ struct Usage {
 
 /// This program's own file, and a program beside it or in a neighbouring folder of a build tree.
 [[nodiscard]] std::string own_program();
+/// What to type for this program: its bare name when $PATH leads to this very file.
+[[nodiscard]] std::string own_command();
 [[nodiscard]] std::string find_program(const std::string& name, const std::string& build_folder);
 
 }  // namespace phalanx::cli
