@@ -28,6 +28,8 @@ enum class Tone : std::uint8_t { Good, Bad, Plain };
 
 /// "1,234,567".
 [[nodiscard]] std::string grouped(std::uint64_t number);
+/// "1 node", "2,000 nodes".
+[[nodiscard]] std::string counted(std::uint64_t number, std::string_view noun);
 /// With `digits` behind the point: fixed(1.25, 1) is "1.3".
 [[nodiscard]] std::string fixed(double number, int digits);
 /// "3.2 M", "871 k", "12": for rates.

@@ -60,6 +60,12 @@ def test_no_fault():
                          "--size", "1400")
     assert result["faults"] == [] and not result["encrypted"], result
     assert result["delivered"] == [result["sent"]] * 2, result
+    # Nobody to compare with, and nobody to survive: both are said, and what was measured is shown.
+    alone = subprocess.run(demo("--nodes", "1"), capture_output=True, text=True,
+                           timeout=45 * SLOW, check=False)
+    assert alone.returncode == 0 and "no survivors" in alone.stderr, alone
+    assert "only one client lived through" in alone.stdout, alone.stdout
+    assert "the same 0 messages" not in alone.stdout, alone.stdout
 
 
 def test_user():

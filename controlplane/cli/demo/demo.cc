@@ -18,6 +18,7 @@
 #include "controlplane/cli/demo/progress.h"
 #include "controlplane/cli/demo/run.h"
 #include "controlplane/cli/demo/supervise.h"
+#include "controlplane/cli/output.h"
 #include "controlplane/cli/program.h"
 #include "controlplane/cli/stop_signal.h"
 
@@ -57,12 +58,14 @@ Expected<void, Error> measure(const DemoOptions& options, DemoCluster& cluster,
   auto crew = DemoCrew::start(options, cluster);
   if (!crew) return fail(crew.error());
   if (auto joined = crew->wait_joined(kPatience); !joined) return joined;
-  show_step(std::to_string(crew->size()) + " clients attached and joined");
+  show_step(counted(crew->size(), "client") + " attached and joined");
   DemoRun run(options, cluster, *crew);
   run.report() = std::move(report);
   if (auto done = run.measure_latency(); !done) return done;
   if (auto done = run.measure_throughput(); !done) return done;
-  if (options.fault == "kill" && options.nodes > 1) {
+  if (options.fault == "kill" && options.nodes == 1) {
+    show_step("no fault: a node alone has no survivors");
+  } else if (options.fault == "kill") {
     if (auto done = run.kill_data_plane(); !done) return done;
   }
   if (auto done = run.compare_all(); !done) return done;
@@ -113,7 +116,7 @@ ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
   };
   const TimeNs start = monotonic_now();
   if (const auto whole = cluster->wait_whole(kPatience); !whole) return told(whole.error());
-  show_step(std::to_string(options.nodes) + " nodes in one view after " +
+  show_step(counted(options.nodes, "node") + " in one view after " +
             std::to_string((monotonic_now() - start) / kMillisecond) + " ms");
   if (options.serve) return serve(options, *cluster, places, own_runtime);
   if (const auto done = measure(options, *cluster, report); !done) return told(done.error());

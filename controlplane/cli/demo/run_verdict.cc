@@ -53,6 +53,7 @@ Expected<void, Error> DemoRun::compare_all() {
   report_.agree = true;
   const Sequence reference = sequence_of(crew_.slot(0));
   std::uint64_t same = 0;
+  bool compared = false;
   bool split = false;
   for (std::size_t i = 1; i < crew_.size(); ++i) {
     const bool back = is_victim(i);
@@ -73,6 +74,7 @@ Expected<void, Error> DemoRun::compare_all() {
                                  grouped(result.items) + " events from its rejoin on");
     } else {
       same = result.items;
+      compared = true;
     }
   }
   if (split) {
@@ -81,9 +83,11 @@ Expected<void, Error> DemoRun::compare_all() {
         "; the host is too busy for the timeouts, or nodes lost one another");
   }
   if (report_.agree) {
-    report_.findings.insert(report_.findings.begin(),
-                            "order       all that lived through delivered the same " +
-                                grouped(same) + " messages and views, in the same order");
+    const std::string all = compared ? "all that lived through delivered the same " +
+                                           grouped(same) + " messages and views, in the same order"
+                                     : "only one client lived through: it delivered " +
+                                           grouped(reference.order.items) + " messages and views";
+    report_.findings.insert(report_.findings.begin(), "order       " + all);
   }
   std::array<char, 17> hash{};
   std::snprintf(hash.data(), hash.size(), "%016lx", reference.order.hash);

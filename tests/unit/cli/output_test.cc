@@ -28,6 +28,8 @@ TEST(Numbers, AreGroupedShortenedAndRounded) {
   EXPECT_EQ(grouped(0), "0");
   EXPECT_EQ(grouped(999), "999");
   EXPECT_EQ(grouped(1234567), "1,234,567");
+  EXPECT_EQ(counted(1, "node"), "1 node");
+  EXPECT_EQ(counted(2000, "node"), "2,000 nodes");
   EXPECT_EQ(short_number(3'210'000), "3.21 M");
   EXPECT_EQ(short_number(87'100), "87.1 k");
   EXPECT_EQ(short_number(12), "12");
