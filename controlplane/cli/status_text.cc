@@ -40,6 +40,7 @@ std::vector<std::string> complaints(const json& status) {
     std::string line = text_at(peer, "name") + " is not in the view";
     if (at(peer, "config_mismatch") == true) line += " (its configuration differs)";
     if (at(peer, "key_mismatch") == true) line += " (it holds another key)";
+    if (at(peer, "version_mismatch") == true) line += " (it speaks another protocol version)";
     out.push_back(std::move(line));
   }
   const std::string state = text_at(status, "state");

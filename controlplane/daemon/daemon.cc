@@ -166,9 +166,10 @@ void Daemon::tell_distrust(std::uint32_t absent_ms) {
 }
 
 void Daemon::tell_rejections(TimeNs now) {
+  LogLimit& limit = management_ ? management_->limit() : limit_;  // One line a peer, of both.
   for (const membership::Rejection& rejection : conductor_->membership().rejections()) {
     std::uint64_t suppressed = 0;
-    if (!limit_.pass(rejection.node, now, suppressed)) continue;
+    if (!limit.pass(rejection.node, now, suppressed)) continue;
     const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
     log("membership")
         .warn("peer kept out node={} reason=\"{}\" its={:x} ours={:x} -> next: phalanx config show",

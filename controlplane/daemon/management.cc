@@ -1,5 +1,6 @@
 #include "controlplane/daemon/management.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -28,6 +29,18 @@ std::string_view text_of(wire::ManagementFault fault) noexcept {
       return "another cluster key";
     case wire::ManagementFault::Tag:
       return "changed on its way, or forged";
+  }
+  return "corrupt";
+}
+
+std::string_view words_of(Refusal::Reason reason) noexcept {
+  switch (reason) {
+    case Refusal::Reason::ConfigHash:
+      return "cluster configuration";
+    case Refusal::Reason::ClusterKey:
+      return "cluster key";
+    case Refusal::Reason::ProtocolVersion:
+      return "protocol version";
   }
   return "corrupt";
 }
@@ -65,7 +78,7 @@ Management::Management(EventLoop& loop, Options options, Fd fd, wire::Management
         if (--obituary_repeats_ > 0) repeat_.arm(monotonic_now() + kObituaryGap);
       }) {
   for (const config::ClusterNode& peer : options_.peers) {
-    if (peer.management) peers_.push_back(to_socket_address(*peer.management));
+    if (peer.management) peers_.push_back({peer.id, to_socket_address(*peer.management)});
   }
   watch_ = Watch(loop, fd_.get(), EPOLLIN, [this](std::uint32_t) { receive(); });
 }
@@ -87,26 +100,29 @@ void Management::send_obituary(std::span<const std::byte> obituary) {
 }
 
 void Management::send_to_all(std::span<const std::byte> datagram) {
-  for (const SocketAddress& peer : peers_) {
+  for (const auto& [node, address] : peers_) {
     // What the kernel refuses now (no route, a full queue) is lost like any datagram.
-    (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, peer.get(),
-                 peer.length);
+    (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, address.get(),
+                 address.length);
   }
 }
 
 void Management::receive() {
   std::array<std::byte, 2048> bytes;
   for (int i = 0; i < kDatagramsPerTurn; ++i) {
-    const ssize_t length = recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    SocketAddress from;
+    from.length = sizeof from.storage;
+    const ssize_t length = recvfrom(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT,
+                                    reinterpret_cast<sockaddr*>(&from.storage), &from.length);
     if (length < 0 && errno == ECONNREFUSED) continue;  // ICMP of an earlier send: a hint, no more.
     if (length < 0) return;
-    take(std::span(bytes).first(static_cast<std::size_t>(length)));
+    take(std::span(bytes).first(static_cast<std::size_t>(length)), from);
   }
 }
 
-void Management::take(std::span<const std::byte> datagram) {
+void Management::take(std::span<const std::byte> datagram, const SocketAddress& from) {
   const auto message = seal_.open(datagram);
-  if (!message) return refuse(message.error());
+  if (!message) return refuse(message.error(), datagram, from);
   const TimeNs now = monotonic_now();
   const BookVerdict verdict = book_.judge(*message, now);
   std::uint64_t suppressed = 0;
@@ -118,15 +134,7 @@ void Management::take(std::span<const std::byte> datagram) {
     case BookVerdict::Dead:
       return handlers_.on_dead(message->sealer);
     case BookVerdict::OtherConfig:
-      if (limit_.pass(message->sealer.node, now, suppressed)) {
-        log("management")
-            .warn(
-                "peer kept out node={} reason=\"its cluster configuration differs\" "
-                "its_hash={:016x} "
-                "our_hash={:016x} suppressed={}",
-                message->sealer.node, message->config_hash, options_.config_hash, suppressed);
-      }
-      return;
+      return tell_refusal(message->sealer.node);
     case BookVerdict::Stranger:
     case BookVerdict::Replayed:
       if (limit_.pass(std::uint64_t{1} << 32 | message->sealer.node, now, suppressed)) {
@@ -138,12 +146,39 @@ void Management::take(std::span<const std::byte> datagram) {
   }
 }
 
-void Management::refuse(wire::ManagementFault fault) {
+// Where it came from is no proof of who sent it, but the best hint there is: what another version
+// or key sealed cannot be read.
+void Management::refuse(wire::ManagementFault fault, std::span<const std::byte> datagram,
+                        const SocketAddress& from) {
+  const auto peer = std::ranges::find_if(
+      peers_, [&](const PeerAddress& known) { return same_endpoint(known.address, from); });
+  const bool differs =
+      fault == wire::ManagementFault::Key || fault == wire::ManagementFault::Version;
+  if (differs && peer != peers_.end()) {
+    book_.refuse(peer->node,
+                 fault == wire::ManagementFault::Key ? Refusal::Reason::ClusterKey
+                                                     : Refusal::Reason::ProtocolVersion,
+                 seal_.difference(fault, datagram));
+    return tell_refusal(peer->node);
+  }
   std::uint64_t suppressed = 0;
   const auto subject = std::uint64_t{2} << 32 | static_cast<std::uint64_t>(fault);
   if (!limit_.pass(subject, monotonic_now(), suppressed)) return;
   log("management")
       .warn("datagram dropped reason=\"{}\" suppressed={}", text_of(fault), suppressed);
+}
+
+void Management::tell_refusal(NodeId node) {
+  const PeerBook::Peer* peer = book_.find(node);
+  std::uint64_t suppressed = 0;
+  if (peer == nullptr || !peer->refusal) return;
+  if (!limit_.pass(node, monotonic_now(), suppressed)) return;
+  const Refusal& refusal = *peer->refusal;
+  log("management")
+      .warn(
+          "peer kept out node={} reason=\"another {}\" its={:x} ours={:x} count={} -> next: "
+          "phalanx status",
+          node, words_of(refusal.reason), refusal.theirs, refusal.mine, refusal.count);
 }
 
 }  // namespace phalanx::controlplane

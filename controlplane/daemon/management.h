@@ -52,11 +52,16 @@ class Management {
 
   [[nodiscard]] const PeerBook& book() const noexcept { return book_; }
 
+  /// By whom a line about a peer may be written now: one subject is one node.
+  [[nodiscard]] LogLimit& limit() noexcept { return limit_; }
+
  private:
   Management(EventLoop& loop, Options options, Fd fd, wire::ManagementSeal seal, Handlers handlers);
   void send_to_all(std::span<const std::byte> datagram);
-  void take(std::span<const std::byte> datagram);
-  void refuse(wire::ManagementFault fault);
+  void take(std::span<const std::byte> datagram, const SocketAddress& from);
+  void refuse(wire::ManagementFault fault, std::span<const std::byte> datagram,
+              const SocketAddress& from);
+  void tell_refusal(NodeId node);
 
   Options options_;
   Fd fd_;
@@ -64,7 +69,11 @@ class Management {
   Handlers handlers_;
   PeerBook book_;
   LogLimit limit_{60 * kSecond};
-  std::vector<SocketAddress> peers_;
+  struct PeerAddress {
+    NodeId node = 0;
+    SocketAddress address;
+  };
+  std::vector<PeerAddress> peers_;
   std::uint64_t counter_ = 0;
   std::vector<std::byte> obituary_;
   std::uint32_t obituary_repeats_ = 0;

@@ -22,6 +22,18 @@ std::string_view to_string(BookVerdict verdict) noexcept {
   return "corrupt";
 }
 
+std::string_view to_string(Refusal::Reason reason) noexcept {
+  switch (reason) {
+    case Refusal::Reason::ConfigHash:
+      return "config_hash";
+    case Refusal::Reason::ClusterKey:
+      return "cluster_key";
+    case Refusal::Reason::ProtocolVersion:
+      return "protocol_version";
+  }
+  return "corrupt";
+}
+
 PeerBook::PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, TimeNs silence)
     : config_hash_(config_hash), silence_(silence) {
   for (const NodeId node : peers) peers_.emplace(node, Peer{});
@@ -30,6 +42,16 @@ PeerBook::PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, Tim
 const PeerBook::Peer* PeerBook::find(NodeId node) const {
   const auto found = peers_.find(node);
   return found == peers_.end() ? nullptr : &found->second;
+}
+
+void PeerBook::refuse(NodeId node, Refusal::Reason reason,
+                      const wire::ManagementDifference& difference) {
+  const auto found = peers_.find(node);
+  if (found == peers_.end()) return;
+  std::optional<Refusal>& refusal = found->second.refusal;
+  const std::uint64_t before = refusal && refusal->reason == reason ? refusal->count : 0;
+  refusal = {
+      .reason = reason, .theirs = difference.theirs, .mine = difference.mine, .count = before + 1};
 }
 
 BookVerdict PeerBook::judge(const wire::ManagementMessage& message, TimeNs now) {
@@ -69,7 +91,11 @@ BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& mes
   peer.counter = message.counter;
   peer.heard_at = now;
   peer.config_hash = message.config_hash;
-  if (message.config_hash != config_hash_) return BookVerdict::OtherConfig;
+  if (message.config_hash != config_hash_) {
+    refuse(message.sealer.node, Refusal::Reason::ConfigHash, {message.config_hash, config_hash_});
+    return BookVerdict::OtherConfig;
+  }
+  peer.refusal.reset();
   peer.worker = message.worker;
   peer.link_up = message.link_up;
   peer.vouched_at = now;

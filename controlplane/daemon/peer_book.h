@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -23,6 +24,18 @@ enum class BookVerdict : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(BookVerdict verdict) noexcept;
 
+/// Why a peer is kept out, as its datagrams told last. A hint, but for the configuration's hash:
+/// what cannot be opened proves nothing.
+struct Refusal {
+  enum class Reason : std::uint8_t { ConfigHash, ClusterKey, ProtocolVersion };
+  Reason reason = Reason::ConfigHash;
+  std::uint64_t theirs = 0;
+  std::uint64_t mine = 0;
+  std::uint64_t count = 0;  ///< Datagrams, since it was last as it should be.
+};
+/// "cluster_key", as `phalanx status --json` says it.
+[[nodiscard]] std::string_view to_string(Refusal::Reason reason) noexcept;
+
 /// Judges opened management datagrams: who may say what, and only once. Sans-I/O.
 class PeerBook {
  public:
@@ -33,7 +46,8 @@ class PeerBook {
     TimeNs heard_at = 0;        ///< Anything new from it.
     TimeNs vouched_at = 0;      ///< 0: never.
     bool link_up = true;
-    std::uint64_t config_hash = 0;  ///< As it said last; 0: never said.
+    std::uint64_t config_hash = 0;   ///< As it said last; 0: never said.
+    std::optional<Refusal> refusal;  ///< Until it vouches as it should.
     /// Control planes that were replaced, and what counts of theirs were seen.
     struct Retired {
       BootId control_plane;
@@ -48,6 +62,9 @@ class PeerBook {
   PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, TimeNs silence);
 
   [[nodiscard]] BookVerdict judge(const wire::ManagementMessage& message, TimeNs now);
+
+  /// A datagram that came from that peer's address could not be opened.
+  void refuse(NodeId node, Refusal::Reason reason, const wire::ManagementDifference& difference);
 
   /// nullptr for a node that is not a configured peer.
   [[nodiscard]] const Peer* find(NodeId node) const;

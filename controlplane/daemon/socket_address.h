@@ -17,6 +17,9 @@ struct SocketAddress {
   }
 };
 
+/// Same family, host and port.
+[[nodiscard]] bool same_endpoint(const SocketAddress& a, const SocketAddress& b) noexcept;
+
 [[nodiscard]] SocketAddress to_socket_address(const config::Endpoint& endpoint) noexcept;
 
 }  // namespace phalanx::controlplane

@@ -75,10 +75,10 @@ json lanes_json(const StatusSources& from) {
 }
 
 json peer_json(const StatusSources& from, const config::ClusterNode& node) {
-  json peer{{"node", node.id},       {"name", node.name},   {"in_view", false},
-            {"boot", nullptr},       {"heard_ms", nullptr}, {"progressed_ms", nullptr},
-            {"vouched_ms", nullptr}, {"link_up", nullptr},  {"config_mismatch", false},
-            {"key_mismatch", false}};
+  json peer{{"node", node.id},       {"name", node.name},        {"in_view", false},
+            {"boot", nullptr},       {"heard_ms", nullptr},      {"progressed_ms", nullptr},
+            {"vouched_ms", nullptr}, {"link_up", nullptr},       {"config_mismatch", false},
+            {"key_mismatch", false}, {"version_mismatch", false}};
   if (from.membership != nullptr) {
     for (const Member& member : from.membership->members()) {
       if (member.node != node.id) continue;
@@ -103,17 +103,47 @@ json peer_json(const StatusSources& from, const config::ClusterNode& node) {
     peer["vouched_ms"] = since_ms(known->vouched_at, from.now);
     peer["link_up"] = known->link_up;
   }
-  if (known != nullptr && known->config_hash != 0 &&
-      known->config_hash != config::cluster_hash(from.config)) {
-    peer["config_mismatch"] = true;
+  if (known != nullptr && known->refusal) {
+    switch (known->refusal->reason) {
+      case Refusal::Reason::ConfigHash:
+        peer["config_mismatch"] = true;
+        break;
+      case Refusal::Reason::ClusterKey:
+        peer["key_mismatch"] = true;
+        break;
+      case Refusal::Reason::ProtocolVersion:
+        peer["version_mismatch"] = true;
+        break;
+    }
   }
   return peer;
 }
 
+/// What the management address tells of a peer that is kept out; null when that is nothing.
+json refusal_json(const StatusSources& from, const config::ClusterNode& node) {
+  const PeerBook::Peer* peer = from.book == nullptr ? nullptr : from.book->find(node.id);
+  if (peer == nullptr || !peer->refusal) return nullptr;
+  const Refusal& refusal = *peer->refusal;
+  const bool hashes = refusal.reason != Refusal::Reason::ProtocolVersion;
+  return {{"node", node.id},
+          {"name", node.name},
+          {"reason", to_string(refusal.reason)},
+          {"mine", hashes ? json(hex(refusal.mine)) : json(refusal.mine)},
+          {"theirs", hashes ? json(hex(refusal.theirs)) : json(refusal.theirs)},
+          {"count", refusal.count}};
+}
+
 json rejections_json(const StatusSources& from) {
   json list = json::array();
+  const auto told = [&](NodeId node) {
+    return std::ranges::any_of(list, [&](const json& one) { return one["node"] == node; });
+  };
+  for (const config::ClusterNode& node : from.config.cluster.nodes) {
+    if (json one = refusal_json(from, node); !one.is_null()) list.push_back(std::move(one));
+  }
   if (from.membership == nullptr) return list;
   for (const membership::Rejection& rejection : from.membership->rejections()) {
+    if (told(rejection.node)) continue;
     const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
     list.push_back({{"node", rejection.node},
                     {"name", name_of(from.config, rejection.node)},

@@ -1,7 +1,8 @@
 """What does not belong to the cluster stays out and changes nothing.
 
-A node with another key, one whose cluster part of the configuration differs, and datagrams of
-rubbish, all at once, beside two nodes that go on.
+A node with another key, one whose cluster part of the configuration differs, one of another
+protocol version, and datagrams of rubbish, all at once, beside two nodes that go on. Both sides of
+what differs are told: in the status with a count, in the log once.
 """
 
 import random
@@ -22,9 +23,19 @@ for host in sys.argv[1:]:
         out.sendto(draw.randbytes(draw.randrange(0, 1400)), (host, 5405 + i % 2))
 """
 
+# A node of a later version: its datagrams begin as ours do.
+LATER = """
+import socket, sys
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+out.bind((sys.argv[1], 5406))
+for host in sys.argv[2:]:
+    for i in range(20):
+        out.sendto(bytes([0xA8, 9]) + bytes(86), (host, 5406))
+"""
+
 
 def test():
-    cluster = Cluster(nodes=4, start=False)
+    cluster = Cluster(nodes=5, start=False)
     other_key = cluster.directory / "other.key"
     subprocess.run([program("phalanx"), "key", "generate", str(other_key)], check=True,
                    stdout=subprocess.DEVNULL)
@@ -45,6 +56,9 @@ def test():
     hosts = [cluster.network.host(n) for n in together]
     subprocess.run(["nsenter", "--net=/run/netns/n3", sys.executable, "-c", RUBBISH, *hosts],
                    check=True, timeout=30)
+    subprocess.run(["nsenter", "--net=/run/netns/n5", sys.executable, "-c", LATER,
+                    cluster.network.host(5, "mgmt"),
+                    *(cluster.network.host(n, "mgmt") for n in together)], check=True, timeout=30)
     publishers = [cluster.publish(n, "words", numbered(f"pub{n}", 5000)) for n in together]
     for publisher in publishers:
         publisher.finish()
@@ -55,6 +69,20 @@ def test():
         check.complete(subscriber, *publishers)
     check.same(subscribers, lambda s: s.lines_from("ready-000000"))
     assert views == [members(cluster, n) for n in together], "the view changed"
+    for node in together:
+        wait_until("all three are told", lambda n=node: len(rejections(cluster, n)) == 3)
+        told = rejections(cluster, node)
+        assert {n: r["reason"] for n, r in told.items()} == {
+            3: "cluster_key", 4: "config_hash", 5: "protocol_version"}, told
+        assert all(r["count"] > 0 and r["mine"] != r["theirs"] for r in told.values()), told
+        assert (told[5]["theirs"], told[5]["mine"]) == (9, 1), told
+        log = (cluster.directory / f"n{node}.log").read_text()
+        for stranger in told:
+            assert log.count(f"peer kept out node={stranger} ") == 1, log
+
+
+def rejections(cluster, node):
+    return {r["node"]: r for r in cluster.status(node)["rejections"]}
 
 
 def members(cluster, node):

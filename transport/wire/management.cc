@@ -130,6 +130,18 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
   return message;
 }
 
+ManagementDifference ManagementSeal::difference(ManagementFault fault,
+                                                std::span<const std::byte> datagram) const {
+  if (fault == ManagementFault::Version && datagram.size() >= 2) {
+    return {.theirs = std::to_integer<std::uint64_t>(datagram[1]), .mine = kManagementVersion};
+  }
+  if (fault != ManagementFault::Key || datagram.size() != kManagementBytes) return {};
+  const std::byte* at = datagram.data();
+  const Member sealer{load_le<std::uint32_t>(at + 4), load_boot(at + 8)};
+  return {.theirs = load_le<std::uint32_t>(at + 32),
+          .mine = derive_boot_key(impl_->key, sealer).tag};
+}
+
 std::vector<std::byte> seal_obituary(const ManagementSeal& seal, Member self,
                                      std::uint64_t config_hash) {
   return seal.seal({.kind = ManagementKind::Obituary,

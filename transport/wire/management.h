@@ -45,6 +45,14 @@ enum class ManagementFault : std::uint8_t {
   Tag,        ///< Changed on its way, or forged.
 };
 
+/// Where a datagram and its receiver differ, to be shown to an operator. Nothing of it is proven.
+struct ManagementDifference {
+  std::uint64_t theirs = 0;
+  std::uint64_t mine = 0;
+
+  friend bool operator==(const ManagementDifference&, const ManagementDifference&) = default;
+};
+
 /// Seals and opens management datagrams. Cold: it allocates. Single-threaded.
 class ManagementSeal {
  public:
@@ -59,6 +67,9 @@ class ManagementSeal {
   /// Says nothing about replays: the counter of each sealer is the caller's to watch.
   [[nodiscard]] Expected<ManagementMessage, ManagementFault> open(
       std::span<const std::byte> datagram) const;
+  /// Of a datagram that open() refused for its version: both versions; for its key: both key tags.
+  [[nodiscard]] ManagementDifference difference(ManagementFault fault,
+                                                std::span<const std::byte> datagram) const;
 
  private:
   struct Impl;

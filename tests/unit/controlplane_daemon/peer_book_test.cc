@@ -36,6 +36,29 @@ TEST(PeerBook, TakesAVouchOnlyOnce) {
   EXPECT_EQ(book.find(2)->vouched_at, 10U);
 }
 
+TEST(PeerBook, KeepsWhyAPeerIsOutUntilItVouchesAsItShould) {
+  PeerBook book(kPeers, kHash, kSilence);
+  wire::ManagementMessage other = vouch(2, 1, 1);
+  other.config_hash = 5;
+
+  book.refuse(2, Refusal::Reason::ClusterKey, {8, 9});
+  book.refuse(2, Refusal::Reason::ClusterKey, {10, 11});
+  EXPECT_EQ(book.find(2)->refusal->count, 2U);
+  EXPECT_EQ(book.find(2)->refusal->theirs, 10U);
+
+  EXPECT_EQ(book.judge(other, 10), BookVerdict::OtherConfig);
+  EXPECT_EQ(book.find(2)->refusal->reason, Refusal::Reason::ConfigHash);
+  EXPECT_EQ(book.find(2)->refusal->theirs, 5U);
+  EXPECT_EQ(book.find(2)->refusal->mine, kHash);
+  EXPECT_EQ(book.find(2)->refusal->count, 1U);
+
+  EXPECT_EQ(book.judge(vouch(2, 1, 2), 20), BookVerdict::Vouched);
+  EXPECT_FALSE(book.find(2)->refusal);
+
+  book.refuse(99, Refusal::Reason::ClusterKey, {});
+  EXPECT_EQ(book.find(99), nullptr);
+}
+
 TEST(PeerBook, FollowsARestartedControlPlaneAndNeverGoesBack) {
   PeerBook book(kPeers, kHash, kSilence);
   ASSERT_EQ(book.judge(vouch(2, 1, 5), 10), BookVerdict::Vouched);

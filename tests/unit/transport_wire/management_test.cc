@@ -73,6 +73,21 @@ TEST_P(Management, TellsAnotherKeyFromDamage) {
   EXPECT_EQ(seal_.open(newer).error(), ManagementFault::Version);
 }
 
+// Who has to find out why a node stays out needs both sides of what differs.
+TEST_P(Management, NamesBothVersionsAndBothKeysOfWhatItRefuses) {
+  const ClusterKey other = insecure_cluster_key("other");
+  const auto foreign = ManagementSeal(other, GetParam()).seal(vouch());
+  auto newer = seal_.seal(vouch());
+  newer[1] = std::byte{7};
+
+  const auto keys = seal_.difference(ManagementFault::Key, foreign);
+  EXPECT_EQ(keys.theirs, derive_boot_key(other, vouch().sealer).tag);
+  EXPECT_EQ(keys.mine, derive_boot_key(key_, vouch().sealer).tag);
+  EXPECT_EQ(seal_.difference(ManagementFault::Version, newer), (ManagementDifference{7, 1}));
+  EXPECT_EQ(seal_.difference(ManagementFault::Key, std::span(foreign).first(20)),
+            ManagementDifference{});
+}
+
 TEST_P(Management, SealsAnObituaryThatNamesItsOwnProcess) {
   const auto sealed = seal_obituary(seal_, {3, boot(7)}, 5);
 
