@@ -9,6 +9,8 @@ namespace {
 
 constexpr TimeNs kResendFirst = 2 * kMillisecond;
 constexpr TimeNs kResendMost = 20 * kMillisecond;
+/// A member may miss an answer once: its deadline can end just before it.
+constexpr std::uint32_t kUnansweredMax = 2;
 
 }  // namespace
 
@@ -250,8 +252,13 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
     // Rule: who did not stay is held twice as long the next time; who did starts over.
     Peer& peer = peers_[lowest(lost)];
     const TimeNs stable = std::max(10 * peer.hold, 2 * config_.stall_after);
-    peer.hold = now - peer.joined_at < stable ? std::min(2 * peer.hold, config_.hold_max)
-                                              : config_.hold_min;
+    peer.hold = peer.mute || now - peer.joined_at < stable
+                    ? std::min(2 * peer.hold, config_.hold_max)
+                    : config_.hold_min;
+  }
+  for (Peer& peer : peers_) {
+    peer.unanswered = 0;
+    peer.mute = false;
   }
   greet_now_ = true;  // It proves to the others that all were done.
   return step(now);
@@ -271,22 +278,32 @@ void Machine::check_attempt(TimeNs now) {
     if (peers_[index].boot != member.boot || !contains(heard_, index)) return fail_attempt(now);
   }
   if (now >= deadline_) {
-    if (leads()) penalize_the_silent(now);
+    judge_the_silent(now);
     return fail_attempt(now + back_off());
   }
   wake(deadline_);
 }
 
-void Machine::penalize_the_silent(TimeNs now) {
-  for (NodeSet joined = attempt_set_ & ~view_set_ & ~only(self_); joined != 0;
-       joined &= joined - 1) {
-    Peer& peer = peers_[lowest(joined)];
-    const std::size_t rank = *rank_of(lowest(joined));
-    const bool answered =
-        durable_.attempt.plan ? contains(durable_.attempt.done, rank) : reports_[rank].has_value();
-    if (answered) continue;
-    peer.hold = std::min(2 * peer.hold, config_.hold_max);
-    peer.linked_since = std::max<TimeNs>(now, 1);
+void Machine::judge_the_silent(TimeNs now) {
+  const Attempt& attempt = durable_.attempt;
+  const auto miss = [](Peer& peer) { peer.mute = ++peer.unanswered >= kUnansweredMax; };
+  // Rule: who did not do its own part accuses nobody else; it goes on alone until it can.
+  if (attempt.plan ? !attempt.recovered : !attempt.report) return miss(peers_[self_]);
+  if (!leads()) return;
+  for (NodeSet rest = attempt_set_ & ~only(self_); rest != 0; rest &= rest - 1) {
+    Peer& peer = peers_[lowest(rest)];
+    const std::size_t rank = *rank_of(lowest(rest));
+    if (attempt.plan ? contains(attempt.done, rank) : reports_[rank].has_value()) {
+      peer.unanswered = 0;
+    } else if (!contains(view_set_, lowest(rest))) {
+      peer.hold = std::min(2 * peer.hold, config_.hold_max);
+      peer.linked_since = std::max<TimeNs>(now, 1);
+    } else if (now < peer.control_at + config_.attempt_deadline / 2 &&
+               !detector_.distrusts_self(now)) {
+      // Rule: a member that speaks but does not answer is left out. One that says nothing is for
+      // the failure detector, or for the rule of the missing control plane.
+      miss(peer);
+    }
   }
 }
 

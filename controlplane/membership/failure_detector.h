@@ -34,6 +34,7 @@ class FailureDetector {
   void on_vouch(std::size_t peer, TimeNs now);    ///< By the management address.
   /// This node itself was not running: nobody is accused before its peers had time to be heard.
   void distrust_self(TimeNs now) noexcept { grace_until_ = now + config_.dead_after; }
+  [[nodiscard]] bool distrusts_self(TimeNs now) const noexcept { return now < grace_until_; }
 
   /// `lanes_running`: rows are due, so control messages alone do not prove the data path.
   [[nodiscard]] Verdict verdict(std::size_t peer, TimeNs now, bool lanes_running) const;

@@ -30,7 +30,7 @@ bool Machine::hears(std::size_t index, TimeNs now) {
       if (now >= absent_at) peer.absent = true;
       if (!peer.absent) wake(absent_at);
     }
-    if (peer.absent) return false;
+    if (peer.absent || peer.mute) return false;
     const Verdict verdict = detector_.verdict(index, now, lanes_running());
     if (verdict != Verdict::Fine) suspected_ |= only(index);
     wake(detector_.next_verdict_at(index, now, lanes_running()));
@@ -44,6 +44,7 @@ bool Machine::hears(std::size_t index, TimeNs now) {
 void Machine::update_heard(TimeNs now) {
   heard_ = 0;
   suspected_ = 0;
+  if (peers_[self_].mute) return;  // Rule: nobody waits for one that cannot do its own part.
   for (NodeSet rest = configured_ & ~only(self_); rest != 0; rest &= rest - 1) {
     if (hears(lowest(rest), now)) heard_ |= only(lowest(rest));
   }

@@ -267,6 +267,8 @@ void Machine::adopt(std::size_t index, const BootId& boot, TimeNs now) {
   peer.greeted_at = 0;
   peer.linked_since = 0;
   peer.astray_since = 0;
+  peer.unanswered = 0;
+  peer.mute = false;
   detector_.watch(index, now, /*new_incarnation=*/true);
   // Which incarnation the others' rows mean is known only now.
   const Member member{config_.nodes[index], boot};

@@ -42,7 +42,9 @@ struct Peer {
   TimeNs linked_since = 0;  ///< Both hear one another without a break since; 0 they do not.
   TimeNs astray_since = 0;  ///< A member that is frozen, or elsewhere, since; 0 it is not.
   TimeNs joined_at = 0;
-  TimeNs hold = 0;  ///< How long it must be linked before it is taken in.
+  TimeNs hold = 0;               ///< How long it must be linked before it is taken in.
+  std::uint32_t unanswered = 0;  ///< Attempts in succession that it did not answer but spoke in.
+  bool mute = false;             ///< Left out for it, until the next install. Self: its worker is.
 
   [[nodiscard]] bool is_buried(const BootId& id) const noexcept;
   [[nodiscard]] bool is_proven_dead(const BootId& id) const noexcept;
@@ -127,7 +129,7 @@ class Machine {
   void install_when_all_are_done();
   void check_attempt(TimeNs now);
   void fail_attempt(TimeNs retry_at);
-  void penalize_the_silent(TimeNs now);
+  void judge_the_silent(TimeNs now);
   void resend(TimeNs now);
   void restart_resend(TimeNs now) noexcept;
   [[nodiscard]] bool leads() const noexcept;

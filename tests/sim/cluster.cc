@@ -71,6 +71,7 @@ Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
 HistoryCounts Cluster::run() {
   run_until(scenario_.faulty_until);
   heal();
+  run_until_others_go_on();
   run_until_quiet();
   observer_.at_end();
   for (const auto& node : nodes_) check_lanes(node->data().core());
@@ -215,6 +216,33 @@ void Cluster::heal() {
     node->data().load().stop();
     schedule(node->id(), node->ready_at(now_));
   }
+}
+
+void Cluster::run_until_others_go_on() {
+  const auto mute = [](const auto& node) { return node->is_mute(); };
+  if (std::none_of(nodes_.begin(), nodes_.end(), mute)) return;
+  const TimeNs healed_at = now_;
+  for (std::string why = others_wait(); !why.empty(); why = others_wait()) {
+    if (now_ - healed_at >= scenario_.heal_limit) Liveness::stuck(now_ - healed_at, why);
+    run_until(now_ + 5 * kMillisecond);
+  }
+  for (const auto& node : nodes_) node->mute(0);
+}
+
+std::string Cluster::others_wait() const {
+  const core::Core* first = nullptr;
+  for (const auto& node : nodes_) {
+    if (node->is_mute()) continue;
+    const std::string name = "n" + std::to_string(node->id());
+    if (!node->up() || !node->control_up()) return name + " is down";
+    const core::Core& core = node->data().core();
+    if (first == nullptr) first = &core;
+    if (core.view().is_none() || core.frozen() || core.view() != first->view()) {
+      return name + " waits for a mute node in view " + to_string(core.view()) + ", attempt " +
+             to_string(node->control().machine().attempt());
+    }
+  }
+  return {};
 }
 
 void Cluster::run_until_quiet() {

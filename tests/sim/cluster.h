@@ -54,6 +54,9 @@ class Cluster {
   void start(NodeId node);
   void heal();
   void run_until_quiet();
+  /// Whom a mute node does not keep from a view of their own; then it speaks again.
+  void run_until_others_go_on();
+  [[nodiscard]] std::string others_wait() const;
   [[nodiscard]] std::string unfinished();
   void check_budget() const;
   void check_lanes(const core::Core& core) const;

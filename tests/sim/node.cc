@@ -135,7 +135,7 @@ TimeNs Node::turn(TimeNs at) {
   if (at >= commands_due_ && control_ != nullptr) {
     commands_due_ = kNever;
     for (auto& commands = control_->commands(); !commands.empty(); commands.pop_front()) {
-      data_->execute(commands.front(), now);
+      if (!lets_fall(commands.front())) data_->execute(commands.front(), now);
     }
   }
   const std::size_t work = data_->turn(now, at < readers_paused_until_);
@@ -156,13 +156,23 @@ void Node::step_control(TimeNs at) {
   if (at >= events_due_) {
     events_due_ = kNever;
     for (auto& events = data_->events(); !events.empty(); events.pop_front()) {
-      control_->on_event(events.front(), now);
+      if (!lets_fall(events.front())) control_->on_event(events.front(), now);
     }
   }
   if (now >= control_->wake_at()) control_->on_time(data_->peers_seen(now), now);
   if (!control_->commands().empty()) {
     commands_due_ = std::min(commands_due_, at + random_.below(parts_.scenario.plane_delay + 1));
   }
+}
+
+bool Node::lets_fall(const PlaneCommand& command) const noexcept {
+  return ((muted_ & kMuteFreeze) != 0 && command.kind == PlaneCommand::Kind::Freeze) ||
+         ((muted_ & kMuteRecovery) != 0 && command.kind == PlaneCommand::Kind::Recover);
+}
+
+bool Node::lets_fall(const PlaneEvent& event) const noexcept {
+  return (muted_ & kMutePrepare) != 0 && event.kind == PlaneEvent::Kind::Message &&
+         event.message == wire::MessageKind::Prepare;
 }
 
 TimeNs Node::next_turn(TimeNs at) const noexcept {

@@ -37,6 +37,8 @@ class Node {
   void stall_until(TimeNs until, TimeNs at);
   void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }
   void pause_readers_until(TimeNs until) noexcept { readers_paused_until_ = until; }
+  /// It goes on to speak, but does not do what `what` (Mute) names; 0: it does all again.
+  void mute(std::uint8_t what) noexcept { muted_ = what; }
   /// At its next start the state file is gone, or one from before.
   void lose_disk() noexcept { disk_lost_ = true; }
 
@@ -51,6 +53,7 @@ class Node {
   [[nodiscard]] bool up() const noexcept { return data_ != nullptr; }
   [[nodiscard]] bool control_up() const noexcept { return control_ != nullptr; }
   [[nodiscard]] bool steps(TimeNs at) const noexcept { return at >= stalled_until_; }
+  [[nodiscard]] bool is_mute() const noexcept { return muted_ != 0; }
   [[nodiscard]] NodeId id() const noexcept { return id_; }
   [[nodiscard]] DataPlane& data() noexcept { return *data_; }
   [[nodiscard]] const ControlPlane& control() const noexcept { return *control_; }
@@ -58,6 +61,8 @@ class Node {
 
  private:
   void step_control(TimeNs at);
+  [[nodiscard]] bool lets_fall(const PlaneCommand& command) const noexcept;
+  [[nodiscard]] bool lets_fall(const PlaneEvent& event) const noexcept;
   [[nodiscard]] TimeNs next_turn(TimeNs at) const noexcept;
   [[nodiscard]] std::unique_ptr<ControlPlane> make_control();
 
@@ -74,6 +79,7 @@ class Node {
   TimeNs stalled_until_ = 0;
   TimeNs control_stalled_until_ = 0;
   TimeNs readers_paused_until_ = 0;
+  std::uint8_t muted_ = 0;
   TimeNs commands_due_ = kNever;
   TimeNs events_due_ = kNever;
   std::uint64_t turns_ = 0;

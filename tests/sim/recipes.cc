@@ -257,6 +257,22 @@ void no_management(Draft& d) {
 }
 void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisecond; }
 
+/// A node that speaks but does not answer, beside another reason to change the view.
+void mute(Draft& d) {
+  constexpr std::array kOthers{crash_restart, crash_in_view_change, stall, lossy, partition_merge};
+  for (std::uint64_t n = d.times(1, 2); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::Mute,
+            .node = d.any(),
+            .mask = d.random.range(1, kMutePrepare | kMuteFreeze | kMuteRecovery)});
+  }
+  d.step({.at = d.s.faulty_until - kMillisecond,
+          .kind = Step::Kind::KillData,
+          .node = d.any(),
+          .span = 20 * kMillisecond});
+  kOthers[d.random.below(kOthers.size())](d);
+}
+
 struct Recipe {
   RecipeInfo info;
   Ingredient make;
@@ -302,7 +318,10 @@ constexpr std::array kRecipes{
     Recipe{{"clock-drift", "clocks that run fast and slow"}, clock_drift},
     Recipe{{"no-management", "no vouching and no obituaries"}, no_management},
     Recipe{{"slow-planes", "milliseconds between the two processes of a node"}, slow_planes},
+    Recipe{{"mute", "a node that speaks but does not answer"}, mute},
 };
+/// What swarm picks from: histories that found a bug once stay what they were.
+constexpr std::size_t kSwarmRecipes = 30;
 constexpr RecipeInfo kSwarm{"swarm",
                             "random subsets of all of these, with random sizes and timers"};
 
@@ -359,7 +378,7 @@ std::optional<Scenario> make_scenario(std::string_view recipe, std::uint64_t see
   if (recipe == kSwarm.name) {
     vary(draft);
     for (std::uint64_t n = random.range(1, 6); n > 0; --n) {
-      kRecipes[random.range(1, kRecipes.size() - 1)].make(draft);
+      kRecipes[random.range(1, kSwarmRecipes - 1)].make(draft);
     }
   } else {
     const auto found = std::find_if(kRecipes.begin(), kRecipes.end(),

@@ -25,6 +25,9 @@ struct LoadOptions {
   std::uint32_t give_up_percent = 0;  ///< A refused message is taken back, at each refusal.
 };
 
+/// What a node that speaks, but does not answer, lets fall.
+enum Mute : std::uint8_t { kMutePrepare = 1, kMuteFreeze = 2, kMuteRecovery = 4 };
+
 /// One thing that is done to the cluster from outside, at a time.
 struct Step {
   enum class Kind : std::uint8_t {
@@ -42,6 +45,7 @@ struct Step {
     PauseReaders,   ///< Clients of the node take nothing for `span`.
     Burst,          ///< The node's clients submit `mask` records at once.
     CutManagement,  ///< No vouching and no obituaries for `span`.
+    Mute,           ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;
   Kind kind = Kind::HealLinks;

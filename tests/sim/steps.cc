@@ -34,6 +34,8 @@ const char* name_of(Step::Kind kind) {
       return "burst";
     case Step::Kind::CutManagement:
       return "cut-management";
+    case Step::Kind::Mute:
+      return "mute";
   }
   return "?";
 }
@@ -89,6 +91,8 @@ void Cluster::apply(const Step& step) {
     case Step::Kind::CutManagement:
       management_cut_until_ = now_ + step.span;
       return;
+    case Step::Kind::Mute:
+      return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:
       node->kill();
       return again(step.kind, {}, step.span);
