@@ -66,6 +66,8 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
       return perform(membership_.on_recovered(event.view, now), now);
     case WorkerEventKind::Installed:
       return perform(membership_.on_installed(event.view, now), now);
+    case WorkerEventKind::Refused:
+      return perform(membership_.on_refused(event.view, now), now);
     case WorkerEventKind::Distrust:
       // What this node saw of its peers is as old as its worker's absence: accuse nobody yet.
       distrust_until_ = now + config_.dead_after / 2;

@@ -93,6 +93,17 @@ void Daemon::on_event(const shm::Event& event) {
     case shm::WorkerEventKind::Distrust:
       tell_distrust(event.token);
       break;
+    case shm::WorkerEventKind::Refused:
+      log("membership")
+          .warn("data plane refused attempt={} order={}", to_string(event.view),
+                event.token == static_cast<std::uint32_t>(shm::CommandKind::Install) ? "install"
+                                                                                     : "recover");
+      // The others are in the new view or will be: there is no way back to them but as a new
+      // member.
+      if (event.token == static_cast<std::uint32_t>(shm::CommandKind::Install)) {
+        return link_.replace("it refused an install");
+      }
+      break;
     case shm::WorkerEventKind::ControlMessage:
     case shm::WorkerEventKind::Frozen:
     case shm::WorkerEventKind::Recovered:

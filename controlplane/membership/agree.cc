@@ -73,8 +73,7 @@ void Machine::on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs 
   // representatives could install different views from one state. Sequences heard of in hellos do
   // not count here, or an attempt's own number would overtake it; they count when one is chosen.
   if (prepare.attempt.sequence <= std::max(attempt.id().sequence, durable_.view.sequence)) {
-    return send_to(from, wire::MessageKind::Refusal,
-                   wire::Refusal{prepare.attempt, durable_.sequence_seen});
+    return refuse(from, prepare.attempt);
   }
   // Rule: a view is left without a convicted member, which its members decide, or for a superset of
   // its living members. Who comes back from a cut may have heard only some of them.
@@ -103,10 +102,15 @@ void Machine::repeat_answer(std::size_t representative) {
   }
 }
 
+void Machine::refuse(std::size_t representative, const ViewId& attempt) {
+  send_to(representative, wire::MessageKind::Refusal,
+          wire::Refusal{attempt, durable_.sequence_seen});
+}
+
 void Machine::on_refusal(std::size_t from, const wire::Refusal& refusal, TimeNs now) {
   const Attempt& attempt = durable_.attempt;
-  if (!attempt.running || !leads() || refusal.attempt != attempt.id() || attempt.plan) return;
-  if (!rank_of(from) || refusal.sequence_seen > kSequenceMax) return;
+  if (!attempt.running || !leads() || refusal.attempt != attempt.id()) return;
+  if (attempt.installing || !rank_of(from) || refusal.sequence_seen > kSequenceMax) return;
   raise_sequence(refusal.sequence_seen);
   // The first refusal only means that we had not heard of a sequence. More of them mean another
   // representative: make room for it.
@@ -171,8 +175,12 @@ bool Machine::suits(const wire::Plan& plan) const {
 void Machine::on_plan(std::size_t from, const wire::Plan& plan, TimeNs now) {
   const Attempt& attempt = durable_.attempt;
   if (plan.attempt == durable_.view) return answer(from);
-  if (!attempt.running || plan.attempt != attempt.id()) return;
+  if (plan.attempt != attempt.id()) return;
   if (config_.nodes[from] != attempt.id().representative || leads()) return;
+  if (!attempt.running) {  // Rule: who gave up says so, until it is heard.
+    if (!attempt.recovered) refuse(from, plan.attempt);
+    return;
+  }
   if (attempt.plan) return repeat_answer(from);
   if (attempt.report && suits(plan)) take_plan(plan, now);
 }
@@ -199,6 +207,19 @@ Actions Machine::on_recovered(const ViewId& id, TimeNs now) {
       restart_resend(now);
     }
     install_when_all_are_done();
+  }
+  return step(now);
+}
+
+// Rule: any failure returns to Gather with a higher attempt. Waiting for the deadline would keep
+// all members frozen for what is known already.
+Actions Machine::on_refused(const ViewId& id, TimeNs now) {
+  begin(now);
+  const Attempt& attempt = durable_.attempt;
+  if (attempt.running && attempt.plan && !attempt.recovered && id == attempt.id()) {
+    miss_answer(peers_[self_]);
+    if (!leads()) refuse(*index_of(id.representative), id);
+    fail_attempt(now + back_off());
   }
   return step(now);
 }
@@ -284,11 +305,12 @@ void Machine::check_attempt(TimeNs now) {
   wake(deadline_);
 }
 
+void Machine::miss_answer(Peer& peer) noexcept { peer.mute = ++peer.unanswered >= kUnansweredMax; }
+
 void Machine::judge_the_silent(TimeNs now) {
   const Attempt& attempt = durable_.attempt;
-  const auto miss = [](Peer& peer) { peer.mute = ++peer.unanswered >= kUnansweredMax; };
   // Rule: who did not do its own part accuses nobody else; it goes on alone until it can.
-  if (attempt.plan ? !attempt.recovered : !attempt.report) return miss(peers_[self_]);
+  if (attempt.plan ? !attempt.recovered : !attempt.report) return miss_answer(peers_[self_]);
   if (!leads()) return;
   for (NodeSet rest = attempt_set_ & ~only(self_); rest != 0; rest &= rest - 1) {
     Peer& peer = peers_[lowest(rest)];
@@ -302,7 +324,7 @@ void Machine::judge_the_silent(TimeNs now) {
                !detector_.distrusts_self(now)) {
       // Rule: a member that speaks but does not answer is left out. One that says nothing is for
       // the failure detector, or for the rule of the missing control plane.
-      miss(peer);
+      miss_answer(peer);
     }
   }
 }

@@ -43,6 +43,14 @@ void Machine::on_hello(std::size_t from, const wire::Hello& hello, TimeNs now) {
     attempt.all_done = true;
     if (hello.view != durable_.view) install_when_all_are_done();
   }
+  // Rule: an attempt that its representative gave up has failed. It says that it runs from its
+  // first PREPARE on, and its sequence is above all that were seen before.
+  const bool over = hello.view.sequence > attempt.id().sequence ||
+                    (!hello.attempt_running && hello.sequence_seen >= attempt.id().sequence);
+  if (attempt.running && !attempt.installing && over && hello.view != attempt.id() &&
+      config_.nodes[from] == attempt.id().representative) {
+    fail_attempt(now + back_off());
+  }
   // Rule: a hello earns an answer, from those whom its sender does not hear yet.
   if (!std::binary_search(hello.heard.begin(), hello.heard.end(), config_.self)) answer(from);
 }

@@ -66,6 +66,7 @@ class Machine {
   Actions on_frozen(const wire::Report& report, TimeNs now);
   Actions on_recovered(const ViewId& attempt, TimeNs now);
   Actions on_installed(const ViewId& view, TimeNs now);
+  Actions on_refused(const ViewId& id, TimeNs now);
   Actions on_dead(Member peer, TimeNs now);
   Actions on_vouch(NodeId peer, TimeNs now);
   Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
@@ -120,6 +121,7 @@ class Machine {
   void promise(const wire::Prepare& prepare, TimeNs now);
   void on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs now);
   void repeat_answer(std::size_t representative);
+  void refuse(std::size_t representative, const ViewId& attempt);
   void on_refusal(std::size_t from, const wire::Refusal& refusal, TimeNs now);
   void on_report(std::size_t from, const wire::Report& report, TimeNs now);
   void on_plan(std::size_t from, const wire::Plan& plan, TimeNs now);
@@ -130,6 +132,7 @@ class Machine {
   void check_attempt(TimeNs now);
   void fail_attempt(TimeNs retry_at);
   void judge_the_silent(TimeNs now);
+  void miss_answer(Peer& peer) noexcept;
   void resend(TimeNs now);
   void restart_resend(TimeNs now) noexcept;
   [[nodiscard]] bool leads() const noexcept;

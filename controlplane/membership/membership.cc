@@ -27,6 +27,9 @@ Actions Membership::on_recovered(const ViewId& attempt, TimeNs now) {
 Actions Membership::on_installed(const ViewId& view, TimeNs now) {
   return machine_->on_installed(view, now);
 }
+Actions Membership::on_refused(const ViewId& attempt, TimeNs now) {
+  return machine_->on_refused(attempt, now);
+}
 Actions Membership::on_dead(Member peer, TimeNs now) { return machine_->on_dead(peer, now); }
 Actions Membership::on_vouch(NodeId peer, TimeNs now) { return machine_->on_vouch(peer, now); }
 Actions Membership::on_seen(std::span<const PeerSeen> peers, TimeNs now) {

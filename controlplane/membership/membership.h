@@ -116,6 +116,8 @@ class Membership {
   [[nodiscard]] Actions on_frozen(const wire::Report& report, TimeNs now);
   [[nodiscard]] Actions on_recovered(const ViewId& attempt, TimeNs now);
   [[nodiscard]] Actions on_installed(const ViewId& view, TimeNs now);
+  /// The data plane will not recover with the plan of this attempt.
+  [[nodiscard]] Actions on_refused(const ViewId& attempt, TimeNs now);
 
   /// Proof that this incarnation is gone (obituary, own link-down notice of a peer).
   [[nodiscard]] Actions on_dead(Member peer, TimeNs now);

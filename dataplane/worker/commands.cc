@@ -45,10 +45,7 @@ void Worker::execute(const shm::Command& command, TimeNs now) {
 
 void Worker::begin_recovery(const shm::Command& command, TimeNs now) {
   const auto plan = wire::decode_plan(command.bytes);
-  if (!plan || !core_.frozen() || !core_.begin_recovery(*plan, now)) {
-    control_.count(shm::Counter::CommandsBad, 1);
-    return;
-  }
+  if (!plan || !core_.frozen() || !core_.begin_recovery(*plan, now)) return refuse(command);
   keys_.prepare(plan->attempt, plan->members);
   status_.recovering = plan->attempt;
   status_.recovered = 0;
@@ -72,8 +69,7 @@ void Worker::install(const shm::Command& command, TimeNs now) {
   }
   if (!plan || !core_.frozen() || !core_.recovered() || plan->attempt != status_.recovering ||
       plan->attempt.sequence <= core_.view().sequence) {
-    control_.count(shm::Counter::CommandsBad, 1);
-    return;
+    return refuse(command);
   }
   core_.install(*plan, now);
   keys_.install(plan->attempt, plan->members);
@@ -85,6 +81,14 @@ void Worker::install(const shm::Command& command, TimeNs now) {
   control_.count(shm::Counter::ViewsInstalled, 1);
   control_.post({.kind = shm::WorkerEventKind::Installed, .view = plan->attempt});
   publish_status(now);
+}
+
+/// The control plane waits for an answer: it would wait out the deadline of its attempt.
+void Worker::refuse(const shm::Command& command) {
+  control_.count(shm::Counter::CommandsBad, 1);
+  control_.post({.kind = shm::WorkerEventKind::Refused,
+                 .token = static_cast<std::uint32_t>(command.kind),
+                 .view = command.attempt});
 }
 
 void Worker::list_groups(std::uint32_t token) {

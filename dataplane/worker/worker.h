@@ -66,6 +66,7 @@ class Worker {
   void begin_recovery(const shm::Command& command, TimeNs now);
   void report_recovered(TimeNs now);
   void install(const shm::Command& command, TimeNs now);
+  void refuse(const shm::Command& command);
   void list_groups(std::uint32_t token);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;

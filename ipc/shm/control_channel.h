@@ -21,8 +21,9 @@ enum class CommandKind : std::uint8_t {
   SendControl =
       1,   ///< message_kind, to (nobody named: every configured node), bytes (encoded message).
   Freeze,  ///< attempt. Answered by Frozen, also when frozen already.
-  BeginRecovery,  ///< bytes: encoded wire::Plan. Answered by Recovered, once it is so.
-  Install,        ///< bytes: encoded wire::Plan. Answered by Installed.
+  BeginRecovery,  ///< attempt, bytes: encoded wire::Plan. Answered by Recovered, once it is so, or
+                  ///< by Refused.
+  Install,        ///< attempt, bytes: encoded wire::Plan. Answered by Installed or Refused.
   ListGroups,     ///< token. Answered by Groups.
 };
 
@@ -46,6 +47,7 @@ enum class WorkerEventKind : std::uint8_t {
   ClientDetached,      ///< client.
   Groups,              ///< token, bytes: a GroupList, see dataplane/worker/group_table.h.
   Distrust,            ///< token: milliseconds this worker was not scheduled for.
+  Refused,             ///< view: the attempt. token: the CommandKind that will not be done.
 };
 
 struct Event {

@@ -46,6 +46,8 @@ void ControlPlane::on_event(const PlaneEvent& event, TimeNs now) {
       return execute(machine_.on_recovered(event.view, now));
     case PlaneEvent::Kind::Installed:
       return execute(machine_.on_installed(event.view, now));
+    case PlaneEvent::Kind::Refused:
+      return execute(machine_.on_refused(event.view, now));
   }
 }
 

@@ -247,7 +247,11 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
           {.kind = PlaneEvent::Kind::Frozen, .report = core_.report(command.attempt)});
       return;
     case PlaneCommand::Kind::Recover:
-      if (core_.begin_recovery(command.plan, now)) recovering_ = command.plan.attempt;
+      if (core_.begin_recovery(command.plan, now)) {
+        recovering_ = command.plan.attempt;
+      } else {
+        events_.push_back({.kind = PlaneEvent::Kind::Refused, .view = command.plan.attempt});
+      }
       return;
     case PlaneCommand::Kind::Install: {
       if (core_.view() != command.plan.attempt) {

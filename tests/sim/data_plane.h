@@ -19,7 +19,7 @@ namespace phalanx::sim {
 
 /// What a data plane tells its control plane.
 struct PlaneEvent {
-  enum class Kind : std::uint8_t { Message, Frozen, Recovered, Installed };
+  enum class Kind : std::uint8_t { Message, Frozen, Recovered, Installed, Refused };
   Kind kind = Kind::Message;
   Member from;
   wire::MessageKind message = wire::MessageKind::Hello;

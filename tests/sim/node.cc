@@ -135,7 +135,13 @@ TimeNs Node::turn(TimeNs at) {
   if (at >= commands_due_ && control_ != nullptr) {
     commands_due_ = kNever;
     for (auto& commands = control_->commands(); !commands.empty(); commands.pop_front()) {
-      if (!lets_fall(commands.front())) data_->execute(commands.front(), now);
+      const PlaneCommand& command = commands.front();
+      if (command.kind == PlaneCommand::Kind::Recover && (muted_ & kRefuseRecovery) != 0) {
+        data_->events().push_back(
+            {.kind = PlaneEvent::Kind::Refused, .view = command.plan.attempt});
+      } else if (!lets_fall(command)) {
+        data_->execute(command, now);
+      }
     }
   }
   const std::size_t work = data_->turn(now, at < readers_paused_until_);

@@ -261,10 +261,11 @@ void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisec
 void mute(Draft& d) {
   constexpr std::array kOthers{crash_restart, crash_in_view_change, stall, lossy, partition_merge};
   for (std::uint64_t n = d.times(1, 2); n > 0; --n) {
-    d.step({.at = d.when(),
-            .kind = Step::Kind::Mute,
-            .node = d.any(),
-            .mask = d.random.range(1, kMutePrepare | kMuteFreeze | kMuteRecovery)});
+    d.step(
+        {.at = d.when(),
+         .kind = Step::Kind::Mute,
+         .node = d.any(),
+         .mask = d.random.range(1, kMutePrepare | kMuteFreeze | kMuteRecovery | kRefuseRecovery)});
   }
   d.step({.at = d.s.faulty_until - kMillisecond,
           .kind = Step::Kind::KillData,

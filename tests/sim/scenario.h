@@ -26,7 +26,12 @@ struct LoadOptions {
 };
 
 /// What a node that speaks, but does not answer, lets fall.
-enum Mute : std::uint8_t { kMutePrepare = 1, kMuteFreeze = 2, kMuteRecovery = 4 };
+enum Mute : std::uint8_t {
+  kMutePrepare = 1,
+  kMuteFreeze = 2,
+  kMuteRecovery = 4,
+  kRefuseRecovery = 8,  ///< It says so.
+};
 
 /// One thing that is done to the cluster from outside, at a time.
 struct Step {

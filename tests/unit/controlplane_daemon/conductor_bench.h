@@ -58,6 +58,10 @@ class ScriptedPort : public DataPlanePort {
         return frozen;
       }
       case shm::CommandKind::BeginRecovery:
+        if (refuses_plans > 0) {
+          --refuses_plans;
+          return shm::Event{.kind = shm::WorkerEventKind::Refused, .view = command.attempt};
+        }
         return shm::Event{.kind = shm::WorkerEventKind::Recovered, .view = command.attempt};
       case shm::CommandKind::Install: {
         const auto plan = wire::decode_plan(command.bytes);
@@ -85,6 +89,7 @@ class ScriptedPort : public DataPlanePort {
   shm::WorkerStatus worker{};
   bool ring_is_full = false;
   bool loses_installed = false;  ///< The event: it found no room.
+  int refuses_plans = 0;         ///< So many of the next.
 
  private:
   Member self_;

@@ -64,6 +64,19 @@ TEST(Conductor, LearnsOfAnInstallWhoseEventWasLost) {
   EXPECT_FALSE(membership.frozen());
 }
 
+// It would cost the deadline of a recovery, some 500 ms.
+TEST(Conductor, TriesAgainSoonWhenAWorkerRefusesAPlan) {
+  for (const NodeId refuser : {1U, 2U}) {
+    Bench bench(2);
+    bench.node(refuser).port->refuses_plans = 1;
+
+    bench.start_all();
+    bench.run_for(150 * kMillisecond);
+
+    EXPECT_TRUE(bench.agree({1, 2})) << refuser;
+  }
+}
+
 TEST(Conductor, InstallsAViewOfTheSurvivorsWithoutWaitingWhenADeathIsProven) {
   Bench bench(3);
   bench.start_all();

@@ -260,6 +260,25 @@ TEST(Worker, ListsItsGroups) {
   EXPECT_EQ(events[0].bytes.size(), 4U + 8 + 1 + 4 + 4 + 12);
 }
 
+TEST(Worker, SaysSoWhenItRefusesAPlan) {
+  TestCluster c(1);
+  c.change_view({0});
+  c.turn();
+  (void)c[0].events();
+  const ViewId attempt{9, 1, {}};
+
+  for (const auto kind : {shm::CommandKind::BeginRecovery, shm::CommandKind::Install}) {
+    ASSERT_TRUE(c[0].plane.send({.kind = kind, .attempt = attempt}));
+    c.turn();
+
+    const std::vector<shm::Event> events = c[0].events();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].kind, shm::WorkerEventKind::Refused);
+    EXPECT_EQ(events[0].token, static_cast<std::uint32_t>(kind));
+    EXPECT_EQ(events[0].view, attempt);
+  }
+}
+
 TEST(Worker, SaysSoWhenItWasNotScheduled) {
   TestCluster c(1);
   c.change_view({0});

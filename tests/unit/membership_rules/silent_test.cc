@@ -97,6 +97,56 @@ TEST(Silent, ARepresentativeWhoseOwnWorkerDoesNotAnswerAccusesItselfAlone) {
   EXPECT_TRUE(r.hears_2());  // And they merge.
 }
 
+TEST(Silent, AMemberTellsTheRepresentativeOfAPlanThatItsWorkerRefuses) {
+  Membership machine(config_of(2), 0);
+  const ViewId view = install_first_view(machine, 2);
+  const wire::Prepare prepare{view_id(8, 1), 0, nodes({1, 2, 3})};
+  const wire::Plan plan = empty_plan(prepare, {view, view, view});
+  (void)tell(machine, node(1), prepare, kT);
+  (void)machine.on_frozen(report_of(prepare.attempt, view), kT);
+  ASSERT_TRUE(tell(machine, node(1), plan, kT).recover);
+
+  const Actions refused = machine.on_refused(prepare.attempt, kT);
+
+  ASSERT_TRUE(sent_refusal(refused));
+  EXPECT_EQ(sent_refusal(refused)->attempt, prepare.attempt);
+  EXPECT_EQ(sent(refused, wire::MessageKind::Refusal)->node, 1u);
+  EXPECT_EQ(machine.state(), State::Gather);
+  EXPECT_TRUE(sent_refusal(tell(machine, node(1), plan, kT)));  // The first was lost.
+}
+
+TEST(Silent, AMemberGivesUpWithItsRepresentative) {
+  Membership machine(config_of(2), 0);
+  const ViewId view = install_first_view(machine, 2);
+  const wire::Prepare prepare{view_id(8, 1), 0, nodes({1, 2})};
+  (void)tell(machine, node(1), prepare, kT);
+
+  (void)tell(machine, node(1), hello_from(1, nodes({1, 2}), view, 7), kT);  // From before.
+  EXPECT_EQ(machine.state(), State::Prepare);
+  (void)tell(machine, node(1), hello_from(1, nodes({1, 2}), view, 8), kT);
+  EXPECT_EQ(machine.state(), State::Gather);
+}
+
+TEST(Silent, ARepresentativeTriesAgainAtOnceWhenAPlanIsRefused) {
+  for (const bool own : {true, false}) {
+    Representative r;
+    r.node_2_answers = true;
+    (void)r.run_until([&] { return r.machine.state() == State::Recover; }, kSecond);
+    ASSERT_EQ(r.machine.state(), State::Recover);
+    const ViewId attempt = r.machine.attempt();
+    const TimeNs before = r.now;
+
+    if (own) {
+      (void)r.machine.on_refused(attempt, r.now);
+    } else {
+      (void)tell(r.machine, node(2), wire::Refusal{attempt, attempt.sequence}, r.now);
+    }
+    (void)r.run_until([&] { return r.machine.attempt() != attempt; }, kSecond);
+
+    EXPECT_LE(r.now - before, 15 * kMillisecond);
+  }
+}
+
 TEST(Silent, AMemberWhoseOwnWorkerDoesNotAnswerTellsTheOthersToGoOn) {
   Membership machine(config_of(2), 0);
   const ViewId view = install_first_view(machine, 2);
