@@ -82,10 +82,21 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
 void Conductor::on_vouch(NodeId peer, TimeNs now) { perform(membership_.on_vouch(peer, now), now); }
 
 void Conductor::on_dead(Member peer, TimeNs now) {
+  note_loss(peer, now);
+  perform(membership_.on_dead(peer, now), now);
+}
+
+void Conductor::on_cut_off(Member peer, TimeNs now) {
+  note_loss(peer, now);
+  perform(membership_.on_cut_off(peer, now), now);
+}
+
+void Conductor::on_own_link(bool up, TimeNs now) { perform(membership_.on_own_link(up, now), now); }
+
+void Conductor::note_loss(Member peer, TimeNs now) {
   if (change_began_ == 0 && std::binary_search(members_.begin(), members_.end(), peer)) {
     change_began_ = now;
   }
-  perform(membership_.on_dead(peer, now), now);
 }
 
 void Conductor::on_time(TimeNs now) {

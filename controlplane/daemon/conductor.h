@@ -52,6 +52,8 @@ class Conductor {
   void on_event(const shm::Event& event, TimeNs now);
   void on_vouch(NodeId peer, TimeNs now);
   void on_dead(Member peer, TimeNs now);
+  void on_cut_off(Member peer, TimeNs now);
+  void on_own_link(bool up, TimeNs now);
   void on_time(TimeNs now);
   void leave(TimeNs now);
 
@@ -66,6 +68,7 @@ class Conductor {
   void send(const membership::Send& what);
   void must_send(shm::Command command);
   void flush();
+  void note_loss(Member peer, TimeNs now);
   void look_for_view_change(TimeNs now);
   [[nodiscard]] std::vector<membership::PeerSeen> peers_seen(TimeNs now);
 

@@ -76,6 +76,7 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
       conductor_.reset();
       return link_.replace("its attempt cannot be taken up");
   }
+  if (!carrier_.is_up()) conductor_->on_own_link(false, now);
   on_vouch_time();
 }
 
@@ -168,6 +169,21 @@ void Daemon::on_dead(Member member) {
   }
   // Peers that got it will never count on this incarnation again.
   if (link_.is_up() && member == link_.identity().self) link_.replace("its own obituary came back");
+}
+
+void Daemon::on_cut_off(Member member) {
+  log("membership").debug("link of a peer is down node={}", member.node);
+  if (!conductor_) return;
+  conductor_->on_cut_off(member, monotonic_now());
+  check_left();
+}
+
+void Daemon::on_link() {
+  log("management").warn("link changed interface={} up={}", carrier_.interface(), carrier_.is_up());
+  on_vouch_time();  // The peers first: they need not wait for their time-outs.
+  if (!conductor_) return;
+  conductor_->on_own_link(carrier_.is_up(), monotonic_now());
+  check_left();
 }
 
 void Daemon::tell_distrust(std::uint32_t absent_ms) {

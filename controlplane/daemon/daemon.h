@@ -52,6 +52,8 @@ class Daemon {
   void on_view(const ViewChange& change);
   void on_vouch_time();
   void on_dead(Member member);
+  void on_cut_off(Member member);
+  void on_link();
   void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
 

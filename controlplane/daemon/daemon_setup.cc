@@ -106,13 +106,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       state_(std::move(prepared.state)),
       sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
-      carrier_(loop_, config_.node.address,
-               [this] {
-                 log("management")
-                     .warn("link changed interface={} up={}", carrier_.interface(),
-                           carrier_.is_up());
-                 on_vouch_time();  // The peers need not wait for their time-outs.
-               }),
+      carrier_(loop_, config_.node.address, [this] { on_link(); }),
       tick_(loop_, [this] { on_tick(); }),
       vouch_(loop_, [this] { on_vouch_time(); }),
       leave_limit_(loop_,
@@ -151,23 +145,21 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
   for (const config::ClusterNode& node : config_.cluster.nodes) {
     if (node.id != config_.node.id) peers.push_back(node);
   }
-  auto opened = Management::open(
-      loop_,
-      {.self = {config_.node.id, prepared.boot},
-       .own = *config_.node.management,
-       .peers = std::move(peers),
-       .config_hash = config_hash_,
-       .dead_after = config_.cluster.dead_after},
-      wire::ManagementSeal(prepared.key, config_.cluster.insecure),
-      {.on_vouch =
-           [this](NodeId node) {
-             if (!conductor_) return;
-             conductor_->on_vouch(node, monotonic_now());
-             check_left();
-           },
-       .on_link_down =
-           [](NodeId node) { log("management").debug("link of a peer is down node={}", node); },
-       .on_dead = [this](Member member) { on_dead(member); }});
+  auto opened = Management::open(loop_,
+                                 {.self = {config_.node.id, prepared.boot},
+                                  .own = *config_.node.management,
+                                  .peers = std::move(peers),
+                                  .config_hash = config_hash_,
+                                  .dead_after = config_.cluster.dead_after},
+                                 wire::ManagementSeal(prepared.key, config_.cluster.insecure),
+                                 {.on_vouch =
+                                      [this](NodeId node) {
+                                        if (!conductor_) return;
+                                        conductor_->on_vouch(node, monotonic_now());
+                                        check_left();
+                                      },
+                                  .on_link_down = [this](Member member) { on_cut_off(member); },
+                                  .on_dead = [this](Member member) { on_dead(member); }});
   if (!opened) return fail(std::move(opened.error()));
   management_ = std::move(*opened);
   return {};

@@ -130,7 +130,7 @@ void Management::take(std::span<const std::byte> datagram, const SocketAddress& 
     case BookVerdict::Vouched:
       return handlers_.on_vouch(message->sealer.node);
     case BookVerdict::LinkDown:
-      return handlers_.on_link_down(message->sealer.node);
+      return handlers_.on_link_down({message->sealer.node, message->worker});
     case BookVerdict::Dead:
       return handlers_.on_dead(message->sealer);
     case BookVerdict::OtherConfig:

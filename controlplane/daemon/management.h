@@ -30,8 +30,8 @@ class Management {
   };
   struct Handlers {
     std::function<void(NodeId)> on_vouch;
-    std::function<void(NodeId)> on_link_down;
-    std::function<void(Member)> on_dead;  ///< May name this node itself.
+    std::function<void(Member)> on_link_down;  ///< The peer and its worker.
+    std::function<void(Member)> on_dead;       ///< May name this node itself.
   };
 
   [[nodiscard]] static Expected<std::unique_ptr<Management>, Error> open(EventLoop& loop,

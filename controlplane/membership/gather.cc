@@ -21,6 +21,7 @@ bool Machine::follows(std::size_t index) const noexcept {
 bool Machine::hears(std::size_t index, TimeNs now) {
   Peer& peer = peers_[index];
   if (peer.boot.is_none() || peer.is_buried(peer.boot)) return false;  // Rule: proof of death.
+  if (peer.cut_off_at != 0) return false;                              // Rule: its own word.
   if (peer.hello && peer.hello->leaving) return false;                 // Rule: orderly leave.
   if (peer.hello && peer.hello->config_hash != config_.config_hash) return false;
   if (follows(index)) {
@@ -44,7 +45,8 @@ bool Machine::hears(std::size_t index, TimeNs now) {
 void Machine::update_heard(TimeNs now) {
   heard_ = 0;
   suspected_ = 0;
-  if (peers_[self_].mute) return;  // Rule: nobody waits for one that cannot do its own part.
+  // Rules: nobody waits for one that cannot do its own part; who is cut off goes on alone.
+  if (peers_[self_].mute || peers_[self_].cut_off_at != 0) return;
   for (NodeSet rest = configured_ & ~only(self_); rest != 0; rest &= rest - 1) {
     if (hears(lowest(rest), now)) heard_ |= only(lowest(rest));
   }

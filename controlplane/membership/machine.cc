@@ -143,12 +143,31 @@ Actions Machine::on_dead(Member peer, TimeNs now) {
   return step(now);
 }
 
+Actions Machine::on_cut_off(Member peer, TimeNs now) {
+  begin(now);
+  const auto index = index_of(peer.node);
+  if (index && *index != self_ && peers_[*index].boot == peer.boot) {
+    peers_[*index].cut_off_at = std::max<TimeNs>(now, 1);
+  }
+  return step(now);
+}
+
+Actions Machine::on_own_link(bool up, TimeNs now) {
+  begin(now);
+  peers_[self_].cut_off_at = up ? 0 : std::max<TimeNs>(now, 1);
+  greet_now_ = true;
+  return step(now);
+}
+
 // Vouches and rows come often and only ever put a verdict off: on_time() will see them, no later
 // than the wake-up that stands.
 
 Actions Machine::on_vouch(NodeId peer, TimeNs now) {
   notice_own_pause(now);
-  if (const auto index = index_of(peer)) detector_.on_vouch(*index, now);
+  if (const auto index = index_of(peer)) {
+    detector_.on_vouch(*index, now);
+    if (*index != self_) peers_[*index].cut_off_at = 0;  // Only a node whose link is up vouches.
+  }
   return {.wake_at = wake_at_};
 }
 
@@ -251,6 +270,8 @@ bool Machine::admit(Member from, wire::MessageKind kind, TimeNs now) {
     if (peer.is_buried(from.boot) && now < forgotten_at(peer)) return false;
     adopt(*index, from.boot, now);
   }
+  // What comes now was under way when the link went down; what comes later proves that it is up.
+  if (now >= peer.cut_off_at + config_.dead_after) peer.cut_off_at = 0;
   peer.control_at = now;
   peer.absent = false;
   detector_.on_control(*index, now);
@@ -264,6 +285,7 @@ void Machine::adopt(std::size_t index, const BootId& boot, TimeNs now) {
   peer.boot = boot;
   peer.hello.reset();
   peer.row = 0;
+  peer.cut_off_at = 0;
   peer.greeted_at = 0;
   peer.linked_since = 0;
   peer.astray_since = 0;

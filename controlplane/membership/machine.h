@@ -38,6 +38,7 @@ struct Peer {
   TimeNs hello_at = 0;
   TimeNs control_at = 0;    ///< Last control message of any kind.
   bool absent = false;      ///< Its control plane did not answer while something waited for it.
+  TimeNs cut_off_at = 0;    ///< When its node said last that its link is down; 0: it is up.
   TimeNs greeted_at = 0;    ///< Last hello of ours to it, to all or to it alone; 0 never.
   TimeNs linked_since = 0;  ///< Both hear one another without a break since; 0 they do not.
   TimeNs astray_since = 0;  ///< A member that is frozen, or elsewhere, since; 0 it is not.
@@ -68,6 +69,8 @@ class Machine {
   Actions on_installed(const ViewId& view, TimeNs now);
   Actions on_refused(const ViewId& id, TimeNs now);
   Actions on_dead(Member peer, TimeNs now);
+  Actions on_cut_off(Member peer, TimeNs now);
+  Actions on_own_link(bool up, TimeNs now);
   Actions on_vouch(NodeId peer, TimeNs now);
   Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
   Actions on_time(TimeNs now);

@@ -31,6 +31,8 @@ Actions Membership::on_refused(const ViewId& attempt, TimeNs now) {
   return machine_->on_refused(attempt, now);
 }
 Actions Membership::on_dead(Member peer, TimeNs now) { return machine_->on_dead(peer, now); }
+Actions Membership::on_cut_off(Member peer, TimeNs now) { return machine_->on_cut_off(peer, now); }
+Actions Membership::on_own_link(bool up, TimeNs now) { return machine_->on_own_link(up, now); }
 Actions Membership::on_vouch(NodeId peer, TimeNs now) { return machine_->on_vouch(peer, now); }
 Actions Membership::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
   return machine_->on_seen(peers, now);

@@ -119,8 +119,13 @@ class Membership {
   /// The data plane will not recover with the plan of this attempt.
   [[nodiscard]] Actions on_refused(const ViewId& attempt, TimeNs now);
 
-  /// Proof that this incarnation is gone (obituary, own link-down notice of a peer).
+  /// Proof that this incarnation is gone: its obituary.
   [[nodiscard]] Actions on_dead(Member peer, TimeNs now);
+  /// Proof that this incarnation is cut off: its own word, by the management address, that its link
+  /// is down. Until it is vouched for again, or heard.
+  [[nodiscard]] Actions on_cut_off(Member peer, TimeNs now);
+  /// This node's own link went down or came up again.
+  [[nodiscard]] Actions on_own_link(bool up, TimeNs now);
   /// The peer's control plane is alive and vouches for its worker (management address). This and
   /// on_seen() are cheap, ask for nothing and leave the wake-up as it was.
   [[nodiscard]] Actions on_vouch(NodeId peer, TimeNs now);

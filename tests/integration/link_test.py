@@ -1,9 +1,14 @@
 """A node loses its cables for a while: argument "both" networks, or only the "data" path.
 
 It goes on alone, as the others do; when the cables are back all merge, and deliver the same again.
+
+Argument "proof": the switch end of its data cable goes dead, and silence alone convicts nobody. The
+node notices, says so over the management network, and both sides go on at once.
 """
 
+import re
 import sys
+import time
 
 from harness import check, sandbox
 from harness.client import numbered
@@ -39,4 +44,25 @@ def test():
     check.same(subscribers, lambda s: s.lines_from(after.sent[0]))
 
 
-sandbox.run(test, limit_s=90)
+def test_proof():
+    cluster = Cluster(nodes=3, start=False)
+    text = cluster.config.read_text(encoding="utf-8")
+    for key in ("dead_after", "stall_after"):
+        text = re.sub(f'{key} = "[0-9]+ms"', f'{key} = "10s"', text)
+    cluster.config.write_text(text, encoding="utf-8")
+    for node in cluster.nodes:
+        cluster.start(node)
+    cluster.wait_whole()
+
+    began = time.monotonic()
+    cluster.network.port(2, "down")
+    for node in cluster.nodes:
+        wait_until(f"n{node} misses a node", lambda n=node: cluster.is_degraded(n))
+    took = time.monotonic() - began
+    assert took < 4, f"it took {took:.1f} s: silence told it, not the node"
+
+    cluster.network.port(2, "up")
+    cluster.wait_whole()
+
+
+sandbox.run(test_proof if sys.argv[1] == "proof" else test, limit_s=90)

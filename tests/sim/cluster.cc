@@ -155,6 +155,7 @@ void Cluster::start(NodeId node) {
 
 void Cluster::restart(const Later& later) {
   Node& node = *nodes_[later.node - 1];
+  if (later.kind == Step::Kind::LinkDown) return set_own_link(later.node, true);
   if (later.kind == Step::Kind::KillControl) {
     node.restore_control(now_);
     if (node.up() &&
@@ -189,11 +190,25 @@ void Cluster::vouch() {
   for (const auto& to : nodes_) {
     if (!to->up() || !to->steps(now_)) continue;
     for (const auto& from : nodes_) {
-      if (from != to && from->up() && from->control_up() && from->steps(now_))
+      if (from == to || !from->up() || !from->control_up() || !from->steps(now_)) continue;
+      if (from->link_up()) {
         to->on_vouch(from->id(), now_);
+      } else {
+        to->on_cut_off(from->data().self(), now_);
+      }
     }
     schedule(to->id(), to->ready_at(now_));
   }
+}
+
+void Cluster::set_own_link(NodeId node, bool up) {
+  for (NodeId other = 1; other <= nodes_.size(); ++other) {
+    if (other == node) continue;
+    network_.link(node, other).cut = network_.link(other, node).cut =
+        !up || !nodes_[other - 1]->link_up();
+  }
+  nodes_[node - 1]->set_link(up, now_);
+  schedule(node, nodes_[node - 1]->ready_at(now_));
 }
 
 void Cluster::heal() {
@@ -206,6 +221,7 @@ void Cluster::heal() {
   network_.set_all_links(clean);
   management_cut_until_ = 0;
   for (const auto& node : nodes_) {
+    node->set_link(true, now_);
     node->pause_readers_until(0);
     node->stall_control_until(0);
     if (!node->up()) {

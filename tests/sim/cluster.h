@@ -51,6 +51,7 @@ class Cluster {
   void restart(const Later& later);
   void tell_of_death(Member dead);
   void vouch();
+  void set_own_link(NodeId node, bool up);
   void start(NodeId node);
   void heal();
   void run_until_quiet();

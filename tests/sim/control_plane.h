@@ -32,6 +32,8 @@ class ControlPlane {
   void on_event(const PlaneEvent& event, TimeNs now);
   void leave(TimeNs now) { execute(machine_.leave(now)); }
   void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now)); }
+  void on_cut_off(Member peer, TimeNs now) { execute(machine_.on_cut_off(peer, now)); }
+  void on_own_link(bool up, TimeNs now) { execute(machine_.on_own_link(up, now)); }
   void on_vouch(NodeId peer, TimeNs now) { execute(machine_.on_vouch(peer, now)); }
   /// `seen` is the worker's table, read now.
   void on_time(std::span<const membership::PeerSeen> seen, TimeNs now);

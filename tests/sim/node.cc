@@ -59,6 +59,7 @@ void Node::start(TimeNs at) {
   control_->start(now);
   commands_due_ = at;
   events_due_ = kNever;
+  if (!link_up_) tell_link(at);
 }
 
 void Node::kill() {
@@ -105,6 +106,7 @@ void Node::restore_control(TimeNs at) {
   if (!control_->restore(clock_.local(at))) control_.reset();
   commands_due_ = at;
   events_due_ = at;
+  if (control_ != nullptr && !link_up_) tell_link(at);
 }
 
 void Node::stall_until(TimeNs until, TimeNs at) {
@@ -118,6 +120,22 @@ void Node::stall_until(TimeNs until, TimeNs at) {
 void Node::on_dead(Member peer, TimeNs at) {
   if (control_ == nullptr) return;
   control_->on_dead(peer, clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
+void Node::on_cut_off(Member peer, TimeNs at) {
+  if (control_ == nullptr) return;
+  control_->on_cut_off(peer, clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
+void Node::set_link(bool up, TimeNs at) {
+  const bool changed = std::exchange(link_up_, up) != up;
+  if (changed && control_ != nullptr) tell_link(at);
+}
+
+void Node::tell_link(TimeNs at) {
+  control_->on_own_link(link_up_, clock_.local(at));
   commands_due_ = std::min(commands_due_, at);
 }
 

@@ -49,10 +49,14 @@ class Node {
 
   void on_dead(Member peer, TimeNs at);
   void on_vouch(NodeId peer, TimeNs at);
+  void on_cut_off(Member peer, TimeNs at);
+  /// Its own link, as its kernel tells it.
+  void set_link(bool up, TimeNs at);
 
   [[nodiscard]] bool up() const noexcept { return data_ != nullptr; }
   [[nodiscard]] bool control_up() const noexcept { return control_ != nullptr; }
   [[nodiscard]] bool steps(TimeNs at) const noexcept { return at >= stalled_until_; }
+  [[nodiscard]] bool link_up() const noexcept { return link_up_; }
   [[nodiscard]] bool is_mute() const noexcept { return muted_ != 0; }
   [[nodiscard]] NodeId id() const noexcept { return id_; }
   [[nodiscard]] DataPlane& data() noexcept { return *data_; }
@@ -65,6 +69,7 @@ class Node {
   [[nodiscard]] bool lets_fall(const PlaneEvent& event) const noexcept;
   [[nodiscard]] TimeNs next_turn(TimeNs at) const noexcept;
   [[nodiscard]] std::unique_ptr<ControlPlane> make_control();
+  void tell_link(TimeNs at);
 
   DataPlaneParts parts_;
   NodeId id_;
@@ -80,6 +85,7 @@ class Node {
   TimeNs control_stalled_until_ = 0;
   TimeNs readers_paused_until_ = 0;
   std::uint8_t muted_ = 0;
+  bool link_up_ = true;
   TimeNs commands_due_ = kNever;
   TimeNs events_due_ = kNever;
   std::uint64_t turns_ = 0;

@@ -3,22 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "tests/sim/draft.h"
 #include "transport/sim/random.h"
 
 namespace phalanx::sim {
 namespace {
 
 using transport::Random;
-
-struct Draft {
-  Scenario& s;
-  Random& random;
-
-  NodeId any() { return static_cast<NodeId>(random.range(1, s.nodes)); }
-  TimeNs when() { return random.range(s.faulty_until / 8, s.faulty_until * 7 / 8); }
-  void step(Step step) { s.steps.push_back(step); }
-  std::uint64_t times(std::uint64_t low, std::uint64_t high) { return random.range(low, high); }
-};
 
 using Ingredient = void (*)(Draft&);
 
@@ -77,107 +68,11 @@ void swizzle_clog(Draft& d) {
             .peer = d.any()});
   }
 }
-void stall(Draft& d) {
-  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
-    const TimeNs span = d.random.percent(50) ? d.random.range(1, 60) : d.random.range(60, 900);
-    d.step(
-        {.at = d.when(), .kind = Step::Kind::Stall, .node = d.any(), .span = span * kMillisecond});
-  }
-}
-void stall_control(Draft& d) {
-  d.step({.at = d.when(),
-          .kind = Step::Kind::StallControl,
-          .node = d.any(),
-          .span = d.random.range(1, 1'500) * kMillisecond});
-}
-void crash_restart(Draft& d) {
-  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
-    d.step({.at = d.when(),
-            .kind = d.random.percent(50) ? Step::Kind::Kill : Step::Kind::KillData,
-            .node = d.any(),
-            .span = d.random.range(0, 150) * kMillisecond});
-  }
-}
-/// Nodes that leave in order; an orderly leave is a death that is announced.
-void leave(Draft& d) {
-  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
-    d.step({.at = d.when(),
-            .kind = Step::Kind::Leave,
-            .node = d.any(),
-            .span = d.random.range(1, 200) * kMillisecond});
-  }
-}
 /// Copies of frames from long ago, of old views and of dead incarnations among them.
 void ghosts(Draft& d) {
   d.s.faults.duplicate_ppm = static_cast<std::uint32_t>(d.random.range(20'000, 200'000));
   d.s.faults.reorder_delay = d.random.range(10, 400) * kMillisecond;
   crash_restart(d);
-}
-/// One fault starts a view change; others fall at random times within it. The first kill is always
-/// of a node that others hold on to; the lowest, the representative, is hit often.
-void crash_in_view_change(Draft& d) {
-  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
-    const TimeNs at = d.when();
-    d.step({.at = at,
-            .kind = Step::Kind::KillData,
-            .node = d.any(),
-            .span = d.random.range(1, 60) * kMillisecond});
-    for (std::uint64_t more = d.times(1, 3); more > 0; --more) {
-      const TimeNs after = d.random.percent(50) ? d.random.below(2 * kMillisecond)
-                                                : d.random.below(80 * kMillisecond);
-      const NodeId whom = d.random.percent(40) ? 1 : d.any();
-      d.step({.at = at + after,
-              .kind = d.random.percent(70) ? Step::Kind::KillData : Step::Kind::Kill,
-              .node = whom,
-              .span = d.random.range(1, 100) * kMillisecond});
-    }
-  }
-}
-void crash_control(Draft& d) {
-  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
-    const TimeNs at = d.when();
-    if (d.random.percent(60)) {
-      d.step({.at = at,
-              .kind = Step::Kind::KillData,
-              .node = d.any(),
-              .span = d.random.range(1, 60) * kMillisecond});
-    }
-    d.step({.at = at + d.random.below(3 * kMillisecond),
-            .kind = Step::Kind::KillControl,
-            .node = d.any(),
-            .span = d.random.percent(80) ? d.random.below(30 * kMillisecond)
-                                         : d.random.below(1'500 * kMillisecond)});
-  }
-}
-void old_state_file(Draft& d) {
-  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
-    const NodeId node = d.any();
-    const TimeNs at = d.when();
-    const TimeNs span = d.random.range(1, 150) * kMillisecond;
-    d.step({.at = at, .kind = Step::Kind::Kill, .node = node, .span = span});
-    d.step({.at = at + span / 2, .kind = Step::Kind::LoseDisk, .node = node});
-  }
-}
-void flapping(Draft& d) {
-  const NodeId node = d.any();
-  TimeNs at = d.s.faulty_until / 8;
-  while (at < d.s.faulty_until * 7 / 8) {
-    const TimeNs span = d.random.range(1, 40) * kMillisecond;
-    d.step({.at = at, .kind = Step::Kind::KillData, .node = node, .span = span});
-    at += span + d.random.range(1, 120) * kMillisecond;
-  }
-}
-/// All but one start within a moment of each other, again and again.
-void join_storm(Draft& d) {
-  const TimeNs at = d.when();
-  for (NodeId node = 1; node <= d.s.nodes; ++node) {
-    if (d.random.percent(70)) {
-      d.step({.at = at + d.random.below(5 * kMillisecond),
-              .kind = Step::Kind::Kill,
-              .node = node,
-              .span = d.random.range(1, 30) * kMillisecond});
-    }
-  }
 }
 void overrun(Draft& d) {
   d.s.rx_ring_frames = static_cast<std::uint32_t>(d.random.range(4, 48));
@@ -257,23 +152,6 @@ void no_management(Draft& d) {
 }
 void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisecond; }
 
-/// A node that speaks but does not answer, beside another reason to change the view.
-void mute(Draft& d) {
-  constexpr std::array kOthers{crash_restart, crash_in_view_change, stall, lossy, partition_merge};
-  for (std::uint64_t n = d.times(1, 2); n > 0; --n) {
-    d.step(
-        {.at = d.when(),
-         .kind = Step::Kind::Mute,
-         .node = d.any(),
-         .mask = d.random.range(1, kMutePrepare | kMuteFreeze | kMuteRecovery | kRefuseRecovery)});
-  }
-  d.step({.at = d.s.faulty_until - kMillisecond,
-          .kind = Step::Kind::KillData,
-          .node = d.any(),
-          .span = 20 * kMillisecond});
-  kOthers[d.random.below(kOthers.size())](d);
-}
-
 struct Recipe {
   RecipeInfo info;
   Ingredient make;
@@ -319,6 +197,7 @@ constexpr std::array kRecipes{
     Recipe{{"clock-drift", "clocks that run fast and slow"}, clock_drift},
     Recipe{{"no-management", "no vouching and no obituaries"}, no_management},
     Recipe{{"slow-planes", "milliseconds between the two processes of a node"}, slow_planes},
+    Recipe{{"link-down", "nodes that lose their own link and say so"}, link_down},
     Recipe{{"mute", "a node that speaks but does not answer"}, mute},
 };
 /// What swarm picks from: histories that found a bug once stay what they were.

@@ -50,6 +50,7 @@ struct Step {
     PauseReaders,   ///< Clients of the node take nothing for `span`.
     Burst,          ///< The node's clients submit `mask` records at once.
     CutManagement,  ///< No vouching and no obituaries for `span`.
+    LinkDown,       ///< The node's own link, for `span`: it knows and says so.
     Mute,           ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;

@@ -34,6 +34,8 @@ const char* name_of(Step::Kind kind) {
       return "burst";
     case Step::Kind::CutManagement:
       return "cut-management";
+    case Step::Kind::LinkDown:
+      return "link-down";
     case Step::Kind::Mute:
       return "mute";
   }
@@ -91,6 +93,9 @@ void Cluster::apply(const Step& step) {
     case Step::Kind::CutManagement:
       management_cut_until_ = now_ + step.span;
       return;
+    case Step::Kind::LinkDown:
+      set_own_link(step.node, false);
+      return again(step.kind, {}, step.span);
     case Step::Kind::Mute:
       return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:

@@ -58,6 +58,11 @@ class Network:
                 address = f"{self.host(node, wire)}/64"
                 command("ip", "-n", f"n{node}", "addr", "replace", address, "dev", wire, "nodad")
 
+    @staticmethod
+    def port(node, state, wire="data"):
+        """The other end of a cable: the node itself sees its carrier go and come."""
+        command("ip", "link", "set", f"{wire}{node}", state)
+
     def drop(self, node, rule):
         """Lets a node lose what it receives and the rule of nft matches; "" means everything."""
         self._nft(node, f"add rule inet faults in {rule} drop")

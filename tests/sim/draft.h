@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include "tests/sim/scenario.h"
+#include "transport/sim/random.h"
+
+namespace phalanx::sim {
+
+/// A scenario in the making: what recipes add their faults to.
+struct Draft {
+  Scenario& s;
+  transport::Random& random;
+
+  NodeId any() { return static_cast<NodeId>(random.range(1, s.nodes)); }
+  TimeNs when() { return random.range(s.faulty_until / 8, s.faulty_until * 7 / 8); }
+  void step(Step step) { s.steps.push_back(step); }
+  std::uint64_t times(std::uint64_t low, std::uint64_t high) { return random.range(low, high); }
+};
+
+// Faults of nodes: node_faults.cc. Those of links and clients are in recipes.cc.
+void stall(Draft& d);
+void stall_control(Draft& d);
+void crash_restart(Draft& d);
+void leave(Draft& d);
+void crash_in_view_change(Draft& d);
+void crash_control(Draft& d);
+void old_state_file(Draft& d);
+void flapping(Draft& d);
+void join_storm(Draft& d);
+void link_down(Draft& d);
+void mute(Draft& d);
+
+}  // namespace phalanx::sim

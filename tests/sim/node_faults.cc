@@ -1,0 +1,143 @@
+// What goes wrong with nodes: they stall, die, leave, lose their link, do not answer.
+
+#include <array>
+
+#include "tests/sim/draft.h"
+
+namespace phalanx::sim {
+namespace {
+
+/// Another fault beside it, so that the view has more reasons to change.
+void something_else(Draft& d) {
+  constexpr std::array kOthers{crash_restart, crash_in_view_change, crash_control, stall, leave};
+  if (d.random.percent(30))
+    d.s.faults.drop_ppm = static_cast<std::uint32_t>(d.random.below(200'000));
+  kOthers[d.random.below(kOthers.size())](d);
+}
+
+}  // namespace
+
+void stall(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const TimeNs span = d.random.percent(50) ? d.random.range(1, 60) : d.random.range(60, 900);
+    d.step(
+        {.at = d.when(), .kind = Step::Kind::Stall, .node = d.any(), .span = span * kMillisecond});
+  }
+}
+void stall_control(Draft& d) {
+  d.step({.at = d.when(),
+          .kind = Step::Kind::StallControl,
+          .node = d.any(),
+          .span = d.random.range(1, 1'500) * kMillisecond});
+}
+void crash_restart(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = d.random.percent(50) ? Step::Kind::Kill : Step::Kind::KillData,
+            .node = d.any(),
+            .span = d.random.range(0, 150) * kMillisecond});
+  }
+}
+/// Nodes that leave in order; an orderly leave is a death that is announced.
+void leave(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::Leave,
+            .node = d.any(),
+            .span = d.random.range(1, 200) * kMillisecond});
+  }
+}
+/// One fault starts a view change; others fall at random times within it. The first kill is always
+/// of a node that others hold on to; the lowest, the representative, is hit often.
+void crash_in_view_change(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::KillData,
+            .node = d.any(),
+            .span = d.random.range(1, 60) * kMillisecond});
+    for (std::uint64_t more = d.times(1, 3); more > 0; --more) {
+      const TimeNs after = d.random.percent(50) ? d.random.below(2 * kMillisecond)
+                                                : d.random.below(80 * kMillisecond);
+      const NodeId whom = d.random.percent(40) ? 1 : d.any();
+      d.step({.at = at + after,
+              .kind = d.random.percent(70) ? Step::Kind::KillData : Step::Kind::Kill,
+              .node = whom,
+              .span = d.random.range(1, 100) * kMillisecond});
+    }
+  }
+}
+void crash_control(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    if (d.random.percent(60)) {
+      d.step({.at = at,
+              .kind = Step::Kind::KillData,
+              .node = d.any(),
+              .span = d.random.range(1, 60) * kMillisecond});
+    }
+    d.step({.at = at + d.random.below(3 * kMillisecond),
+            .kind = Step::Kind::KillControl,
+            .node = d.any(),
+            .span = d.random.percent(80) ? d.random.below(30 * kMillisecond)
+                                         : d.random.below(1'500 * kMillisecond)});
+  }
+}
+void old_state_file(Draft& d) {
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    const NodeId node = d.any();
+    const TimeNs at = d.when();
+    const TimeNs span = d.random.range(1, 150) * kMillisecond;
+    d.step({.at = at, .kind = Step::Kind::Kill, .node = node, .span = span});
+    d.step({.at = at + span / 2, .kind = Step::Kind::LoseDisk, .node = node});
+  }
+}
+void flapping(Draft& d) {
+  const NodeId node = d.any();
+  TimeNs at = d.s.faulty_until / 8;
+  while (at < d.s.faulty_until * 7 / 8) {
+    const TimeNs span = d.random.range(1, 40) * kMillisecond;
+    d.step({.at = at, .kind = Step::Kind::KillData, .node = node, .span = span});
+    at += span + d.random.range(1, 120) * kMillisecond;
+  }
+}
+/// All but one start within a moment of each other, again and again.
+void join_storm(Draft& d) {
+  const TimeNs at = d.when();
+  for (NodeId node = 1; node <= d.s.nodes; ++node) {
+    if (d.random.percent(70)) {
+      d.step({.at = at + d.random.below(5 * kMillisecond),
+              .kind = Step::Kind::Kill,
+              .node = node,
+              .span = d.random.range(1, 30) * kMillisecond});
+    }
+  }
+}
+/// Cables that are pulled at their nodes, which notice and say so.
+void link_down(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::LinkDown,
+            .node = d.any(),
+            .span = d.random.range(1, 200) * kMillisecond});
+  }
+  something_else(d);
+}
+
+/// A node that speaks but does not answer, beside another reason to change the view.
+void mute(Draft& d) {
+  for (std::uint64_t n = d.times(1, 2); n > 0; --n) {
+    d.step(
+        {.at = d.when(),
+         .kind = Step::Kind::Mute,
+         .node = d.any(),
+         .mask = d.random.range(1, kMutePrepare | kMuteFreeze | kMuteRecovery | kRefuseRecovery)});
+  }
+  d.step({.at = d.s.faulty_until - kMillisecond,
+          .kind = Step::Kind::KillData,
+          .node = d.any(),
+          .span = 20 * kMillisecond});
+  something_else(d);
+}
+
+}  // namespace phalanx::sim
