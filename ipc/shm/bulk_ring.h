@@ -34,6 +34,19 @@ class BulkProducer {
     bulk_.commit(body_bytes_, 0);
     ring_.commit(0, make_tag(kind, static_cast<std::uint8_t>(flags | kBodyInBulk)));
   }
+  /// reserve() and commit() in one: the room is filled before the next publish().
+  [[nodiscard]] std::byte* append(std::uint32_t body_bytes, std::uint8_t kind,
+                                  std::uint8_t flags) noexcept {
+    if (ring_record_bytes(body_bytes) <= ring_.bytes() / 2) [[likely]] {
+      std::byte* room = ring_.append(body_bytes, make_tag(kind, flags));
+      if (room == nullptr) [[unlikely]]
+        body_bytes_ = body_bytes;
+      return room;
+    }
+    std::byte* room = reserve(body_bytes);
+    if (room != nullptr) commit(kind, flags);
+    return room;
+  }
   /// Forgets the reserved room. Nothing was shown to anyone.
   void cancel() noexcept { body_bytes_ = 0; }
 
@@ -48,7 +61,7 @@ class BulkProducer {
     return ring_record_bytes(body_bytes) <= ring_.bytes() / 2 ||
            (bulk_.bytes() != 0 && bulk_.fits(body_bytes));
   }
-  /// Whether the body of the last reserve() fits once everything is drained.
+  /// Whether the body that found no room last fits once everything is drained.
   [[nodiscard]] bool fits_reserved() const noexcept { return fits(body_bytes_); }
   /// By the consumer, since the beginning, as of the last reserve().
   [[nodiscard]] std::uint64_t released_bytes() const noexcept {

@@ -100,31 +100,6 @@ Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& optio
   return c;
 }
 
-bool WorkerChannel::peek_submission(Submission& out) noexcept {
-  BulkRecord record;
-  if (broken_ || !submit_.peek(record)) return false;
-  SubmissionBody body;
-  if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
-      record.kind > static_cast<std::uint8_t>(SubmissionKind::Close) ||
-      record.body.size() < sizeof body) {
-    broken_ = true;
-    return false;
-  }
-  std::memcpy(&body, record.body.data(), sizeof body);
-  asm volatile("" : "+r"(body.group));  // The copy is what counts, whatever the client writes next.
-  out = {.kind = static_cast<SubmissionKind>(record.kind),
-         .flags = record.flags,
-         .group = body.group,
-         .payload = record.body.subspan(sizeof body)};
-  const std::uint64_t most =
-      out.kind == SubmissionKind::Multicast ? geometry_.message_bytes_max : kGroupNameBytesMax;
-  if (out.payload.size() > most) {
-    broken_ = true;  // The library refuses these itself.
-    return false;
-  }
-  return true;
-}
-
 bool WorkerChannel::release_submissions() noexcept {
   return submit_.release(std::memory_order_seq_cst) && take_wait(kWaitsForRoom);
 }

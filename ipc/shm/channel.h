@@ -92,14 +92,15 @@ class WorkerChannel {
   }
   void cancel_event() noexcept { delivery_.cancel(); }
 
-  /// reserve + copy + commit of a Message. False when the ring is full.
+  /// A whole Message. False when the ring is full.
   [[nodiscard]] bool write_message(const MessageEvent& message, std::uint8_t flags,
                                    std::span<const std::byte> payload) noexcept {
-    std::byte* room = reserve_event(static_cast<std::uint32_t>(sizeof message + payload.size()));
-    if (room == nullptr) return false;
+    std::byte* room = delivery_.append(static_cast<std::uint32_t>(sizeof message + payload.size()),
+                                       static_cast<std::uint8_t>(EventKind::Message), flags);
+    if (room == nullptr) [[unlikely]]
+      return false;
     std::memcpy(room, &message, sizeof message);
     if (!payload.empty()) std::memcpy(room + sizeof message, payload.data(), payload.size());
-    commit_event(EventKind::Message, flags);
     return true;
   }
   /// The other kinds, from their parts. False when the ring is full.
@@ -146,5 +147,31 @@ class WorkerChannel {
   BulkProducer delivery_;
   bool broken_ = false;
 };
+
+// Once a message: inlined into the worker.
+inline bool WorkerChannel::peek_submission(Submission& out) noexcept {
+  BulkRecord record;
+  if (broken_ || !submit_.peek(record)) return false;
+  SubmissionBody body;
+  if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
+      record.kind > static_cast<std::uint8_t>(SubmissionKind::Close) ||
+      record.body.size() < sizeof body) [[unlikely]] {
+    broken_ = true;
+    return false;
+  }
+  std::memcpy(&body, record.body.data(), sizeof body);
+  asm volatile("" : "+r"(body.group));  // The copy is what counts, whatever the client writes next.
+  out = {.kind = static_cast<SubmissionKind>(record.kind),
+         .flags = record.flags,
+         .group = body.group,
+         .payload = record.body.subspan(sizeof body)};
+  const std::uint64_t most =
+      out.kind == SubmissionKind::Multicast ? geometry_.message_bytes_max : kGroupNameBytesMax;
+  if (out.payload.size() > most) [[unlikely]] {
+    broken_ = true;  // The library refuses these itself.
+    return false;
+  }
+  return true;
+}
 
 }  // namespace phalanx::shm

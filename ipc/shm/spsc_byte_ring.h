@@ -78,12 +78,26 @@ class SpscProducer {
     reserved_ = 0;
   }
 
+  /// reserve() and commit() in one: the room is filled before the next publish(). For what is
+  /// written record by record.
+  [[nodiscard]] std::byte* append(std::uint32_t payload_bytes, std::uint32_t tag) noexcept {
+    const std::uint64_t need = ring_record_bytes(payload_bytes);
+    if (need > bytes_ - (tail_ - head_)) [[unlikely]] {
+      refresh();
+      if (broken_ || need > bytes_ - (tail_ - head_)) return nullptr;
+    }
+    std::byte* at = data_ + (tail_ & (bytes_ - 1));
+    std::memcpy(at, &payload_bytes, sizeof payload_bytes);
+    std::memcpy(at + 4, &tag, sizeof tag);
+    tail_ += need;
+    return at + kRingPrefixBytes;
+  }
+
   /// reserve() + copy + commit(). False when it does not fit now.
   [[nodiscard]] bool write(std::uint32_t tag, std::span<const std::byte> payload) noexcept {
-    std::byte* room = reserve(static_cast<std::uint32_t>(payload.size()));
+    std::byte* room = append(static_cast<std::uint32_t>(payload.size()), tag);
     if (room == nullptr) return false;
     if (!payload.empty()) std::memcpy(room, payload.data(), payload.size());
-    commit(static_cast<std::uint32_t>(payload.size()), tag);
     return true;
   }
 
