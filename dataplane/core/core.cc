@@ -52,9 +52,7 @@ void Core::commit(LaneId lane, const RecordHeader& header) noexcept {
   impl_->lanes[lane]->commit(header);
 }
 
-bool Core::peek(LaneId lane, LocalRecord& out) noexcept { return impl_->lanes[lane]->peek(out); }
-
-void Core::pop(LaneId lane) noexcept { impl_->lanes[lane]->pop(); }
+LocalReader& Core::reader(LaneId lane) noexcept { return impl_->lanes[lane]->reader(); }
 
 void Core::on_time(TimeNs now) noexcept {
   for (auto& lane : impl_->lanes) lane->on_time(now);

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/core/local_reader.h"
 #include "dataplane/core/record.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
@@ -79,13 +80,6 @@ struct TxItem {
   std::span<const std::byte> payload;
 };
 
-/// A record that local readers may have, in place in log memory.
-struct LocalRecord {
-  RecordHeader header;
-  std::span<const std::byte> payload;
-  bool transitional = false;  ///< Delivered in the transitional part of its view.
-};
-
 /// Counts and places of one lane, for status and tests.
 struct LaneStatus {
   NodeId orderer = 0;
@@ -125,10 +119,8 @@ class Core {
   [[nodiscard]] std::byte* reserve(LaneId lane, std::uint32_t payload_bytes) noexcept;
   void commit(LaneId lane, const RecordHeader& header) noexcept;
 
-  // Local delivery, in order. peek() is false when there is none now; pop() consumes the record of
-  // the last peek(). Consumption moves this node's limit.
-  [[nodiscard]] bool peek(LaneId lane, LocalRecord& out) noexcept;
-  void pop(LaneId lane) noexcept;
+  // Local delivery, in order. What was committed shows after on_time().
+  [[nodiscard]] LocalReader& reader(LaneId lane) noexcept;
 
   // Time and sending. Call poll_tx() until it returns less than it was given room for.
   void on_time(TimeNs now) noexcept;

@@ -10,6 +10,7 @@ Lane::Lane(const CoreConfig& config, LaneId id, const LaneMemory& memory, const 
       id_(id),
       memory_(memory),
       view_(view),
+      reader_(memory.log.data, memory.log.bytes),
       submit_window_(config.window_frames),
       ordered_window_(config.window_frames) {
   const std::uint64_t submit_windows =
@@ -27,18 +28,10 @@ Lane::Lane(const CoreConfig& config, LaneId id, const LaneMemory& memory, const 
   repairs_.reserve(64);
 }
 
-std::size_t Lane::rank_of(NodeId node) noexcept {
-  if (node != cached_origin_) {
-    cached_origin_ = node;
-    cached_rank_ = view_.rank_of(node);
-  }
-  return cached_rank_;
-}
-
 // How far this node lets the orderer go: bytes below what readers took and all members have are
 // reusable, less what an install writes. Grows only, since both bounds do (rule 3.6).
 Position Lane::limit() const noexcept {
-  const std::uint64_t low = std::min(cursor_, base_ + stable_);
+  const std::uint64_t low = std::min(reader_.at(), base_ + stable_);
   return low + usable_bytes_ > base_ ? low + usable_bytes_ - base_ : 0;
 }
 
@@ -67,36 +60,37 @@ void Lane::update_stable() noexcept {
   advance_deliverable();
 }
 
+// Everything that all members must see alike is decided here, from the contiguous log alone.
 void Lane::scan() noexcept {
   const Position end = std::min(log_.received(), scan_limit_);
   while (!poisoned_ && scanned_ + kRecordHeaderBytes <= end) {
-    const RecordHeader header = decode_record_header(log_.at(scanned_));
+    const std::byte* at = log_.at(scanned_);
+    const RecordHeader header = decode_record_header(at);
     const std::size_t bytes = record_bytes(header.payload_bytes);
     if (bytes > config_.record_bytes_max) {
       poisoned_ = true;
       return;
     }
     if (scanned_ + bytes > end) break;
-    const std::byte* payload = log_.at(scanned_) + kRecordHeaderBytes;
-    observe(header, {payload, header.payload_bytes}, scanned_, scanned_ + bytes);
+    const std::size_t rank = rank_of(header.origin);
+    if (rank == ViewInfo::kNone || header.stream_position != ordered_[rank]) {
+      poisoned_ = true;  // Only a broken or forging member orders this: stop, and be left out.
+      return;
+    }
+    ordered_[rank] = header.stream_position + bytes;
+    hash_.add(header, scanned_, scanned_ + bytes);
+    ++records_;
+    if ((header.flags & kRecordSafe) != 0 && first_safe_ == kNever) first_safe_ = scanned_;
     scanned_ += bytes;
+    if (header.kind != RecordKind::App) [[unlikely]]
+      observe(header, {at + kRecordHeaderBytes, header.payload_bytes}, rank);
   }
   advance_deliverable();
 }
 
-// Everything that all members must see alike is decided here, from the contiguous log alone.
+// What a record that is no message changes.
 void Lane::observe(const RecordHeader& header, std::span<const std::byte> payload,
-                   Position position, Position end) noexcept {
-  const std::size_t rank = rank_of(header.origin);
-  if (rank == ViewInfo::kNone || header.stream_position != ordered_[rank]) {
-    poisoned_ = true;  // Only a broken or forging member orders this: stop, and be left out.
-    return;
-  }
-  ordered_[rank] = header.stream_position + (end - position);
-  hash_.add(header, position, end);
-  ++records_;
-  if ((header.flags & kRecordSafe) != 0 && first_safe_ == kNever) first_safe_ = position;
-  if (header.kind == RecordKind::App) return;
+                   std::size_t rank) noexcept {
   if (header.kind == RecordKind::GroupState) {
     states_seen_ |= std::uint64_t{1} << rank;
     barrier_ = static_cast<std::size_t>(std::popcount(states_seen_)) == view_.count;
@@ -135,25 +129,7 @@ void Lane::advance_deliverable() noexcept {
     }
   }
   deliverable_ = std::min(first_safe_, scanned_);
-  readable_ = base_ + deliverable_;
-}
-
-bool Lane::peek(LocalRecord& out) noexcept {
-  if (cursor_ >= readable_) return false;
-  const std::byte* at = local_at(cursor_);
-  out.header = decode_record_header(at);
-  out.payload = {at + kRecordHeaderBytes, out.header.payload_bytes};
-  if (out.header.kind == RecordKind::Transitional) reader_transitional_ = true;
-  if (out.header.kind == RecordKind::View) reader_transitional_ = false;
-  out.transitional = reader_transitional_;
-  return true;
-}
-
-void Lane::pop() noexcept {
-  PHX_CHECK(cursor_ < readable_);
-  cursor_ += record_bytes(load_le<std::uint32_t>(local_at(cursor_)));
-  PHX_CHECK(cursor_ <= readable_);
-  touch();
+  reader_.set_end(base_ + deliverable_);
 }
 
 void Lane::on_time(TimeNs now) noexcept {
@@ -162,12 +138,14 @@ void Lane::on_time(TimeNs now) noexcept {
     return;
   }
   if (!running()) return;
+  scan();  // What was committed since the last turn.
   if (state_pending_) send_group_state();
   if (!is_orderer()) keep_bulk_promise(now);
   if (is_orderer()) order_turn(now);
   update_stable();
-  if (dirty_) {
+  if (dirty()) {
     dirty_ = false;
+    reader_seen_ = reader_.at();
     row_back_off_ = 0;
     const TimeNs gap = std::max<TimeNs>(20 * kMicrosecond, view_.count * 5 * kMicrosecond);
     row_at_ = std::min(row_at_, std::max(now, last_row_at_ + gap));
@@ -182,12 +160,12 @@ TimeNs Lane::wake_at() const noexcept {
     return at;
   }
   if (!running()) return kNever;
-  if (view_.count < 2) return dirty_ ? 0 : kNever;  // Alone: nobody waits for its rows.
+  if (view_.count < 2) return dirty() ? 0 : kNever;  // Alone: nobody waits for its rows.
   TimeNs at = std::min(row_at_, log_gap_.ask_at);
   if (is_orderer()) {
     for (std::size_t r = 0; r < view_.count; ++r) at = std::min(at, origin_gaps_[r].ask_at);
   }
-  return repairs_head_ < repairs_.size() || dirty_ ? 0 : at;
+  return repairs_head_ < repairs_.size() || dirty() ? 0 : at;
 }
 
 LaneStatus Lane::status() const noexcept {

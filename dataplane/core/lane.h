@@ -37,8 +37,7 @@ class Lane {
   void commit(const RecordHeader& header) noexcept;
 
   // lane.cc
-  [[nodiscard]] bool peek(LocalRecord& out) noexcept;
-  void pop() noexcept;
+  [[nodiscard]] LocalReader& reader() noexcept { return reader_; }
   void on_time(TimeNs now) noexcept;
   [[nodiscard]] TimeNs wake_at() const noexcept;
 
@@ -46,7 +45,7 @@ class Lane {
   [[nodiscard]] std::size_t poll_tx(std::span<TxItem> out, TimeNs now) noexcept;
 
   // lane_recover.cc, lane_install.cc
-  void freeze() noexcept { frozen_ = true; }
+  void freeze() noexcept;
   [[nodiscard]] wire::LaneReport report() const;
   [[nodiscard]] bool accepts(const wire::TransitionalSet& set) const noexcept;
   void begin_recovery(const wire::TransitionalSet& set, TimeNs now);
@@ -106,15 +105,22 @@ class Lane {
     return sent_ < appended_ ? sent_ : log_.received();
   }
   [[nodiscard]] Position min_limit() const noexcept;
-  [[nodiscard]] std::size_t rank_of(NodeId node) noexcept;
+  [[nodiscard]] std::size_t rank_of(NodeId node) noexcept {
+    if (node != cached_origin_) [[unlikely]] {
+      cached_origin_ = node;
+      cached_rank_ = view_.rank_of(node);
+    }
+    return cached_rank_;
+  }
 
   // lane.cc: the contiguous log is read once, in order.
   void scan() noexcept;
-  void observe(const RecordHeader& header, std::span<const std::byte> payload, Position position,
-               Position end) noexcept;
+  void observe(const RecordHeader& header, std::span<const std::byte> payload,
+               std::size_t rank) noexcept;
   void advance_deliverable() noexcept;
   void update_stable() noexcept;
   void touch() noexcept { dirty_ = true; }
+  [[nodiscard]] bool dirty() const noexcept { return dirty_ || reader_.at() != reader_seen_; }
 
   // lane_order.cc: this node as the orderer.
   void start_ordering() noexcept;
@@ -138,6 +144,10 @@ class Lane {
     room_ = append_room();
     return bytes <= room_ || appendable(bytes);
   }
+  /// None of this node's stream waits to be ordered.
+  [[nodiscard]] bool own_stream_ordered() const noexcept {
+    return taken_[view_.self] == stream_end_;
+  }
   void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
   void take_turns(std::uint64_t share) noexcept;
   [[nodiscard]] std::uint64_t bulk_bytes_max() const noexcept {
@@ -146,6 +156,8 @@ class Lane {
 
   // lane_submit.cc
   void send_group_state() noexcept;
+  [[nodiscard]] std::byte* reserve_at(std::byte* at, std::uint32_t payload_bytes,
+                                      bool direct) noexcept;
   [[nodiscard]] std::byte* reserve_in_stream(std::uint32_t payload_bytes) noexcept;
   void keep_bulk_promise(TimeNs now) noexcept;
 
@@ -186,8 +198,8 @@ class Lane {
   // The log of the current view, and its local readers.
   Receiver log_;
   std::uint64_t base_ = 0;
-  std::uint64_t cursor_ = 0;        // Local offset of the next record a reader takes.
-  std::uint64_t readable_ = 0;      // Local offset up to which readers may read.
+  LocalReader reader_;
+  std::uint64_t reader_seen_ = 0;   // Where it was when a row was last made due for it.
   std::uint64_t usable_bytes_ = 0;  // Log memory less what an install needs.
   Position scanned_ = 0;            // Every record below was observed. A record end.
   Position scan_limit_ = kNever;    // The cut, during recovery.
@@ -196,7 +208,6 @@ class Lane {
   Position stable_ = 0;
   OrderHash hash_;
   OwnJoins own_joins_;
-  bool reader_transitional_ = false;
   std::uint64_t records_ = 0;
   std::uint64_t divergences_ = 0;
 
@@ -222,6 +233,7 @@ class Lane {
   bool bulk_asked_ = false;
   TimeNs bulk_asked_at_ = 0;
   bool state_pending_ = false;
+  std::byte* reserved_at_ = nullptr;
   bool reserved_direct_ = false;
   std::uint32_t reserved_bytes_ = 0;
   FrameWindow submit_window_;

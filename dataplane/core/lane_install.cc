@@ -8,7 +8,7 @@ namespace phalanx::core {
 std::uint64_t Lane::append_local(const RecordHeader& header, std::span<const std::byte> payload,
                                  std::uint64_t at) noexcept {
   const std::size_t bytes = record_bytes(payload.size());
-  PHX_CHECK(at + bytes - cursor_ <= memory_.log.bytes);
+  PHX_CHECK(at + bytes - reader_.at() <= memory_.log.bytes);
   RecordHeader full = header;
   full.payload_bytes = static_cast<std::uint32_t>(payload.size());
   encode_record_header(full, local_at(at));
@@ -30,7 +30,7 @@ void Lane::finish_old_view() {
     if (end > plan_.regular) break;
     regular = end;
   }
-  PHX_CHECK(base_ + cut + kRecordHeaderBytes - cursor_ <= memory_.log.bytes);
+  PHX_CHECK(base_ + cut + kRecordHeaderBytes - reader_.at() <= memory_.log.bytes);
   std::memmove(log_.at(regular) + kRecordHeaderBytes, log_.at(regular), cut - regular);
   (void)append_local({.kind = RecordKind::Transitional}, {}, base_ + regular);
   std::uint64_t end = base_ + cut + kRecordHeaderBytes;
@@ -65,7 +65,7 @@ void Lane::install(std::span<const Position> stream_bases, const ViewRecord& rec
   std::vector<std::byte> payload(view_record_bytes(record.members.size()));
   encode_view_record(record, payload);
   base_ = append_local({.kind = RecordKind::View}, payload, base_);
-  readable_ = base_;
+  reader_.set_end(base_);
   log_.reset(memory_.log, base_, 0);
   scanned_ = deliverable_ = stable_ = sent_ = appended_ = 0;
   room_ = 0;

@@ -13,6 +13,11 @@ constexpr TimeNs kTailAskFirst = 200 * kMicrosecond;  // The tail's owner sends 
 
 }  // namespace
 
+void Lane::freeze() noexcept {
+  if (running()) scan();  // What was committed counts.
+  frozen_ = true;
+}
+
 wire::LaneReport Lane::report() const {
   PHX_CHECK(frozen_);
   wire::LaneReport report{.received = log_.received(),

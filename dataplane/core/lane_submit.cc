@@ -21,16 +21,23 @@ std::byte* Lane::reserve(std::uint32_t payload_bytes) noexcept {
   // Before the barrier only group states: it closes once every member has room for an install
   // again.
   if (!running() || !barrier_) return nullptr;
-  if (is_orderer() && ordered_[view_.self] == stream_end_) {
+  if (is_orderer() && own_stream_ordered()) {
     if (bytes > direct_budget_ || !has_room(bytes)) {
       own_refused_ = std::max<std::uint64_t>(own_refused_, bytes);
       return nullptr;
     }
-    reserved_bytes_ = payload_bytes;
-    reserved_direct_ = true;
-    return log_.at(log_.received()) + kRecordHeaderBytes;
+    return reserve_at(log_.at(log_.received()), payload_bytes, true);
   }
   return reserve_in_stream(payload_bytes);
+}
+
+// The last word is cleared now, so that the payload's end leaves zeros behind it.
+std::byte* Lane::reserve_at(std::byte* at, std::uint32_t payload_bytes, bool direct) noexcept {
+  reserved_at_ = at;
+  reserved_bytes_ = payload_bytes;
+  reserved_direct_ = direct;
+  if (payload_bytes % 8 != 0) store_le<std::uint64_t>(at + record_bytes(payload_bytes) - 8, 0);
+  return at + kRecordHeaderBytes;
 }
 
 std::byte* Lane::reserve_in_stream(std::uint32_t payload_bytes) noexcept {
@@ -48,23 +55,18 @@ std::byte* Lane::reserve_in_stream(std::uint32_t payload_bytes) noexcept {
   const std::uint64_t tail_max =
       config_.submit_window_bytes + (bulk ? std::uint64_t{config_.record_bytes_max} : 0);
   if (!granted || tail > tail_max) return nullptr;
-  reserved_bytes_ = payload_bytes;
-  reserved_direct_ = false;
-  return memory_.stream.data + (stream_end_ & (memory_.stream.bytes - 1)) + kRecordHeaderBytes;
+  return reserve_at(memory_.stream.data + (stream_end_ & (memory_.stream.bytes - 1)), payload_bytes,
+                    false);
 }
 
 void Lane::commit(const RecordHeader& header) noexcept {
-  PHX_CHECK(header.payload_bytes == reserved_bytes_);
+  PHX_CHECK(reserved_at_ != nullptr && header.payload_bytes == reserved_bytes_);
   const std::size_t bytes = record_bytes(header.payload_bytes);
   RecordHeader full = header;
   full.origin = config_.self;
   full.stream_position = stream_end_;
-  std::byte* at = reserved_direct_
-                      ? log_.at(log_.received())
-                      : memory_.stream.data + (stream_end_ & (memory_.stream.bytes - 1));
-  encode_record_header(full, at);
-  const std::size_t used = kRecordHeaderBytes + header.payload_bytes;
-  std::memset(at + used, 0, bytes - used);
+  encode_record_header(full, reserved_at_);
+  reserved_at_ = nullptr;
   stream_end_ += bytes;
   touch();
   if (reserved_direct_) {
@@ -72,8 +74,7 @@ void Lane::commit(const RecordHeader& header) noexcept {
     own_served_ = true;
     period_bytes_[view_.self] += bytes;
     submit_sent_ = taken_[view_.self] = stream_end_;
-    append_to_log(bytes);
-    scan();
+    append_to_log(bytes);  // on_time() scans it, once for all that a turn appends.
   } else if (bytes == bulk_wanted_) {
     bulk_wanted_ = 0;
   }
@@ -103,11 +104,9 @@ void Lane::send_group_state() noexcept {
   const std::size_t bytes = record_bytes(payload_bytes);
   PHX_CHECK(bytes <= config_.record_bytes_max);
   std::byte* at = nullptr;
-  if (is_orderer() && ordered_[view_.self] == stream_end_) {
+  if (is_orderer() && own_stream_ordered()) {
     if (!appendable(bytes)) return;
-    at = log_.at(log_.received()) + kRecordHeaderBytes;
-    reserved_bytes_ = payload_bytes;
-    reserved_direct_ = true;
+    at = reserve_at(log_.at(log_.received()), payload_bytes, true);
     direct_budget_ = bytes;
   } else {
     at = reserve_in_stream(payload_bytes);
@@ -116,6 +115,7 @@ void Lane::send_group_state() noexcept {
   state_pending_ = false;
   own_joins_.encode({at, payload_bytes});
   commit({.payload_bytes = payload_bytes, .kind = RecordKind::GroupState});
+  scan();
 }
 
 // A want that was told is used: a limit once promised cannot be taken back, and until its bytes

@@ -35,18 +35,9 @@ std::size_t Delivery::deliver_turn(TimeNs now) noexcept {
   wake_at_ = kNever;
   events_ = 0;
   for (LaneId id = 0; id < lanes_.size(); ++id) {
-    Lane& lane = lanes_[id];
-    const std::uint64_t before = lane.delivered;
-    std::uint64_t lane_bytes = 0;
-    core::LocalRecord record;
-    while (lane_bytes < kTurnBytes && core_.peek(id, record)) {
-      if (!deliver(id, lane, record, now)) break;
-      lane_bytes += core::record_bytes(record.payload.size());
-      core_.pop(id);
-      ++lane.delivered;
-    }
-    records += lane.delivered - before;
-    bytes += lane_bytes;
+    const std::uint64_t before = core_.reader(id).at();
+    records += deliver_lane(id, lanes_[id], now);
+    bytes += core_.reader(id).at() - before;
   }
   if (records > 0 || !touched_.empty()) {
     publish_touched();
@@ -55,6 +46,42 @@ std::size_t Delivery::deliver_turn(TimeNs now) noexcept {
     control_.count(shm::Counter::EventsDelivered, events_);
   }
   return records;
+}
+
+std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
+  core::LocalReader& reader = core_.reader(id);
+  const std::uint64_t bytes_end = reader.at() + kTurnBytes;
+  std::size_t records = 0;
+  // Most messages are for the group of the one before, which has one member here: that one's port
+  // is looked up once a run.
+  ClientPort* sole = nullptr;
+  GroupId sole_group = 0;
+  core::LocalRecord record;
+  for (; reader.at() < bytes_end && reader.peek(record); ++records) {
+    const bool message = record.header.kind == core::RecordKind::App;
+    if (message && sole != nullptr && record.header.group == sole_group &&
+        record.payload.size() <= kLongBytes &&
+        sole->channel.write_message(message_event(record.header), event_flags(record),
+                                    record.payload)) [[likely]] {
+      ++events_;
+      reader.pop();
+      continue;
+    }
+    const core::LocalRecord copy = record;  // The one above stays in registers.
+    if (!deliver(id, lane, copy, now)) break;
+    sole = message ? sole_member(lane, sole_group = record.header.group) : nullptr;
+    reader.pop();
+  }
+  lane.delivered += records;
+  return records;
+}
+
+/// The only local member of a group, when it could take a message just now. Nothing that a run of
+/// messages does to others changes that.
+ClientPort* Delivery::sole_member(Lane& lane, GroupId group) noexcept {
+  const auto members = lane.table.local_members(group);
+  ClientPort* port = members.size() == 1 ? receiver(members[0]) : nullptr;
+  return port != nullptr && port->room == nullptr && port->touched ? port : nullptr;
 }
 
 bool Delivery::deliver(LaneId id, Lane& lane, const core::LocalRecord& record,
@@ -197,11 +224,6 @@ bool Delivery::write_step(ClientPort& port, LaneId id, const Lane& lane) noexcep
   return done;
 }
 
-ClientPort* Delivery::receiver(ClientId id) noexcept {
-  ClientPort* port = ports_.find(id);
-  return port != nullptr && port->state == ClientPort::State::Attached ? port : nullptr;
-}
-
 bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   if (port.channel.broken()) {
     forget(port);  // It lied about what it read: submissions disconnect it.
@@ -243,13 +265,6 @@ bool Delivery::out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const 
   port.blocked_at = released;
   return now - port.blocked_since >= policy_.patience ||
          now - port.held_since >= SlowClientPolicy::kPatienceHolds * policy_.patience;
-}
-
-/// Other lanes may still find room for what is shorter: that ends no wait of this one.
-void Delivery::written(ClientPort& port, LaneId lane) noexcept {
-  if (port.blocked_lane == lane) port.blocked_since = 0;
-  touch(port);
-  ++events_;
 }
 
 void Delivery::touch(ClientPort& port) noexcept {

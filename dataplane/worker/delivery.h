@@ -60,6 +60,8 @@ class Delivery {
     std::uint64_t delivered = 0;
   };
 
+  std::size_t deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept;
+  [[nodiscard]] ClientPort* sole_member(Lane& lane, GroupId group) noexcept;
   bool deliver(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
@@ -69,12 +71,21 @@ class Delivery {
   bool to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept;
   bool write_step(ClientPort& port, LaneId id, const Lane& lane) noexcept;
   bool write_group_event(ClientPort& port, const GroupEvent& event) noexcept;
-  [[nodiscard]] ClientPort* receiver(ClientId id) noexcept;
+  [[nodiscard]] ClientPort* receiver(ClientId id) noexcept {
+    ClientPort* port = ports_.find(id);
+    return port != nullptr && port->state == ClientPort::State::Attached ? port : nullptr;
+  }
   /// The ring is full. True: it is out, go on without it. False: wait, nothing more of this lane
   /// now.
   bool evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept;
   [[nodiscard]] bool out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept;
-  void written(ClientPort& port, LaneId lane) noexcept;
+  /// Other lanes may still find room for what is shorter: that ends no wait of this one.
+  void written(ClientPort& port, LaneId lane) noexcept {
+    if (port.blocked_lane == lane) port.blocked_since = 0;
+    if (!port.touched) [[unlikely]]
+      touch(port);
+    ++events_;
+  }
   void touch(ClientPort& port) noexcept;
   void publish_touched() noexcept;
 

@@ -78,9 +78,9 @@ class Wire {
       }
       core.on_time(now_);
       LocalRecord record;
-      while (core.peek(0, record)) {
+      while (core.reader(0).peek(record)) {
         nodes_[i].delivered += record.header.kind == RecordKind::App ? 1 : 0;
-        core.pop(0);
+        core.reader(0).pop();
       }
       send(i);
     }

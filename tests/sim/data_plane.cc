@@ -173,10 +173,10 @@ std::size_t DataPlane::deliver() {
   std::size_t records = 0;
   core::LocalRecord record;
   for (LaneId lane = 0; lane < scenario_.lanes; ++lane) {
-    while (core_.peek(lane, record)) {
+    while (core_.reader(lane).peek(record)) {
       if (trace_.on()) trace_delivery(lane, record);
       observer_.on_deliver(incarnation_, lane, record);
-      core_.pop(lane);
+      core_.reader(lane).pop();
       ++records;
     }
   }

@@ -124,7 +124,7 @@ bool Bench::submit(std::size_t node, const std::string& text, LaneId lane, std::
 void Bench::read(TestNode& node) {
   for (LaneId l = 0; l < sizes_.lanes && node.reads; ++l) {
     LocalRecord record;
-    while (node.core->peek(l, record)) {
+    while (node.core->reader(l).peek(record)) {
       const std::string text(reinterpret_cast<const char*>(record.payload.data()),
                              record.payload.size());
       const bool app = record.header.kind == RecordKind::App;
@@ -132,7 +132,7 @@ void Bench::read(TestNode& node) {
                           std::to_string(static_cast<int>(record.header.kind)) +
                           (record.transitional ? "t" : "") + ":" + (app ? text : ""));
       if (app) node.delivered.push_back(text);
-      node.core->pop(l);
+      node.core->reader(l).pop();
     }
   }
 }
