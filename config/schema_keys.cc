@@ -246,7 +246,8 @@ const std::array kKeys{
         .fallback = "evict",
         .choices = "evict|throttle",
         .text = "What happens to a client whose delivery ring is full: evict takes it out of all "
-                "its groups; throttle makes the whole cluster wait for it, at most throttle_max.",
+                "its groups, once the log is full too and has been for cluster.dead_after; "
+                "throttle makes the whole cluster wait for it, at most throttle_max.",
         .store =
             [](Config& c, const Value& v) {
               c.client.slow_policy =

@@ -53,6 +53,7 @@ worker::SlowClientPolicy slow_policy(const config::Config& config) {
   policy.holds_lane = config.client.slow_policy == config::SlowPolicy::Throttle;
   if (policy.holds_lane) policy.patience = config.client.throttle_max;
   policy.room_min = 2 * std::uint64_t{config.lane.window};
+  policy.hold_max = config.cluster.dead_after;  // A node that dies holds all lanes as long.
   return policy;
 }
 

@@ -9,6 +9,8 @@ namespace {
 constexpr std::uint64_t kTurnBytes = 256 * 1024;  // Then rows and repairs have their turn.
 constexpr std::size_t kLongBytes = 64 * 1024;  // At most so much a turn to one client (DESIGN 3.7).
 constexpr TimeNs kLookAgain = 200 * kMicrosecond;
+// Between two looks at a lane that is held back: for more this worker was not there itself.
+constexpr TimeNs kLookMax = kMillisecond;
 
 std::uint8_t event_flags(const core::LocalRecord& record) noexcept {
   const bool safe = (record.header.flags & core::kRecordSafe) != 0;
@@ -57,6 +59,7 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
   ClientPort* sole = nullptr;
   GroupId sole_group = 0;
   core::LocalRecord record;
+  bool waits = false;
   for (; reader.at() < bytes_end && reader.peek(record); ++records) {
     const bool message = record.header.kind == core::RecordKind::App;
     if (message && sole != nullptr && record.header.group == sole_group &&
@@ -68,11 +71,14 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
       continue;
     }
     const core::LocalRecord copy = record;  // The one above stays in registers.
-    if (!deliver(id, lane, copy, now)) break;
+    waits = !deliver(id, lane, copy, now);
+    if (waits) break;
     sole = message ? sole_member(lane, sole_group = record.header.group) : nullptr;
     reader.pop();
   }
   lane.delivered += records;
+  if (!waits) lane.held_look_at = 0;
+  if (!waits && reader.at() < bytes_end) lane.held_back = 0;  // It has caught up.
   return records;
 }
 
@@ -235,10 +241,7 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
     return false;
   }
   bool out = !port.channel.fits_reserved_event() || out_of_patience(port, lane, now);
-  if (!out && !policy_.holds_lane) {
-    const core::LaneStatus status = core_.lane_status(lane);
-    out = status.limit < status.received + policy_.room_min;
-  }
+  if (!out && !policy_.holds_lane) out = held_back_too_long(lane, now);
   if (!out) {
     publish_touched();  // It must see what there is, or it never makes room.
     wake_at_ = std::min(wake_at_, now + kLookAgain);
@@ -248,6 +251,20 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   control_.count(shm::Counter::ClientsEvicted, 1);
   if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
   submissions_.evicted(port);
+  return true;
+}
+
+bool Delivery::held_back_too_long(LaneId id, TimeNs now) noexcept {
+  Lane& lane = lanes_[id];
+  const core::LaneStatus status = core_.lane_status(id);
+  if (status.limit >= status.received + policy_.room_min) {
+    lane.held_look_at = 0;
+    return false;
+  }
+  if (lane.held_look_at != 0) lane.held_back += std::min(now - lane.held_look_at, kLookMax);
+  lane.held_look_at = now;
+  if (lane.held_back < policy_.hold_max) return false;
+  lane.held_back = lane.held_look_at = 0;  // The next one that is slow has its own time.
   return true;
 }
 

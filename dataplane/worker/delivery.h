@@ -21,8 +21,11 @@ struct SlowClientPolicy {
   TimeNs patience = 500 * kMillisecond;
   static constexpr int kPatienceHolds = 16;
   bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
-  std::uint64_t room_min =
-      0;  ///< `evict`: out as soon as the lane has no more than this room left.
+  /// `evict`: with no more than this room left it holds the lane back, which it may do for hold_max
+  /// in all until the lane has caught up: a reader that was not scheduled for a while stays, one
+  /// that is slower than the lane goes.
+  std::uint64_t room_min = 0;
+  TimeNs hold_max = 50 * kMillisecond;
 };
 
 /// The lanes' logs -> client rings: every record is copied to the local members of its group, in
@@ -58,6 +61,8 @@ class Delivery {
     std::size_t recipient = 0;  ///< to whom next,
     std::size_t copied = 0;     ///< and bytes of a long message that all recipients have.
     std::uint64_t delivered = 0;
+    TimeNs held_back = 0;     ///< For so long in all, by slow clients, since it last caught up;
+    TimeNs held_look_at = 0;  ///< until this look. 0: it was not, when looked at last.
   };
 
   std::size_t deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept;
@@ -78,6 +83,7 @@ class Delivery {
   /// The ring is full. True: it is out, go on without it. False: wait, nothing more of this lane
   /// now.
   bool evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept;
+  [[nodiscard]] bool held_back_too_long(LaneId id, TimeNs now) noexcept;
   [[nodiscard]] bool out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept;
   /// Other lanes may still find room for what is shorter: that ends no wait of this one.
   void written(ClientPort& port, LaneId lane) noexcept {

@@ -145,6 +145,49 @@ TEST(Worker, AReaderThatGoesOnReadingIsNotEvicted) {
   EXPECT_EQ(messages(slow.read()).back(), "m:" + std::string(1900, 'l'));
 }
 
+/// A lane of two nodes with three messages a turn, and a reader that may hold it back for 50 ms.
+struct Flood {
+  Flood() { c.change_view({0, 1}); }
+  void run(TimeNs time, std::size_t reads_a_turn) {
+    for (const TimeNs end = c.now + time; c.now < end;) {
+      c.now += 95 * kMicrosecond;
+      for (int i = 0; i < 3 && writer.send("chat", std::string(1000, 'm')); ++i) {
+      }
+      for (std::size_t i = 0; i < reads_a_turn && read_one(slow); ++i) {
+      }
+      c.turn();
+    }
+  }
+  TestCluster c{2, NodeOptions{.client_ring = 8192, .slow_clients = {.room_min = 64 * 1024}}};
+  TestClient slow{c[1].attach(1)};
+  TestClient writer{c[0].attach(2)};
+};
+
+TEST(Worker, AReaderThatWasNotScheduledForAWhileStays) {
+  Flood f;
+  f.slow.join("chat");
+  f.writer.open("chat");
+  f.c.turn(100);
+
+  for (int i = 0; i < 5; ++i) {
+    f.run(40 * kMillisecond, 0);
+    f.run(20 * kMillisecond, 1000);
+  }
+
+  EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Open);
+}
+
+TEST(Worker, AReaderThatIsSlowerThanTheLaneGoes) {
+  Flood f;
+  f.slow.join("chat");
+  f.writer.open("chat");
+  f.c.turn(100);
+
+  f.run(300 * kMillisecond, 1);
+
+  EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Evicted);
+}
+
 TEST(Worker, WhatOtherLanesDeliverDoesNotKeepAReaderThatLags) {
   TestCluster c(
       1, NodeOptions{
