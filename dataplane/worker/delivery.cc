@@ -77,6 +77,7 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
     reader.pop();
   }
   lane.delivered += records;
+  if (records > 0) lane.held_now = 0;
   if (!waits) lane.held_look_at = 0;
   if (!waits && reader.at() < bytes_end) lane.held_back = 0;  // It has caught up.
   return records;
@@ -261,10 +262,15 @@ bool Delivery::held_back_too_long(LaneId id, TimeNs now) noexcept {
     lane.held_look_at = 0;
     return false;
   }
-  if (lane.held_look_at != 0) lane.held_back += std::min(now - lane.held_look_at, kLookMax);
+  const TimeNs more = lane.held_look_at == 0 ? 0 : std::min(now - lane.held_look_at, kLookMax);
   lane.held_look_at = now;
-  if (lane.held_back < policy_.hold_max) return false;
-  lane.held_back = lane.held_look_at = 0;  // The next one that is slow has its own time.
+  lane.held_now += more;
+  lane.held_back += more;
+  if (lane.held_now < policy_.hold_max &&
+      lane.held_back < SlowClientPolicy::kPatienceHolds * policy_.hold_max) {
+    return false;
+  }
+  lane.held_now = lane.held_back = lane.held_look_at = 0;  // The next one has its own time.
   return true;
 }
 

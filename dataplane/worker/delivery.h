@@ -22,8 +22,8 @@ struct SlowClientPolicy {
   static constexpr int kPatienceHolds = 16;
   bool holds_lane = false;  ///< `throttle`: also when that holds the whole lane back.
   /// `evict`: with no more than this room left it holds the lane back, which it may do for hold_max
-  /// in all until the lane has caught up: a reader that was not scheduled for a while stays, one
-  /// that is slower than the lane goes.
+  /// at a time, and kPatienceHolds times as long in all until the lane has caught up: a reader that
+  /// was not scheduled for a while stays, one that is slower than the lane goes.
   std::uint64_t room_min = 0;
   TimeNs hold_max = 50 * kMillisecond;
 };
@@ -61,7 +61,8 @@ class Delivery {
     std::size_t recipient = 0;  ///< to whom next,
     std::size_t copied = 0;     ///< and bytes of a long message that all recipients have.
     std::uint64_t delivered = 0;
-    TimeNs held_back = 0;     ///< For so long in all, by slow clients, since it last caught up;
+    TimeNs held_now = 0;      ///< By a slow client for so long since a record last went out,
+    TimeNs held_back = 0;     ///< in all since it last caught up,
     TimeNs held_look_at = 0;  ///< until this look. 0: it was not, when looked at last.
   };
 

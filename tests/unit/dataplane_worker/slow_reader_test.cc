@@ -169,7 +169,7 @@ TEST(Worker, AReaderThatWasNotScheduledForAWhileStays) {
   f.writer.open("chat");
   f.c.turn(100);
 
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 50; ++i) {
     f.run(40 * kMillisecond, 0);
     f.run(20 * kMillisecond, 1000);
   }
@@ -183,7 +183,19 @@ TEST(Worker, AReaderThatIsSlowerThanTheLaneGoes) {
   f.writer.open("chat");
   f.c.turn(100);
 
-  f.run(300 * kMillisecond, 1);
+  f.run(500 * kMillisecond, 1);
+  EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Open);
+  f.run(1000 * kMillisecond, 1);
+  EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Evicted);
+}
+
+TEST(Worker, AReaderThatStopsWhileTheLaneIsInFloodGoesSoon) {
+  Flood f;
+  f.slow.join("chat");
+  f.writer.open("chat");
+  f.c.turn(100);
+
+  f.run(100 * kMillisecond, 0);
 
   EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Evicted);
 }
