@@ -80,8 +80,7 @@ void Machine::on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs 
   NodeSet asked = 0;
   for (const Member& member : prepare.members) asked |= only(*index_of(member.node));
   if (!follows(from) && (core_of(matrix()) & ~asked) != 0) {
-    return send_to(from, wire::MessageKind::Refusal,
-                   wire::Refusal{prepare.attempt, durable_.sequence_seen});
+    return refuse(from, prepare.attempt);
   }
   // Rule: of two representatives that know of each other the lower id wins. step() starts anew,
   // above this one.
