@@ -126,31 +126,30 @@ TEST_F(OneTail, IsNotTakenForAnAttemptThatIsOver) {
   EXPECT_EQ(bench[0].core->place(late, 8).verdict, Verdict::WrongState);
 }
 
-class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};
-
 // Members that go together from view to view deliver the same; every living origin's accepted
 // message is delivered to it exactly once, in order.
-TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
-  const std::uint32_t seed = GetParam();
+void lose_and_repeat_nothing(const Sizes& sizes, std::uint32_t seed, std::size_t large) {
   std::mt19937 random(seed);
-  const Sizes sizes{.log = seed % 3 == 0 ? 64u * 1024 : 256u * 1024,
-                    .lanes = static_cast<LaneId>(1 + seed % 2)};
   Bench bench(4, sizes, seed);
   bench.change_view({0, 1, 2, 3});
   bench.drop_percent = static_cast<int>(seed % 4) * 5;
   bench.overtake_percent = 10;
   bench.duplicate_percent = 5;
   std::vector<Texts> sent(4);
+  bool was_large = false;
 
   for (int change = 0; change < 12; ++change) {
     const int turns = static_cast<int>(random() % 60);
     for (int t = 0; t < turns; ++t) {
       for (std::size_t i = 0; i < 4; ++i) {
         std::string text = std::to_string(i) + "." + std::to_string(sent[i].size()) + ".";
-        if (random() % 12 == 0) text.resize(2500, '.');
+        if (random() % 4 == 0) text.resize(large, '.');
         const auto lane = static_cast<LaneId>(i % sizes.lanes);
         const std::uint8_t flags = random() % 4 == 0 ? kRecordSafe : 0;
-        if (random() % 2 == 0 && bench.submit(i, text, lane, flags)) sent[i].push_back(text);
+        if (random() % 2 == 0 && bench.submit(i, text, lane, flags)) {
+          sent[i].push_back(text);
+          was_large = was_large || text.size() == large;
+        }
       }
       bench.step();
     }
@@ -159,6 +158,7 @@ TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
   bench.drop_percent = 0;
   bench.step(3000);
 
+  EXPECT_TRUE(was_large);
   EXPECT_EQ(bench[0].seen.size(), bench[1].seen.size());
   for (std::size_t i = 0; i < 4; ++i) {
     Texts own;
@@ -177,6 +177,27 @@ TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
       EXPECT_EQ(of_lane(0), of_lane(i)) << "node " << i << " lane " << l;
     }
   }
+}
+
+class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};
+
+TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
+  const std::uint32_t seed = GetParam();
+  lose_and_repeat_nothing(
+      {.log = seed % 3 == 0 ? 64u * 1024 : 256u * 1024, .lanes = static_cast<LaneId>(1 + seed % 2)},
+      seed, 2500);
+}
+
+// The smallest log that is allowed: beside what an install needs, two records and the windows.
+TEST_P(ViewChangeSoak, NeedsNoMoreThanLogsOfTwoRecords) {
+  constexpr Sizes kTwoRecords{
+      .record = 18'000, .window = 2048, .submit_window = 2048, .log = 64 * 1024};
+  static_assert(2 * kTwoRecords.record + kTwoRecords.window + 4 * kTwoRecords.submit_window +
+                        kInstallBytes <=
+                    kTwoRecords.log &&
+                3 * kTwoRecords.record + kInstallBytes > kTwoRecords.log);
+
+  lose_and_repeat_nothing(kTwoRecords, GetParam(), kTwoRecords.record - 64);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ViewChangeSoak, ::testing::Range(1u, 25u));
