@@ -40,6 +40,8 @@ class Udp final : public UdpTransport {
         tx_memory_(new std::byte[std::size_t{kBurstFrames} * frame_bytes_max]),
         limits_{.frame_bytes_max = frame_bytes_max, .burst_frames_max = kBurstFrames} {
     peers_.reserve(config.peers.size());
+    for (std::size_t i = 0; i < kBurstFrames; ++i)
+      tx_frames_[i].bytes = {tx_memory_.get() + i * frame_bytes_max, frame_bytes_max};
   }
 
   void add_peer(NodeId node, const Address& address) { peers_.push_back({node, false, address}); }
@@ -52,10 +54,7 @@ class Udp final : public UdpTransport {
   // Frames of full length lie back to back, so that a run of them is one piece of memory.
   std::size_t tx_alloc(std::span<TxFrame> out) noexcept override {
     const std::size_t count = std::min<std::size_t>(out.size(), kBurstFrames);
-    for (std::size_t i = 0; i < count; ++i) {
-      out[i] = {};
-      out[i].bytes = {tx_memory_.get() + i * limits_.frame_bytes_max, limits_.frame_bytes_max};
-    }
+    std::copy_n(tx_frames_.begin(), count, out.begin());  // Also in turns that send nothing.
     return count;
   }
 
@@ -99,6 +98,7 @@ class Udp final : public UdpTransport {
   Receiver receiver_;
   Sender sender_;
   std::unique_ptr<std::byte[]> tx_memory_;
+  std::array<TxFrame, kBurstFrames> tx_frames_{};  ///< What tx_alloc() lends: parts of it.
   TransportLimits limits_;
 };
 
