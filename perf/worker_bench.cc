@@ -37,6 +37,7 @@ struct Options {
   bool insecure = false;
   bool latency = false;
   bool pin = false;
+  int spin_us = 0;
   std::string config;
 };
 
@@ -126,11 +127,9 @@ void flood(Client& client, phx_handle handle, phx_group group, const Options& op
       ++sent;
       idle = false;
     }
-    const std::uint64_t before = client.delivered;
-    // Who only reads waits as an application would: it yields for a while, then sleeps.
-    phx_dispatch(handle, PHX_DISPATCH_ALL, sends ? 0 : 10);
+    // Who reads or finds no room waits as an application would: it yields for a while, then sleeps.
+    phx_dispatch(handle, PHX_DISPATCH_ALL, idle ? 10 : 0);
     client.report->delivered.store(client.delivered, std::memory_order_relaxed);
-    if (idle && client.delivered == before) sched_yield();
   }
   client.report->sent = sent;
   const TimeNs patience = monotonic_now() + 2 * kSecond;
@@ -175,6 +174,7 @@ void run_client(std::size_t index, const std::string& directory, const Options& 
                       .node_view = nullptr,
                       .connection = on_connection};
   attach.context = &client;
+  attach.spin_us = options.spin_us;
   attach.instance = instance.c_str();
   attach.runtime_directory = directory.c_str();
   phx_handle handle{};
@@ -217,6 +217,8 @@ Options parse(int argc, char** argv) {
       o.latency = true;
     else if (name == "--pin")
       o.pin = true;
+    else if (name == "--spin-us")
+      o.spin_us = std::atoi(value());
     else if (name == "--config-text")
       o.config = value();
     else if (name == "--dataplane")
@@ -225,7 +227,7 @@ Options parse(int argc, char** argv) {
       std::fprintf(stderr,
                    "usage: %s [--nodes N] [--size B] [--seconds S] [--senders 1,2] [--insecure] "
                    "[--latency] [--pin]"
-                   " [--config-text TOML] [--dataplane PATH]\n",
+                   " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
                    argv[0]);
       std::exit(2);
     }
