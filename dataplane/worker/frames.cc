@@ -78,6 +78,7 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
     }
     transport_.rx_release(std::span(rx_).first(taken));
     frames += taken;
+    if (taken < rx_.size()) break;  // That was all: asking again is another system call.
   }
   if (frames > 0) {
     count(Counter::RxFrames, frames);

@@ -13,6 +13,8 @@
 namespace phalanx::worker {
 namespace {
 
+// Less is likely to be all there is: whoever waits for it goes first, where cores are shared.
+constexpr std::size_t kWorthAnotherTurn = 16;
 constexpr TimeNs kPollOn = 50 * kMicrosecond;          // After the last message, before sleeping.
 constexpr TimeNs kBlindSleepMax = 200 * kMicrosecond;  // Where frames cannot wake.
 
@@ -53,8 +55,8 @@ void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
     const TimeNs now = monotonic_now();
     const std::size_t work = worker.poll_once(now);
     if (worker.take_busy()) busy_at = now;
-    if (work > 0 || idle_ == Idle::Busy) continue;
-    if (idle_ == Idle::Adaptive && now - busy_at < kPollOn) {
+    if (work >= kWorthAnotherTurn || idle_ == Idle::Busy) continue;
+    if (work > 0 || (idle_ == Idle::Adaptive && now - busy_at < kPollOn)) {
       sched_yield();
     } else {
       sleep(worker, now);
