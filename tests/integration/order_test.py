@@ -1,4 +1,7 @@
-"""Three publishers at once, on three nodes: every subscriber prints the very same lines."""
+"""Three publishers at once, on three nodes: every subscriber prints the very same lines.
+
+Over IPv4 or IPv6, with a copy for each peer or to a multicast group, which spares the copies.
+"""
 
 import sys
 
@@ -8,7 +11,10 @@ from harness.cluster import SLOW, Cluster
 
 
 def test():
-    cluster = Cluster(nodes=3, ipv6="ipv6" in sys.argv)
+    ipv6 = "ipv6" in sys.argv
+    group = "[ff02::7068:1]:5407" if ipv6 else "239.192.0.7:5407"
+    extra = f'[transport]\nmulticast = "{group}"\n' if "multicast" in sys.argv else ""
+    cluster = Cluster(nodes=3, ipv6=ipv6, extra=extra)
     subscribers = cluster.subscribe_all("words")
 
     publishers = [cluster.publish(n, "words", numbered(f"pub{n}", 20000 // SLOW))

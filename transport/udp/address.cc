@@ -31,6 +31,16 @@ Address Address::of_socket(int fd) {
   return out;
 }
 
+Address Address::on_interface(unsigned int index) const noexcept {
+  Address out = *this;
+  if (!is_ipv6()) return out;
+  const in6_addr& host = storage_.v6.sin6_addr;
+  const bool of_a_link = IN6_IS_ADDR_LINKLOCAL(&host) || IN6_IS_ADDR_MC_LINKLOCAL(&host) ||
+                         IN6_IS_ADDR_MC_NODELOCAL(&host);
+  if (of_a_link && out.storage_.v6.sin6_scope_id == 0) out.storage_.v6.sin6_scope_id = index;
+  return out;
+}
+
 bool Address::is_multicast() const noexcept {
   return is_ipv6() ? IN6_IS_ADDR_MULTICAST(&storage_.v6.sin6_addr) != 0
                    : IN_MULTICAST(ntohl(storage_.v4.sin_addr.s_addr));

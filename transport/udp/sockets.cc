@@ -40,7 +40,7 @@ std::string bind_remedy(const Address& address, int error) {
   }
   if (error == EACCES) return "use a port above 1023";
   if (error == EAFNOSUPPORT) return "this host has no such address family; use the other one";
-  return {};
+  return "correct transport.multicast or this node's address in cluster.nodes";
 }
 
 Expected<Socket, Error> open_bound(const Address& address, const SocketOptions& options,
@@ -121,7 +121,7 @@ Expected<Socket, Error> open_unicast(const Address& local, const SocketOptions& 
 
 Expected<Socket, Error> open_group(const Address& group, const Address& local, const Interface& on,
                                    const SocketOptions& options) {
-  auto opened = open_bound(group, options, true);
+  auto opened = open_bound(group.on_interface(on.index), options, true);
   if (!opened) return opened;
   bool joined = false;
   if (group.is_ipv6()) {
