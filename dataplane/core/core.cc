@@ -48,6 +48,10 @@ std::byte* Core::reserve(LaneId lane, std::uint32_t payload_bytes) noexcept {
   return impl_->lanes[lane]->reserve(payload_bytes);
 }
 
+std::byte* Core::reserved(LaneId lane) const noexcept { return impl_->lanes[lane]->reserved(); }
+
+void Core::cancel(LaneId lane) noexcept { impl_->lanes[lane]->cancel(); }
+
 void Core::commit(LaneId lane, const RecordHeader& header) noexcept {
   impl_->lanes[lane]->commit(header);
 }

@@ -32,6 +32,8 @@ struct CoreConfig {
   std::uint32_t submit_window_bytes = 0;  ///< Per origin.
   std::uint32_t window_bytes = 0;         ///< Ordered window.
   std::uint32_t window_frames = 0;
+  /// Longer records are moved within the core in pieces of this, one a turn (rule 3.7).
+  std::uint32_t copy_bytes_max = 64 * 1024;
   TimeNs heartbeat_interval = 10 * kMillisecond;
   bool handover = true;  ///< Give the lane to an origin that sends nearly all of it (rule 3.8).
   /// ... of at least so many bytes in 10 ms.
@@ -113,11 +115,14 @@ class Core {
                  TimeNs now) noexcept;
 
   // Submit. reserve() gives room for a record's payload, or nullptr when it does not fit now
-  // (window, barrier, frozen, bulk grant outstanding: for a bulk record the call asks for the
-  // grant). commit() follows at once, with the same lane and size; the core fills origin and
-  // position.
+  // (window, barrier, frozen, other room reserved, bulk grant outstanding: for a bulk record the
+  // call asks for the grant). commit() may follow later, with the same lane and size; the core
+  // fills origin and position. Until then reserved() is that room, and nullptr once a freeze took
+  // it back: nothing may be written to it any more, and reserve() comes first again.
   [[nodiscard]] std::byte* reserve(LaneId lane, std::uint32_t payload_bytes) noexcept;
+  [[nodiscard]] std::byte* reserved(LaneId lane) const noexcept;
   void commit(LaneId lane, const RecordHeader& header) noexcept;
+  void cancel(LaneId lane) noexcept;
 
   // Local delivery, in order. What was committed shows after on_time().
   [[nodiscard]] LocalReader& reader(LaneId lane) noexcept;

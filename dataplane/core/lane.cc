@@ -163,6 +163,7 @@ TimeNs Lane::wake_at() const noexcept {
   if (view_.count < 2) return dirty() ? 0 : kNever;  // Alone: nobody waits for its rows.
   TimeNs at = std::min(row_at_, log_gap_.ask_at);
   if (is_orderer()) {
+    if (move_.rank != ViewInfo::kNone) return 0;
     for (std::size_t r = 0; r < view_.count; ++r) at = std::min(at, origin_gaps_[r].ask_at);
   }
   return repairs_head_ < repairs_.size() || dirty() ? 0 : at;

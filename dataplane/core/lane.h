@@ -34,7 +34,12 @@ class Lane {
 
   // lane_submit.cc
   [[nodiscard]] std::byte* reserve(std::uint32_t payload_bytes) noexcept;
+  /// A frozen lane takes it back: recovery writes there.
+  [[nodiscard]] std::byte* reserved() const noexcept {
+    return running() && reserved_at_ != nullptr ? reserved_at_ + kRecordHeaderBytes : nullptr;
+  }
   void commit(const RecordHeader& header) noexcept;
+  void cancel() noexcept { reserved_at_ = nullptr; }
 
   // lane.cc
   [[nodiscard]] LocalReader& reader() noexcept { return reader_; }
@@ -87,6 +92,13 @@ class Lane {
     Position from = 0;
     Position to = 0;
     transport::Destination to_whom;
+  };
+  /// A run of one origin's records on its way into the log. Until all of it is there nothing else
+  /// is appended.
+  struct Move {
+    std::size_t rank = ViewInfo::kNone;
+    std::size_t bytes = 0;
+    std::size_t copied = 0;
   };
   struct Tail {
     Position from = 0;
@@ -150,6 +162,11 @@ class Lane {
   }
   void append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept;
   void take_turns(std::uint64_t share) noexcept;
+  void continue_move() noexcept;
+  /// Something is being copied to the end of the log.
+  [[nodiscard]] bool end_of_log_is_taken() const noexcept {
+    return move_.rank != ViewInfo::kNone || (reserved_at_ != nullptr && reserved_direct_);
+  }
   [[nodiscard]] std::uint64_t bulk_bytes_max() const noexcept {
     return std::uint64_t{config_.record_bytes_max} + config_.submit_window_bytes;
   }
@@ -233,8 +250,8 @@ class Lane {
   bool bulk_asked_ = false;
   TimeNs bulk_asked_at_ = 0;
   bool state_pending_ = false;
-  std::byte* reserved_at_ = nullptr;
-  bool reserved_direct_ = false;
+  std::byte* reserved_at_ = nullptr;  // Where a record begins whose commit() is to come.
+  bool reserved_direct_ = false;      // It is in the log, not in the stream.
   std::uint32_t reserved_bytes_ = 0;
   FrameWindow submit_window_;
 
@@ -248,6 +265,7 @@ class Lane {
   std::array<Gap, kNodesMax> origin_gaps_{};
   std::uint64_t bad_origins_ = 0;
   std::size_t next_origin_ = 0;
+  Move move_;
   std::uint64_t direct_budget_ = 0;
   std::size_t held_up_ = ViewInfo::kNone;  // Rank whose first record did not fit.
   std::uint64_t own_refused_ = 0;          // Longest local record refused since the last turn.

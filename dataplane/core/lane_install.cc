@@ -81,6 +81,8 @@ void Lane::install(std::span<const Position> stream_bases, const ViewRecord& rec
   submit_limit_ = submit_received_ = 0;
   submit_window_.reset();
   bulk_wanted_ = 0;
+  reserved_at_ = nullptr;
+  move_ = {};
   state_pending_ = true;
   repairs_.clear();
   repairs_head_ = 0;

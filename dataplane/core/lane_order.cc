@@ -23,6 +23,7 @@ void Lane::start_ordering() noexcept {
     if (r != view_.self) origins_[r].reset(memory_.origins[r], 0, taken_[r]);
   }
   bulk_owner_ = held_up_ = ViewInfo::kNone;
+  move_ = {};
   own_refused_ = 0;
   own_served_ = false;
   period_bytes_.fill(0);
@@ -61,6 +62,11 @@ bool Lane::appendable(std::size_t bytes) const noexcept {
 }
 
 void Lane::order_turn(TimeNs now) noexcept {
+  if (move_.rank != ViewInfo::kNone) continue_move();
+  if (end_of_log_is_taken()) {
+    direct_budget_ = 0;
+    return;
+  }
   std::size_t waiting = 0;
   for (std::size_t r = 0; r < view_.count; ++r) {
     if (origin_end(r) > taken_[r]) ++waiting;
@@ -71,7 +77,7 @@ void Lane::order_turn(TimeNs now) noexcept {
   if (waiting > 0 && !own_turn) take_turns(share);
   // What the local clients may put straight into the log until the next turn.
   direct_budget_ = waiting == 0 || own_turn ? kNever
-                   : held_up_ != ViewInfo::kNone
+                   : held_up_ != ViewInfo::kNone || end_of_log_is_taken()
                        ? 0
                        : std::max<std::uint64_t>(append_room(), kShareBytesMin);
   own_refused_ = 0;
@@ -90,7 +96,7 @@ void Lane::take_turns(std::uint64_t share) noexcept {
     const std::size_t taken = take_from(rank, share);
     period_bytes_[rank] += taken;
     own_served_ = own_served_ && taken == 0;
-    if (held_up_ != ViewInfo::kNone) break;
+    if (held_up_ != ViewInfo::kNone || end_of_log_is_taken()) break;
   }
   if (held_up_ == ViewInfo::kNone) next_origin_ = (next_origin_ + 1) % view_.count;
   scan();
@@ -101,7 +107,6 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
   if ((bad_origins_ >> rank & 1) != 0) return 0;
   const Position available = origin_end(rank);
   Position at = taken_[rank];
-  const Position start = at;
   std::size_t run = 0;
   bool state_seen = (states_seen_ >> rank & 1) != 0;
   while (at + kRecordHeaderBytes <= available) {
@@ -117,7 +122,8 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
       break;
     }
     if (at + bytes > available || (!barrier_ && !is_state)) break;
-    if (run > 0 && run + bytes > share) break;
+    const bool is_long = bytes > config_.copy_bytes_max;  // Goes alone, piece by piece.
+    if (run > 0 && (run + bytes > share || is_long)) break;
     if (!appendable(run + bytes)) {
       if (run == 0) held_up_ = rank;
       break;
@@ -125,15 +131,30 @@ std::size_t Lane::take_from(std::size_t rank, std::uint64_t share) noexcept {
     state_seen = state_seen || is_state;
     run += bytes;
     at += bytes;
-    if (bytes > share) break;
+    if (bytes > share || is_long) break;
   }
   if (run == 0) return 0;
-  std::memcpy(log_.at(log_.received()), origin_at(rank, start), run);
-  taken_[rank] = at;
-  append_to_log(run);
-  touch();
-  if (!barrier_) scan();
+  move_ = {.rank = rank, .bytes = run, .copied = 0};
+  continue_move();
   return run;
+}
+
+// Records that are not long are moved at once, however many they are: their run is within a share.
+void Lane::continue_move() noexcept {
+  const std::size_t rank = move_.rank;
+  const Position from = taken_[rank] + move_.copied;
+  const std::size_t left = move_.bytes - move_.copied;
+  const bool is_long =
+      record_bytes(load_le<std::uint32_t>(origin_at(rank, taken_[rank]))) > config_.copy_bytes_max;
+  const std::size_t piece = is_long ? std::min<std::size_t>(left, config_.copy_bytes_max) : left;
+  std::memcpy(log_.at(log_.received()) + move_.copied, origin_at(rank, from), piece);
+  move_.copied += piece;
+  if (move_.copied < move_.bytes) return;
+  taken_[rank] += move_.bytes;
+  append_to_log(move_.bytes);
+  move_ = {};
+  touch();
+  if (!barrier_ || is_long) scan();
 }
 
 // One staging area a lane lets one origin at a time send a record longer than its window. The grant
@@ -183,9 +204,9 @@ void Lane::consider_handover(TimeNs now) noexcept {
   period_bytes_.fill(0);
   period_start_ = now;
   if (!config_.handover || !dominant || top == view_.self || !barrier_ || !is_orderer() ||
-      bulk_owner_ != ViewInfo::kNone || peers_[top].heard + kHandoverPeriod < now ||
-      ordered_[view_.self] != stream_end_ || !appendable(record_bytes(4)) ||
-      now < handover_at_ + kHandoverPeriod) {
+      reserved_at_ != nullptr || bulk_owner_ != ViewInfo::kNone ||
+      peers_[top].heard + kHandoverPeriod < now || ordered_[view_.self] != stream_end_ ||
+      !appendable(record_bytes(4)) || now < handover_at_ + kHandoverPeriod) {
     return;
   }
   handover_at_ = now;

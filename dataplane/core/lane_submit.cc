@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "dataplane/core/lane.h"
 
@@ -20,7 +21,7 @@ std::byte* Lane::reserve(std::uint32_t payload_bytes) noexcept {
   PHX_CHECK(bytes <= config_.record_bytes_max);
   // Before the barrier only group states: it closes once every member has room for an install
   // again.
-  if (!running() || !barrier_) return nullptr;
+  if (!running() || !barrier_ || reserved_at_ != nullptr) return nullptr;
   if (is_orderer() && own_stream_ordered()) {
     if (bytes > direct_budget_ || !has_room(bytes)) {
       own_refused_ = std::max<std::uint64_t>(own_refused_, bytes);
@@ -65,12 +66,11 @@ void Lane::commit(const RecordHeader& header) noexcept {
   RecordHeader full = header;
   full.origin = config_.self;
   full.stream_position = stream_end_;
-  encode_record_header(full, reserved_at_);
-  reserved_at_ = nullptr;
+  encode_record_header(full, std::exchange(reserved_at_, nullptr));
   stream_end_ += bytes;
   touch();
   if (reserved_direct_) {
-    direct_budget_ -= bytes;
+    direct_budget_ -= std::min<std::uint64_t>(direct_budget_, bytes);
     own_served_ = true;
     period_bytes_[view_.self] += bytes;
     submit_sent_ = taken_[view_.self] = stream_end_;
@@ -105,7 +105,7 @@ void Lane::send_group_state() noexcept {
   PHX_CHECK(bytes <= config_.record_bytes_max);
   std::byte* at = nullptr;
   if (is_orderer() && own_stream_ordered()) {
-    if (!appendable(bytes)) return;
+    if (end_of_log_is_taken() || !appendable(bytes)) return;
     at = reserve_at(log_.at(log_.received()), payload_bytes, true);
     direct_budget_ = bytes;
   } else {
@@ -121,7 +121,7 @@ void Lane::send_group_state() noexcept {
 // A want that was told is used: a limit once promised cannot be taken back, and until its bytes
 // came nobody else gets the grant. When whoever wanted it has gone, padding takes its place.
 void Lane::keep_bulk_promise(TimeNs now) noexcept {
-  if (bulk_asked_ || bulk_wanted_ == 0) bulk_asked_at_ = now;
+  if (bulk_asked_ || bulk_wanted_ == 0 || reserved_at_ != nullptr) bulk_asked_at_ = now;
   bulk_asked_ = false;
   if (bulk_wanted_ == 0 || now < bulk_asked_at_ + kBulkPatience) return;
   const auto payload_bytes = static_cast<std::uint32_t>(bulk_wanted_ - kRecordHeaderBytes);

@@ -59,6 +59,11 @@ struct ClientPort {
   std::uint64_t held_at = 0;     ///< from here on.
   std::byte* room = nullptr;     ///< Reserved for a long message that is copied over several turns,
   LaneId room_lane = 0;          ///< from this lane.
+  // Its long submission that is copied over several turns. What was begun may not change.
+  bool copying = false;
+  GroupId copied_group = 0;
+  std::size_t copied_size = 0;
+  std::size_t copied = 0;          ///< Bytes of it that are in the core.
   std::uint64_t drain_budget = 0;  ///< Bytes that a client which hung up may still have queued.
   std::vector<PortGroup> groups;   ///< Sorted; reserved at attach.
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint32_t kMembershipBytes = 17;  // Beside the name: see group_state.h.
 // Of all clients together a turn, so that many of them do not keep the worker from the wire.
 constexpr std::uint64_t kTurnBytesOfAll = 1024 * 1024;
-constexpr std::size_t kHashesPerTurn = 8;  // Joins and opens hash a name: so many a client.
+constexpr std::size_t kLongBytes = 64 * 1024;  // At most so much a turn of one (DESIGN 3.7).
+constexpr std::size_t kHashesPerTurn = 8;      // Joins and opens hash a name: so many a client.
 
 }  // namespace
 
@@ -53,18 +54,18 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
     drained = !port.channel.peek_submission(submission);
     if (drained) break;
     if (submission.kind != shm::SubmissionKind::Multicast) ++hashes;
-    const std::uint64_t cost = submission.payload.size() + core::kRecordHeaderBytes;
+    cost_ = submission.payload.size() + core::kRecordHeaderBytes;
     outcome = take(port, submission);
+    if (outcome == Outcome::Taken || outcome == Outcome::Piece) bytes += cost_;
     if (outcome != Outcome::Taken) break;
     port.channel.pop_submission();
-    bytes += cost;
     ++taken;
   }
   port.stuck = outcome == Outcome::NoRoom;
   turn_bytes_left_ -= std::min(turn_bytes_left_, bytes);
+  if (bytes > 0) control_.count(shm::Counter::SubmittedBytes, bytes);
   if (taken > 0) {
     control_.count(shm::Counter::Submitted, taken);
-    control_.count(shm::Counter::SubmittedBytes, bytes);
     if (port.channel.release_submissions()) ports_.wake(port);
   }
   if (outcome == Outcome::Lied || port.channel.broken()) [[unlikely]] {
@@ -74,11 +75,16 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
     port.drain_budget -= std::min(port.drain_budget, bytes);
     if (drained || port.drain_budget == 0) leave_all(port, core::LeaveReason::ClientDied);
   }
-  return taken;
+  return taken + (outcome == Outcome::Piece ? 1 : 0);
 }
 
 Submissions::Outcome Submissions::take(ClientPort& port,
                                        const shm::Submission& submission) noexcept {
+  if (port.copying &&
+      (submission.kind != shm::SubmissionKind::Multicast || submission.group != port.copied_group ||
+       submission.payload.size() != port.copied_size)) [[unlikely]] {
+    return Outcome::Lied;
+  }
   switch (submission.kind) {
     case shm::SubmissionKind::Multicast:
       return multicast(port, submission);
@@ -102,17 +108,59 @@ Submissions::Outcome Submissions::multicast(ClientPort& port,
     control_.count(shm::Counter::SubmissionsRefused, 1);
     return Outcome::Taken;  // Its join or open was refused, and it was told so.
   }
-  const LaneId lane = lane_of(submission.group);
-  std::byte* room = core_.reserve(lane, static_cast<std::uint32_t>(size));
+  if (size > kLongBytes) [[unlikely]]
+    return multicast_long(port, submission);
+  std::byte* room = core_.reserve(lane_of(submission.group), static_cast<std::uint32_t>(size));
   if (room == nullptr) return Outcome::NoRoom;
   if (size > 0) std::memcpy(room, submission.payload.data(), size);
-  const bool safe = (submission.flags & shm::kSubmissionSafe) != 0;
-  core_.commit(lane, {.payload_bytes = static_cast<std::uint32_t>(size),
-                      .kind = core::RecordKind::App,
-                      .flags = safe ? core::kRecordSafe : std::uint8_t{0},
-                      .client = port.id,
-                      .group = submission.group});
+  commit(port, submission);
   return Outcome::Taken;
+}
+
+void Submissions::commit(ClientPort& port, const shm::Submission& submission) noexcept {
+  const bool safe = (submission.flags & shm::kSubmissionSafe) != 0;
+  core_.commit(lane_of(submission.group),
+               {.payload_bytes = static_cast<std::uint32_t>(submission.payload.size()),
+                .kind = core::RecordKind::App,
+                .flags = safe ? core::kRecordSafe : std::uint8_t{0},
+                .client = port.id,
+                .group = submission.group});
+}
+
+/// A piece a turn. Nothing is submitted before the last one: a freeze takes the room back, and the
+/// next view gets all of it anew.
+Submissions::Outcome Submissions::multicast_long(ClientPort& port,
+                                                 const shm::Submission& submission) noexcept {
+  const LaneId lane = lane_of(submission.group);
+  const std::size_t size = submission.payload.size();
+  std::byte* room = copiers_[lane] == &port ? core_.reserved(lane) : nullptr;
+  if (room == nullptr) {
+    room = core_.reserve(lane, static_cast<std::uint32_t>(size));
+    if (room == nullptr) return Outcome::NoRoom;
+    copiers_[lane] = &port;
+    port.copying = true;
+    port.copied_group = submission.group;
+    port.copied_size = size;
+    port.copied = 0;
+  }
+  const std::size_t piece = std::min(size - port.copied, kLongBytes);
+  std::memcpy(room + port.copied, submission.payload.data() + port.copied, piece);
+  port.copied += piece;
+  cost_ = piece;
+  if (port.copied < size) return Outcome::Piece;
+  commit(port, submission);
+  port.copying = false;
+  copiers_[lane] = nullptr;
+  return Outcome::Taken;
+}
+
+void Submissions::give_up_copy(ClientPort& port) noexcept {
+  if (!port.copying) return;
+  port.copying = false;
+  const LaneId lane = lane_of(port.copied_group);
+  if (copiers_[lane] != &port) return;  // A view change took the room, and another has it now.
+  core_.cancel(lane);
+  copiers_[lane] = nullptr;
 }
 
 Submissions::Outcome Submissions::join(ClientPort& port,
@@ -210,6 +258,7 @@ void Submissions::hung_up(ClientPort& port) noexcept {
 void Submissions::leave_all(ClientPort& port, core::LeaveReason reason) noexcept {
   port.state = ClientPort::State::Leaving;
   port.leave_reason = reason;
+  give_up_copy(port);
 }
 
 void Submissions::evicted(ClientPort& port) noexcept {

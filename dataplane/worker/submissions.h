@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -41,11 +42,19 @@ class Submissions {
   [[nodiscard]] bool something_waits() noexcept;
 
  private:
-  enum class Outcome : std::uint8_t { Taken, NoRoom, Lied };
+  enum class Outcome : std::uint8_t {
+    Taken,
+    Piece,  ///< A part of it: the rest follows next turn.
+    NoRoom,
+    Lied,
+  };
 
   std::size_t take_from(ClientPort& port) noexcept;
   Outcome take(ClientPort& port, const shm::Submission& submission) noexcept;
   Outcome multicast(ClientPort& port, const shm::Submission& submission) noexcept;
+  Outcome multicast_long(ClientPort& port, const shm::Submission& submission) noexcept;
+  void commit(ClientPort& port, const shm::Submission& submission) noexcept;
+  void give_up_copy(ClientPort& port) noexcept;
   Outcome join(ClientPort& port, const shm::Submission& submission) noexcept;
   Outcome leave(ClientPort& port, GroupId group, core::LeaveReason reason) noexcept;
   void close(ClientPort& port, GroupId group) noexcept;
@@ -66,6 +75,8 @@ class Submissions {
   std::size_t first_ = 0;
   std::uint64_t turn_bytes_left_ = 0;
   std::uint64_t group_state_bytes_ = 4;
+  std::uint64_t cost_ = 0;                        ///< Bytes that the last take() copied.
+  std::array<ClientPort*, kLanesMax> copiers_{};  ///< Whose room is reserved in each lane.
 };
 
 }  // namespace phalanx::worker

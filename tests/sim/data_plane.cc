@@ -30,6 +30,7 @@ core::CoreConfig core_config(const Scenario& scenario, Member self) {
           .submit_window_bytes = scenario.submit_window_bytes,
           .window_bytes = scenario.window_bytes,
           .window_frames = std::max(4u, 2 * scenario.window_bytes / scenario.frame_payload_bytes),
+          .copy_bytes_max = scenario.copy_bytes_max,
           .heartbeat_interval = scenario.heartbeat,
           .handover_bytes_min = scenario.handover_bytes_min};
 }
@@ -93,7 +94,7 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
 }
 
 TimeNs DataPlane::wake_at() const noexcept {
-  if (send_again_ || port_.waiting() != 0) return 0;
+  if (send_again_ || port_.waiting() != 0 || load_.is_copying(core_)) return 0;
   return std::min(core_.wake_at(), load_.next_at());
 }
 

@@ -9,11 +9,13 @@ namespace phalanx::sim {
 Load::Load(const Scenario& scenario, NodeId node, std::uint64_t seed, TimeNs start)
     : options_(scenario.load),
       message_bytes_max_(scenario.message_bytes_max),
+      copy_bytes_max_(scenario.copy_bytes_max),
       random_(seed),
       next_(start + random_.below(2 * options_.interval)),
       left_(options_.records_per_node),
       patient_(node != options_.give_up_node),
-      waiting_(scenario.lanes) {}
+      waiting_(scenario.lanes),
+      copied_(scenario.lanes) {}
 
 void Load::on_time(TimeNs now) {
   while (next_ <= now) {
@@ -70,20 +72,53 @@ void Load::draw() {
   waiting_[out.group % waiting_.size()].push_back(out);
 }
 
+bool Load::is_copying(const core::Core& core) const noexcept {
+  for (LaneId lane = 0; lane < waiting_.size(); ++lane) {
+    if (copied_[lane] > 0 && core.reserved(lane) != nullptr) return true;
+  }
+  return false;
+}
+
+bool Load::copy(LaneId lane, std::byte* room) {
+  const Submission& next = waiting_[lane].front();
+  std::vector<std::byte> payload(next.payload_bytes);
+  fill_payload(next, payload);
+  std::size_t& copied = copied_[lane];
+  const std::size_t piece = std::min<std::size_t>(payload.size() - copied, copy_bytes_max_);
+  std::copy_n(payload.begin() + static_cast<std::ptrdiff_t>(copied), piece, room + copied);
+  copied += piece;
+  return copied == payload.size();
+}
+
 std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) {
   std::size_t accepted = 0;
   for (LaneId lane = 0; lane < waiting_.size(); ++lane) {
     auto& queue = waiting_[lane];
+    const auto loses_patience = [&] {
+      return !patient_ && queue.front().kind == core::RecordKind::App &&
+             random_.percent(options_.give_up_percent);
+    };
     while (!queue.empty()) {
       Submission& next = queue.front();
-      std::byte* room = core.reserve(lane, next.payload_bytes);
+      std::byte* room = copied_[lane] > 0 ? core.reserved(lane) : nullptr;
       if (room == nullptr) {
-        if (!patient_ && next.kind == core::RecordKind::App &&
-            random_.percent(options_.give_up_percent))
-          queue.pop_front();
+        copied_[lane] = 0;
+        room = core.reserve(lane, next.payload_bytes);
+      }
+      if (room == nullptr) {
+        if (loses_patience()) queue.pop_front();
         break;
       }
-      fill_payload(next, {room, next.payload_bytes});
+      if (!copy(lane, room)) {
+        ++accepted;
+        if (loses_patience()) {
+          core.cancel(lane);
+          copied_[lane] = 0;
+          queue.pop_front();
+        }
+        break;
+      }
+      copied_[lane] = 0;
       core.commit(lane, {.payload_bytes = next.payload_bytes,
                          .kind = next.kind,
                          .flags = next.flags,

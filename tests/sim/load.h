@@ -32,6 +32,8 @@ class Load {
   std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
   [[nodiscard]] std::size_t waiting() const noexcept;
   [[nodiscard]] std::size_t lanes() const noexcept { return waiting_.size(); }
+  /// A long record is being copied, a piece each time it is offered.
+  [[nodiscard]] bool is_copying(const core::Core& core) const noexcept;
   /// Bytes of the record that a lane's clients wait for most; 0 when none waits.
   [[nodiscard]] std::size_t next_bytes(LaneId lane) const noexcept {
     return waiting_[lane].empty() ? 0 : core::record_bytes(waiting_[lane].front().payload_bytes);
@@ -39,16 +41,20 @@ class Load {
 
  private:
   void draw();
+  /// One more piece of the record that waits first, into its room. True when it is all there.
+  [[nodiscard]] bool copy(LaneId lane, std::byte* room);
   Submission draw_membership();
 
   const LoadOptions options_;
   std::uint32_t message_bytes_max_;
+  std::uint32_t copy_bytes_max_;
   transport::Random random_;
   TimeNs next_;
   std::uint32_t left_;
   bool patient_ = false;  ///< Nothing that waits is taken back any more.
   std::set<std::pair<GroupId, ClientId>> joined_;
   std::vector<std::deque<Submission>> waiting_;  ///< By lane.
+  std::vector<std::size_t> copied_;              ///< Bytes of the first of each that are copied.
 };
 
 }  // namespace phalanx::sim

@@ -103,6 +103,20 @@ void impatient(Draft& d) {
   d.s.load.give_up_percent = static_cast<std::uint32_t>(d.random.range(5, 80));
   d.s.faults.reorder_ppm = static_cast<std::uint32_t>(d.random.below(300'000));
 }
+/// Long messages that are copied over many turns, while views change and clients go away.
+void long_copies(Draft& d) {
+  bulk(d);
+  d.s.load.bulk_percent += 20;
+  d.s.copy_bytes_max = static_cast<std::uint32_t>(d.random.range(64, 2'000));
+  d.s.load.give_up_node = d.any();
+  d.s.load.give_up_percent = static_cast<std::uint32_t>(d.random.below(10));
+  for (std::uint64_t n = d.times(0, 4); n > 0; --n) {
+    d.step({.at = d.when(), .kind = Step::Kind::Burst, .node = d.any(), .mask = 30});
+  }
+  if (d.random.percent(70)) crash_in_view_change(d);
+  if (d.random.percent(30)) partition_merge(d);
+  if (d.random.percent(30)) lossy(d);
+}
 void slow_client(Draft& d) {
   for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
     d.step({.at = d.when(),
@@ -198,6 +212,7 @@ constexpr std::array kRecipes{
     Recipe{{"no-management", "no vouching and no obituaries"}, no_management},
     Recipe{{"slow-planes", "milliseconds between the two processes of a node"}, slow_planes},
     Recipe{{"link-down", "nodes that lose their own link and say so"}, link_down},
+    Recipe{{"long-copies", "long messages that are copied over many turns"}, long_copies},
     Recipe{{"mute", "a node that speaks but does not answer"}, mute},
 };
 /// What swarm picks from: histories that found a bug once stay what they were.

@@ -75,7 +75,8 @@ struct Scenario {
   std::uint64_t log_bytes = 0;       ///< 0: the smallest that the core accepts.
   std::uint32_t rx_ring_frames = 0;  ///< 0: enough for every window.
 
-  std::uint32_t handover_bytes_min = 4096;  ///< Real lanes: 256 KiB; histories are small.
+  std::uint32_t copy_bytes_max = 64 * 1024;  ///< Longer records are copied over several turns.
+  std::uint32_t handover_bytes_min = 4096;   ///< Real lanes: 256 KiB; histories are small.
 
   TimeNs heartbeat = 10 * kMillisecond;
   TimeNs dead_after = 30 * kMillisecond;
