@@ -15,7 +15,7 @@
 namespace phalanx::controlplane {
 namespace {
 
-constexpr int kWelcomeTimeoutMs = 500;
+constexpr TimeNs kWelcomeLimit = 500 * kMillisecond;
 constexpr TimeNs kRetryGap = kMillisecond;              // While one that we started comes up.
 constexpr TimeNs kForeignRetryGap = 50 * kMillisecond;  // While somebody else starts one.
 constexpr TimeNs kHangUpGrace = 100 * kMillisecond;
@@ -42,10 +42,10 @@ void send_signal(int process_fd, int signal) noexcept {
 
 /// What exists only while a data plane lives. Watches come last: they go first.
 struct DataPlaneLink::Live {
-  Live(shm::DataPlaneConnection connection, shm::ControlSegment mapped)
-      : socket(std::move(connection.socket)),
-        command_doorbell(std::move(connection.welcome.command_doorbell)),
-        event_doorbell(std::move(connection.welcome.event_doorbell)),
+  Live(Fd connection, shm::Welcome welcome, shm::ControlSegment mapped)
+      : socket(std::move(connection)),
+        command_doorbell(std::move(welcome.command_doorbell)),
+        event_doorbell(std::move(welcome.event_doorbell)),
         segment(std::move(mapped)),
         end(segment.layout(), command_doorbell.get()) {}
 
@@ -66,6 +66,7 @@ DataPlaneLink::DataPlaneLink(EventLoop& loop, Options options, Handlers handlers
       options_(std::move(options)),
       handlers_(std::move(handlers)),
       retry_(loop, [this] { look(); }),
+      welcome_limit_(loop, [this] { no_welcome("it accepts, and says nothing"); }),
       hung_up_(loop,
                [this] {
                  if (live_ && !stopping_) replace("it hung up");
@@ -80,9 +81,14 @@ DataPlaneLink::~DataPlaneLink() = default;
 void DataPlaneLink::begin() { retry_.arm(0); }
 
 void DataPlaneLink::look() {
-  if (stopping_ || live_) return;
-  auto connection = shm::connect_data_plane(options_.socket_path.c_str(), kWelcomeTimeoutMs);
-  if (connection) return take(std::move(*connection));
+  if (stopping_ || live_ || greeting_) return;
+  auto connection = shm::connect_data_plane(options_.socket_path.c_str());
+  if (connection) {
+    greeting_ = std::move(*connection);
+    greeting_watch_ =
+        Watch(loop_, greeting_.get(), EPOLLIN, [this](std::uint32_t) { on_welcome(); });
+    return welcome_limit_.arm(monotonic_now() + kWelcomeLimit);
+  }
   const Error& error = connection.error();
   if (error.code == ExitCode::Permission) return handlers_.failed(error);
   if (error.code != ExitCode::NotRunning) {
@@ -104,6 +110,24 @@ void DataPlaneLink::look() {
   }
 }
 
+void DataPlaneLink::on_welcome() {
+  auto welcome = shm::receive_welcome(greeting_.get());
+  if (!welcome) return no_welcome(welcome.error().observed);
+  if (*welcome) take(std::move(**welcome));
+}
+
+void DataPlaneLink::no_welcome(std::string_view observed) {
+  log("dataplane").warn("data plane does not answer observed=\"{}\"", observed);
+  (void)end_greeting();
+  again_later();
+}
+
+Fd DataPlaneLink::end_greeting() {
+  welcome_limit_.disarm();
+  greeting_watch_.reset();
+  return std::move(greeting_);
+}
+
 void DataPlaneLink::start_one() {
   const auto pid = spawn_detached(options_.program, options_.arguments);
   if (!pid) return handlers_.failed(pid.error());
@@ -118,19 +142,20 @@ void DataPlaneLink::start_one() {
   retry_.arm(started_at_ + kRetryGap);
 }
 
-void DataPlaneLink::take(shm::DataPlaneConnection connection) {
-  const auto pid = static_cast<pid_t>(connection.welcome.pid);
+void DataPlaneLink::take(shm::Welcome welcome) {
+  Fd connection = end_greeting();
+  const auto pid = static_cast<pid_t>(welcome.pid);
   auto process = open_process(pid);
   // A process that is gone would have hung up: only then is the number surely its.
-  if (!process || is_hung_up(connection.socket.get())) return again_later();
-  auto segment = shm::ControlSegment::map(std::move(connection.welcome.segment));
+  if (!process || is_hung_up(connection.get())) return again_later();
+  auto segment = shm::ControlSegment::map(std::move(welcome.segment));
   if (!segment) {
     log("dataplane")
         .error("data plane refused pid={} observed=\"{}\"", pid, segment.error().observed);
     return again_later();
   }
   identity_ = segment->identity();
-  live_ = std::make_unique<Live>(std::move(connection), std::move(*segment));
+  live_ = std::make_unique<Live>(std::move(connection), std::move(welcome), std::move(*segment));
   live_->process = std::move(*process);
   live_->since = monotonic_now();
   live_->process_watch =
@@ -206,6 +231,7 @@ void DataPlaneLink::on_child_exit() {
   log("dataplane").error("data plane ended before it listened pid={} how=\"{}\"", child_, how);
   child_ = -1;
   retry_.disarm();
+  (void)end_greeting();
   if (stopping_) return handlers_.down(identity_);
   // It has told the reason itself. A configuration does not mend itself: say so and give up.
   if (how == "exit 2" || how == "exit 5" || how == "exit 127") {
@@ -229,6 +255,7 @@ void DataPlaneLink::again_later() {
 void DataPlaneLink::stop(TimeNs grace) {
   stopping_ = true;
   retry_.disarm();
+  (void)end_greeting();
   if (!live_ && !child_fd_) return handlers_.down(identity_);
   if (live_) send_signal(live_->process.get(), SIGTERM);
   if (child_fd_) send_signal(child_fd_.get(), SIGTERM);

@@ -71,7 +71,10 @@ class DataPlaneLink : public DataPlanePort {
   struct Live;
   void look();
   void start_one();
-  void take(shm::DataPlaneConnection connection);
+  void on_welcome();
+  Fd end_greeting();
+  void no_welcome(std::string_view observed);
+  void take(shm::Welcome welcome);
   void on_socket();
   void on_exit();
   void on_child_exit();
@@ -83,6 +86,10 @@ class DataPlaneLink : public DataPlanePort {
   shm::DataPlaneIdentity identity_;
   std::unique_ptr<Live> live_;
 
+  // Connected, and waits for the welcome.
+  Fd greeting_;
+  Watch greeting_watch_;
+
   // The one we started, until it answers.
   pid_t child_ = -1;
   Fd child_fd_;
@@ -93,6 +100,7 @@ class DataPlaneLink : public DataPlanePort {
 
   bool stopping_ = false;
   Timer retry_;
+  Timer welcome_limit_;
   Timer hung_up_;
   Timer kill_;
 };

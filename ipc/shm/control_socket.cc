@@ -1,6 +1,5 @@
 #include "ipc/shm/control_socket.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -95,11 +94,10 @@ Expected<void, Error> send_welcome(int socket, std::uint32_t pid, int segment, i
   return send_packet(socket, bytes, fds);
 }
 
-Expected<DataPlaneConnection, Error> connect_data_plane(const char* socket_path, int timeout_ms) {
+Expected<Fd, Error> connect_data_plane(const char* socket_path) {
   const std::string what = "cannot attach to the data plane at " + std::string(socket_path);
-  DataPlaneConnection connection;
-  connection.socket.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!connection.socket) return fail(system_error(what, "socket", errno));
+  Fd connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!connection) return fail(system_error(what, "socket", errno));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (std::strlen(socket_path) >= sizeof address.sun_path) {
@@ -109,8 +107,7 @@ Expected<DataPlaneConnection, Error> connect_data_plane(const char* socket_path,
                       .remedy = "choose a shorter node.runtime_directory"});
   }
   std::strcpy(address.sun_path, socket_path);
-  if (connect(connection.socket.get(), reinterpret_cast<const sockaddr*>(&address),
-              sizeof address) != 0) {
+  if (connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     Error error = system_error(what, "connect", errno);
     const bool nobody = errno == ENOENT || errno == ECONNREFUSED;
     error.code = nobody            ? ExitCode::NotRunning
@@ -118,28 +115,25 @@ Expected<DataPlaneConnection, Error> connect_data_plane(const char* socket_path,
                                    : ExitCode::Failed;
     return fail(std::move(error));
   }
-  pollfd wait{connection.socket.get(), POLLIN, 0};
-  if (poll(&wait, 1, timeout_ms) <= 0) {
-    return fail(Error{
-        .code = ExitCode::TimeOut,
-        .attempted = what,
-        .observed = "connected, but no welcome within " + std::to_string(timeout_ms) + " ms"});
-  }
+  return connection;
+}
+
+Expected<std::optional<Welcome>, Error> receive_welcome(int socket) {
   std::array<std::byte, 64> bytes{};
-  auto received = receive(connection.socket.get(), bytes);
+  auto received = receive(socket, bytes);
   if (!received) return fail(std::move(received.error()));
-  if (!*received || (*received)->bytes != 12 || (*received)->fd_count != 3 ||
+  if (!*received) return std::optional<Welcome>{};
+  if ((*received)->bytes != 12 || (*received)->fd_count != 3 ||
       load_le<std::uint32_t>(bytes.data()) != kWelcomeMagic ||
       load_le<std::uint32_t>(bytes.data() + 4) != kControlVersion) {
-    return fail(Error{.attempted = what,
+    return fail(Error{.attempted = "cannot attach to the data plane",
                       .observed = "a welcome of another kind or version",
                       .remedy = "run phalanx-dataplane and phalanx-controlplane of one version"});
   }
-  connection.welcome = {.pid = load_le<std::uint32_t>(bytes.data() + 8),
-                        .segment = std::move((*received)->fds[0]),
-                        .command_doorbell = std::move((*received)->fds[1]),
-                        .event_doorbell = std::move((*received)->fds[2])};
-  return connection;
+  return std::optional<Welcome>({.pid = load_le<std::uint32_t>(bytes.data() + 8),
+                                 .segment = std::move((*received)->fds[0]),
+                                 .command_doorbell = std::move((*received)->fds[1]),
+                                 .event_doorbell = std::move((*received)->fds[2])});
 }
 
 Expected<void, Error> send_adopt(int socket, const AdoptClient& client) {

@@ -41,14 +41,12 @@ struct ControlPacket {
   AdoptClient client;
 };
 
-/// Control plane: connects to the data plane of an instance and takes its Welcome (waits at most
-/// `timeout_ms`). ExitCode::NotRunning when nobody listens there.
-struct DataPlaneConnection {
-  Fd socket;  ///< Hang-up on it means that the data plane is gone or has another control plane.
-  Welcome welcome;
-};
-[[nodiscard]] Expected<DataPlaneConnection, Error> connect_data_plane(const char* socket_path,
-                                                                      int timeout_ms);
+/// Control plane: connects to the data plane of an instance, without waiting.
+/// ExitCode::NotRunning when nobody listens there. Hang-up on the socket means that the data plane
+/// is gone or has another control plane.
+[[nodiscard]] Expected<Fd, Error> connect_data_plane(const char* socket_path);
+/// Then its Welcome. Empty: it is not there yet. An error: hang-up, or another version.
+[[nodiscard]] Expected<std::optional<Welcome>, Error> receive_welcome(int socket);
 
 /// Non-blocking; an error means that the connection is of no more use (or full:
 /// ExitCode::Degraded).

@@ -78,7 +78,7 @@ void DataPlanes::start(std::size_t index, const std::string& program) {
   }
   const std::string where = directory_ + "/" + instance(index);
   for (int tries = 0;; ++tries) {
-    auto connected = shm::connect_data_plane((where + "/dataplane.sock").c_str(), 1000);
+    auto connected = shm::connect_data_plane((where + "/dataplane.sock").c_str());
     if (connected) {
       node.connection = std::move(*connected);
       break;
@@ -86,11 +86,16 @@ void DataPlanes::start(std::size_t index, const std::string& program) {
     if (tries == 300) give_up(connected.error().text());
     usleep(10'000);
   }
-  auto segment = shm::ControlSegment::map(std::move(node.connection.welcome.segment));
+  pollfd wait{.fd = node.connection.get(), .events = POLLIN, .revents = 0};
+  (void)poll(&wait, 1, 1000);
+  auto welcome = shm::receive_welcome(node.connection.get());
+  if (!welcome || !*welcome) give_up("no welcome from " + where);
+  node.welcome = std::move(**welcome);
+  auto segment = shm::ControlSegment::map(std::move(node.welcome.segment));
   if (!segment) give_up(segment.error().text());
   node.segment = std::make_unique<shm::ControlSegment>(std::move(*segment));
-  node.plane = std::make_unique<shm::ControlPlaneEnd>(
-      node.segment->layout(), node.connection.welcome.command_doorbell.get());
+  node.plane = std::make_unique<shm::ControlPlaneEnd>(node.segment->layout(),
+                                                      node.welcome.command_doorbell.get());
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "%s/phalanx.sock", where.c_str());
@@ -142,7 +147,7 @@ void DataPlanes::adopt_waiting(int timeout_ms) {
         .uid = getuid(), .gid = getgid(), .rights = shm::kMayPublish | shm::kMaySubscribe};
     client.socket.reset(accept4(node.clients.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!client.socket) continue;
-    if (auto sent = shm::send_adopt(node.connection.socket.get(), client); !sent)
+    if (auto sent = shm::send_adopt(node.connection.get(), client); !sent)
       give_up(sent.error().text());
   }
 }

@@ -45,7 +45,8 @@ class DataPlanes {
  private:
   struct Node {
     pid_t pid = -1;
-    shm::DataPlaneConnection connection;
+    Fd connection;
+    shm::Welcome welcome;
     std::unique_ptr<shm::ControlSegment> segment;
     std::unique_ptr<shm::ControlPlaneEnd> plane;
     Fd clients;

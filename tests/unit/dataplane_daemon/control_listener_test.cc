@@ -63,17 +63,22 @@ TEST_F(ControlListenerTest, AControlPlaneGetsTheSegment) {
   ASSERT_TRUE(segment);
   EXPECT_FALSE(listener->accept());  // Nobody yet, and nothing blocks.
 
-  // The welcome waits in the socket before the other side reads it: both ends can be this thread.
-  const auto early = shm::connect_data_plane((root + "/n1/dataplane.sock").c_str(), 0);
-  ASSERT_FALSE(early);
-  EXPECT_EQ(early.error().code, ExitCode::TimeOut);
+  // Nothing waits for the other side: both ends can be this thread.
+  const auto connected = shm::connect_data_plane((root + "/n1/dataplane.sock").c_str());
+  ASSERT_TRUE(connected);
+  const auto early = shm::receive_welcome(connected->get());
+  ASSERT_TRUE(early);
+  EXPECT_FALSE(*early);
   const Fd connection = listener->accept();
   ASSERT_TRUE(connection);
-  EXPECT_FALSE(shm::send_welcome(connection.get(), 5, segment->fd(), 0, 0));  // It hung up.
+  ASSERT_TRUE(shm::send_welcome(connection.get(), 5, segment->fd(), 0, 0));
+  const auto welcome = shm::receive_welcome(connected->get());
+  ASSERT_TRUE(welcome && *welcome);
+  EXPECT_EQ((*welcome)->pid, 5U);
 }
 
 TEST_F(ControlListenerTest, NobodyThereIsNotRunning) {
-  const auto connection = shm::connect_data_plane((root + "/dataplane.sock").c_str(), 0);
+  const auto connection = shm::connect_data_plane((root + "/dataplane.sock").c_str());
 
   ASSERT_FALSE(connection);
   EXPECT_EQ(connection.error().code, ExitCode::NotRunning);
