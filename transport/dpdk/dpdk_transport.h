@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/ids.h"
+#include "transport/dpdk/eal_arguments.h"
+#include "transport/transport.h"
+
+namespace phalanx::transport::dpdk {
+
+struct DpdkConfig {
+  NodeId self = 0;
+  std::vector<NodeId> nodes;  ///< Every configured node; `self` among them is skipped.
+  std::string port;           ///< "memif".
+  std::uint32_t mtu = 1500;
+  std::string memif_directory;  ///< Where the nodes of this host meet.
+  EalOptions eal;               ///< `pci` follows from `port`.
+};
+
+/// Starts EAL and opens the port. Everything is made here; afterwards the calls of the transport do
+/// no system call, allocation or lock. Nothing stays behind when it fails.
+[[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config);
+
+}  // namespace phalanx::transport::dpdk

@@ -1,0 +1,164 @@
+#include "transport/dpdk/port.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "transport/dpdk/capture.h"
+#include "transport/dpdk/eal_arguments.h"
+
+namespace phalanx::transport::dpdk {
+namespace {
+
+std::string attempt(const PortOptions& options) {
+  return "cannot open transport.port = \"" + options.device + "\"";
+}
+
+Error refusal(const PortOptions& options, std::string observed, std::string remedy) {
+  return {.code = ExitCode::Usage,
+          .attempted = attempt(options),
+          .observed = std::move(observed),
+          .remedy = std::move(remedy)};
+}
+
+Error failed_call(const PortOptions& options, const char* call, int result) {
+  return refusal(options, std::string(call) + ": " + rte_strerror(-result),
+                 "see what the driver allows: dpdk-testpmd -a DEVICE, then `show port info all`");
+}
+
+/// What the kernel knows of a PCI device that DPDK did not take.
+Error no_pci_device(const PortOptions& options) {
+  namespace fs = std::filesystem;
+  const std::string address = options.device.substr(0, options.device.find(','));
+  const fs::path device =
+      std::string("/sys/bus/pci/devices/") + (address.size() == 7 ? "0000:" : "") + address;
+  std::error_code error;
+  if (!fs::exists(device, error)) {
+    return refusal(options, "there is no PCI device " + address,
+                   "lspci -D -d ::0200 lists the Ethernet devices of this host");
+  }
+  const std::string driver = fs::read_symlink(device / "driver", error).filename().string();
+  const bool guarded = fs::exists(device / "iommu_group", error);
+  return refusal(options,
+                 "DPDK has no use for it: it is bound to " +
+                     (driver.empty() ? "no driver" : "the driver " + driver) +
+                     (guarded ? "" : ", and there is no IOMMU"),
+                 "dpdk-devbind.py -b vfio-pci " + address +
+                     (guarded ? ""
+                              : ", after: echo 1 > /sys/module/vfio/parameters/"
+                                "enable_unsafe_noiommu_mode"));
+}
+
+}  // namespace
+
+Expected<Port, Error> Port::open(const PortOptions& options) {
+  const std::string name = options.device.substr(0, options.device.find(','));
+  std::uint16_t number = 0;
+  bool attached = false;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &number) != 0) {
+    std::string said;
+    {
+      const Capture capture;
+      attached = rte_dev_probe(options.device.c_str()) == 0 &&
+                 rte_eth_dev_get_port_by_name(name.c_str(), &number) == 0;
+      said = capture.last_lines();
+    }
+    if (!attached && is_pci_address(options.device)) return fail(no_pci_device(options));
+    if (!attached) {
+      return fail(refusal(options, said.empty() ? "no driver knows a device of this name" : said,
+                          "write it like \"memif\", \"net_af_packet0,iface=eth1\" or "
+                          "\"0000:3b:00.0\""));
+    }
+  }
+  Port port(name, number, attached);
+  if (auto configured = port.configure(options); !configured) {
+    return fail(std::move(configured.error()));
+  }
+  return port;
+}
+
+Port::Port(Port&& other) noexcept
+    : name_(std::move(other.name_)),
+      number_(other.number_),
+      attached_(other.attached_),
+      started_(other.started_),
+      owned_(std::exchange(other.owned_, false)),
+      features_(std::move(other.features_)) {}
+
+Port::~Port() {
+  if (!owned_) return;
+  stop();
+  if (!attached_) return;
+  rte_eth_dev_info info{};
+  rte_eth_dev_info_get(number_, &info);
+  rte_eth_dev_close(number_);
+  if (info.device != nullptr) rte_dev_remove(info.device);
+}
+
+Expected<void, Error> Port::configure(const PortOptions& options) {
+  rte_eth_dev_info info{};
+  if (const int bad = rte_eth_dev_info_get(number_, &info); bad != 0) {
+    return fail(failed_call(options, "rte_eth_dev_info_get", bad));
+  }
+  if (info.max_rx_queues < 1 || info.max_tx_queues < 1) {
+    return fail(refusal(options, "it has no queue to receive or to send", "use another device"));
+  }
+  rte_eth_conf conf{};
+  constexpr std::uint64_t kReceive = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+  constexpr std::uint64_t kSend = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+  conf.rxmode.offloads = info.rx_offload_capa & kReceive;
+  conf.txmode.offloads = info.tx_offload_capa & kSend;
+  if (options.mtu != 0 && options.mtu <= info.max_mtu) conf.rxmode.mtu = options.mtu;
+  if (const int bad = rte_eth_dev_configure(number_, 1, 1, &conf); bad != 0) {
+    return fail(failed_call(options, "rte_eth_dev_configure", bad));
+  }
+  if (auto fits = set_mtu(options); !fits) return fits;
+  std::uint16_t rx_frames = options.queue_frames == 0 ? 1024 : options.queue_frames;
+  std::uint16_t tx_frames = rx_frames;
+  rte_eth_dev_adjust_nb_rx_tx_desc(number_, &rx_frames, &tx_frames);
+  const int socket = rte_eth_dev_socket_id(number_);
+  const auto numa = static_cast<unsigned>(socket);
+  if (const int bad = rte_eth_rx_queue_setup(number_, 0, rx_frames, numa, nullptr, options.pool);
+      bad != 0) {
+    return fail(failed_call(options, "rte_eth_rx_queue_setup", bad));
+  }
+  if (const int bad = rte_eth_tx_queue_setup(number_, 0, tx_frames, numa, nullptr); bad != 0) {
+    return fail(failed_call(options, "rte_eth_tx_queue_setup", bad));
+  }
+  features_ = {.driver = info.driver_name,
+               .rx_frames = rx_frames,
+               .ip_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0,
+               .udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0};
+  return {};
+}
+
+Expected<void, Error> Port::set_mtu(const PortOptions& options) {
+  std::uint16_t now = 0;
+  if (options.mtu == 0 || rte_eth_dev_get_mtu(number_, &now) != 0 || now >= options.mtu) return {};
+  if (rte_eth_dev_set_mtu(number_, static_cast<std::uint16_t>(options.mtu)) == 0) return {};
+  return fail(refusal(
+      options,
+      "transport.mtu is " + std::to_string(options.mtu) + ", the port's is " + std::to_string(now) +
+          " and cannot be raised",
+      "set transport.mtu = \"" + std::to_string(now) + "B\" on all nodes, or raise the device's"));
+}
+
+bool Port::start() noexcept {
+  if (!started_) started_ = rte_eth_dev_start(number_) == 0;
+  return started_;
+}
+
+void Port::stop() noexcept {
+  if (started_) rte_eth_dev_stop(number_);
+  started_ = false;
+}
+
+bool Port::has_link() const noexcept {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(number_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+}  // namespace phalanx::transport::dpdk
