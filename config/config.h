@@ -33,7 +33,7 @@ struct ClusterNode {
   friend bool operator==(const ClusterNode&, const ClusterNode&) = default;
 };
 
-enum class TransportKind : std::uint8_t { Udp };
+enum class TransportKind : std::uint8_t { Udp, Dpdk };
 enum class SlowPolicy : std::uint8_t { Evict, Throttle };
 enum class IdleStrategy : std::uint8_t { Busy, Adaptive, Sleep };
 enum class LogLevel : std::uint8_t { Error, Warn, Info, Debug };
@@ -67,6 +67,8 @@ struct TransportSection {
   std::optional<Endpoint> multicast;  ///< Group and port, or none: one copy a peer.
   std::uint32_t mtu = 0;              ///< IP packet bytes.
   std::uint32_t receive_buffer = 0;   ///< Bytes asked of the kernel for the socket.
+  std::string port;                   ///< For DPDK: "memif", devargs, or a PCI address.
+  std::string eal;                    ///< For DPDK: further words of EAL's command line.
 };
 
 struct LaneSection {

@@ -35,6 +35,7 @@ Value default_of(const Key& key) {
     case Kind::Name:
     case Kind::Path:
     case Kind::Address:
+    case Kind::Text:
     case Kind::Ids:
       break;
   }

@@ -64,6 +64,7 @@ class KeyReader {
       case Kind::Name:
       case Kind::Path:
       case Kind::Address:
+      case Kind::Text:
         return text();
       case Kind::Ids:
         return ids();
@@ -140,6 +141,9 @@ class KeyReader {
     if (key_.kind == Kind::Path && !text->empty() &&
         (text->front() != '/' || text->find('\0') != std::string::npos)) {
       return refuse("is not an absolute path");
+    }
+    if (key_.kind == Kind::Text && std::ranges::any_of(*text, [](char c) { return c < ' '; })) {
+      return refuse("is more than one line, or not plain ASCII");
     }
     if (key_.kind == Kind::Address && !text->empty()) {
       const auto endpoint = parse_endpoint(*text);

@@ -25,6 +25,8 @@ std::string_view kind_text(Kind kind) noexcept {
       return "a path";
     case Kind::Address:
       return "an address";
+    case Kind::Text:
+      return "a text";
     case Kind::Ids:
       return "a list of numbers";
   }
@@ -53,6 +55,8 @@ std::string allowed_text(const Key& key) {
       return "an absolute path, in quotes";
     case Kind::Address:
       return "\"10.0.0.1:5405\" or \"[fd00::1]:5405\": a numeric address and a port; or \"\"";
+    case Kind::Text:
+      return "one line, in quotes";
     case Kind::Ids:
       return "a list of whole numbers, for example [1000, 1001]";
   }
@@ -70,6 +74,7 @@ std::string default_text(const Key& key) {
     case Kind::Name:
     case Kind::Path:
     case Kind::Address:
+    case Kind::Text:
       break;
   }
   return "\"" + std::string(key.fallback) + "\"";

@@ -30,6 +30,10 @@ Value written(const std::optional<Endpoint>& endpoint) {
   return {.text = endpoint ? to_string(*endpoint) : std::string()};
 }
 
+TransportKind transport_of(const Value& v) {
+  return v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
+}
+
 IdleStrategy idle_of(const Value& v) {
   if (v.text == "busy") return IdleStrategy::Busy;
   return v.text == "sleep" ? IdleStrategy::Sleep : IdleStrategy::Adaptive;
@@ -168,10 +172,11 @@ const std::array kKeys{
     Key{.name = "transport.kind",
         .kind = Kind::Choice,
         .fallback = "udp",
-        .choices = "udp",
+        .choices = "udp|dpdk",
         .cluster_part = true,
-        .text = "How frames travel.",
-        .store = [](Config& c, const Value&) { c.transport.kind = TransportKind::Udp; },
+        .text = "How frames travel: udp through the kernel's sockets; dpdk without the kernel, "
+                "through transport.port.",
+        .store = [](Config& c, const Value& v) { c.transport.kind = transport_of(v); },
         .read = [](const Config& c) { return words(to_string(c.transport.kind)); }},
     Key{.name = "transport.multicast",
         .kind = Kind::Address,
@@ -200,6 +205,21 @@ const std::array kKeys{
         .store = [](Config& c,
                     const Value& v) { c.transport.receive_buffer = as<std::uint32_t>(v); },
         .read = [](const Config& c) { return number(c.transport.receive_buffer); }},
+    Key{.name = "transport.port",
+        .kind = Kind::Text,
+        .fallback = "memif",
+        .text = "With dpdk: memif joins the nodes of this host through shared memory, by sockets "
+                "in the runtime directory; or a device as DPDK names it, like "
+                "0000:3b:00.0 or net_af_packet0,iface=eth1, that reaches all nodes.",
+        .store = [](Config& c, const Value& v) { c.transport.port = v.text; },
+        .read = [](const Config& c) { return words(c.transport.port); }},
+    Key{.name = "transport.eal",
+        .kind = Kind::Text,
+        .fallback = "",
+        .text = "With dpdk: further words for DPDK's command line, like -m 64, or --no-huge to do "
+                "without hugepages. Cores, devices and files are not for them to say.",
+        .store = [](Config& c, const Value& v) { c.transport.eal = v.text; },
+        .read = [](const Config& c) { return words(c.transport.eal); }},
 
     Key{.name = "lane.log",
         .kind = Kind::Size,

@@ -144,6 +144,7 @@ std::string format_toml(Kind kind, const Value& value) {
     case Kind::Name:
     case Kind::Path:
     case Kind::Address:
+    case Kind::Text:
       return quoted(value.text);
     case Kind::Ids:
       break;

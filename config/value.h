@@ -19,13 +19,14 @@ enum class Kind : std::uint8_t {
   Name,      ///< letters, digits, '-', '_' and '.', 1 to 63 of them, first a letter or digit
   Path,      ///< an absolute path, or "" for the default
   Address,   ///< "10.0.0.1:5405" or "[fd00::1]:5405", or "" for none where that is allowed
+  Text,      ///< anything on one line
   Ids,       ///< [1000, 1001]
 };
 
 /// What a key holds; `Kind` says which member counts.
 struct Value {
   std::int64_t number = 0;  ///< Integer; bytes of a Size; nanoseconds of a Duration.
-  std::string text;         ///< Choice, Name, Path; "" or the written form of an Address.
+  std::string text;         ///< Choice, Name, Path, Text; "" or the written form of an Address.
   std::vector<std::uint32_t> ids;
 
   friend bool operator==(const Value&, const Value&) = default;

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "transport/udp/udp_transport.h"
+#include "dataplane/daemon/open_transport.h"
 #include "transport/wire/keys.h"
 #include "transport/wire/management.h"
 
@@ -25,27 +25,6 @@ std::vector<NodeId> node_ids(const config::Config& config) {
   std::vector<NodeId> ids;
   for (const config::ClusterNode& node : config.cluster.nodes) ids.push_back(node.id);
   return ids;
-}
-
-transport::udp::Endpoint endpoint(const config::Endpoint& from) {
-  return {.host = from.host, .port = from.port};
-}
-
-Expected<std::unique_ptr<transport::Transport>, Error> open_transport(
-    const config::Config& config) {
-  transport::udp::UdpConfig udp{.self = config.node.id,
-                                .local = endpoint(config.node.address),
-                                .peers = {},
-                                .multicast = {},
-                                .mtu = config.transport.mtu,
-                                .receive_buffer = config.transport.receive_buffer};
-  for (const config::ClusterNode& node : config.cluster.nodes) {
-    udp.peers.push_back({.node = node.id, .endpoint = endpoint(node.address)});
-  }
-  if (config.transport.multicast) udp.multicast = endpoint(*config.transport.multicast);
-  auto opened = transport::udp::open(udp);
-  if (!opened) return fail(std::move(opened.error()));
-  return std::unique_ptr<transport::Transport>(std::move(*opened));
 }
 
 worker::SlowClientPolicy slow_policy(const config::Config& config) {

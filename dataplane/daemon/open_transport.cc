@@ -1,0 +1,72 @@
+#include "dataplane/daemon/open_transport.h"
+
+#include <utility>
+
+#include "transport/udp/udp_transport.h"
+#ifdef PHX_WITH_DPDK
+#include "transport/dpdk/dpdk_transport.h"
+#endif
+
+namespace phalanx::dataplane {
+namespace {
+
+using Opened = Expected<std::unique_ptr<transport::Transport>, Error>;
+
+transport::udp::Endpoint endpoint(const config::Endpoint& from) {
+  return {.host = from.host, .port = from.port};
+}
+
+Opened open_udp(const config::Config& config) {
+  transport::udp::UdpConfig udp{.self = config.node.id,
+                                .local = endpoint(config.node.address),
+                                .peers = {},
+                                .multicast = {},
+                                .mtu = config.transport.mtu,
+                                .receive_buffer = config.transport.receive_buffer};
+  for (const config::ClusterNode& node : config.cluster.nodes) {
+    udp.peers.push_back({.node = node.id, .endpoint = endpoint(node.address)});
+  }
+  if (config.transport.multicast) udp.multicast = endpoint(*config.transport.multicast);
+  auto opened = transport::udp::open(udp);
+  if (!opened) return fail(std::move(opened.error()));
+  return std::unique_ptr<transport::Transport>(std::move(*opened));
+}
+
+#ifdef PHX_WITH_DPDK
+Opened open_dpdk(const config::Config& config) {
+  transport::dpdk::DpdkConfig dpdk{
+      .self = config.node.id,
+      .nodes = {},
+      .port = config.transport.port,
+      .mtu = config.transport.mtu,
+      .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
+      .eal = {.instance = config.node.instance,
+              .cpu = config.worker.cpu,
+              .pci = {},
+              .extra = config.transport.eal}};
+  for (const config::ClusterNode& node : config.cluster.nodes) dpdk.nodes.push_back(node.id);
+  return transport::dpdk::open(dpdk);
+}
+#else
+Opened open_dpdk(const config::Config&) {
+  return fail(Error{.code = ExitCode::Usage,
+                    .attempted = "cannot use transport.kind = \"dpdk\"",
+                    .observed = "this phalanx-dataplane was built without DPDK",
+                    .remedy = "apt install libdpdk-dev, build with -Ddpdk=enabled; or set "
+                              "transport.kind = \"udp\" on all nodes"});
+}
+#endif
+
+}  // namespace
+
+Opened open_transport(const config::Config& config) {
+  switch (config.transport.kind) {
+    case config::TransportKind::Udp:
+      return open_udp(config);
+    case config::TransportKind::Dpdk:
+      return open_dpdk(config);
+  }
+  return open_udp(config);
+}
+
+}  // namespace phalanx::dataplane
