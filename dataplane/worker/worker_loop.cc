@@ -15,8 +15,11 @@ namespace {
 
 // Less is likely to be all there is: whoever waits for it goes first, where cores are shared.
 constexpr std::size_t kWorthAnotherTurn = 16;
-constexpr TimeNs kPollOn = 50 * kMicrosecond;          // After the last message, before sleeping.
-constexpr TimeNs kBlindSleepMax = 200 * kMicrosecond;  // Where frames cannot wake.
+constexpr TimeNs kPollOn = 50 * kMicrosecond;  // After the last message, before sleeping.
+// Where frames cannot wake: short at first, for the answer that is on its way, then twice as long
+// each time, up to what a frame may be late on an idle node.
+constexpr TimeNs kBlindSleepMin = 50 * kMicrosecond;
+constexpr TimeNs kBlindSleepMax = 1 * kMillisecond;
 
 Expected<void, Error> watch(int epoll, int fd, std::uint32_t events) noexcept {
   epoll_event event{.events = events, .data = {}};
@@ -51,10 +54,14 @@ void WorkerLoop::unwatch_client(int doorbell) noexcept {
 
 void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
   TimeNs busy_at = 0;
+  blind_sleep_ = kBlindSleepMin;
   while (!mailbox.stopping()) {
     const TimeNs now = monotonic_now();
     const std::size_t work = worker.poll_once(now);
-    if (worker.take_busy()) busy_at = now;
+    if (worker.take_busy()) {
+      busy_at = now;
+      blind_sleep_ = kBlindSleepMin;
+    }
     if (work >= kWorthAnotherTurn || idle_ == Idle::Busy) continue;
     if (work > 0 || (idle_ == Idle::Adaptive && now - busy_at < kPollOn)) {
       sched_yield();
@@ -71,7 +78,10 @@ void WorkerLoop::sleep(Worker& worker, TimeNs now) noexcept {
     return;
   }
   TimeNs length = until - now;
-  if (!pollable_) length = std::min(length, kBlindSleepMax);
+  if (!pollable_) {
+    length = std::min(length, blind_sleep_);
+    blind_sleep_ = std::min(2 * blind_sleep_, kBlindSleepMax);
+  }
   const timespec timeout{.tv_sec = static_cast<time_t>(length / kSecond),
                          .tv_nsec = static_cast<long>(length % kSecond)};
   std::array<epoll_event, 16> events;

@@ -7,6 +7,7 @@
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/base/fd.h"
+#include "ipc/base/time_ns.h"
 
 namespace phalanx::worker {
 
@@ -19,7 +20,7 @@ enum class Idle : std::uint8_t { Busy, Adaptive, Sleep };
 class WorkerLoop {
  public:
   struct Doorbells {
-    int transport = -1;  ///< Level-triggered; -1: none, then sleeps are short.
+    int transport = -1;  ///< Level-triggered; -1: none, then sleeps are 1 ms at most.
     int command = -1;    ///< eventfds: the control plane's and the main thread's.
     int mailbox = -1;
   };
@@ -39,6 +40,7 @@ class WorkerLoop {
 
   Idle idle_;
   bool pollable_;
+  TimeNs blind_sleep_ = 0;  ///< The next one, where frames cannot wake.
   Fd epoll_;
 };
 
