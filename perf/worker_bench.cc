@@ -38,6 +38,7 @@ struct Options {
   bool latency = false;
   bool pin = false;
   int spin_us = 0;
+  std::string transport = "udp";
   std::string config;
 };
 
@@ -63,7 +64,11 @@ void pin_to(pid_t pid, int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<unsigned>(cpu), &set);
-  sched_setaffinity(pid, sizeof set, &set);
+  // Every thread: a data plane's worker is not its first.
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    sched_setaffinity(std::stoi(task.path().filename()), sizeof set, &set);
+  }
 }
 
 std::uint64_t cpu_ns_of(pid_t pid) {
@@ -219,6 +224,8 @@ Options parse(int argc, char** argv) {
       o.pin = true;
     else if (name == "--spin-us")
       o.spin_us = std::atoi(value());
+    else if (name == "--transport")
+      o.transport = value();
     else if (name == "--config-text")
       o.config = value();
     else if (name == "--dataplane")
@@ -226,7 +233,7 @@ Options parse(int argc, char** argv) {
     else {
       std::fprintf(stderr,
                    "usage: %s [--nodes N] [--size B] [--seconds S] [--senders 1,2] [--insecure] "
-                   "[--latency] [--pin]"
+                   "[--latency] [--pin] [--transport udp|memif]"
                    " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
                    argv[0]);
       std::exit(2);
@@ -255,8 +262,11 @@ int main(int argc, char** argv) {
       mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   perf::DataPlanes planes({.program = options.program,
                            .nodes = options.nodes,
+                           .transport = options.transport,
                            .extra_config = options.config,
-                           .insecure = options.insecure});
+                           .insecure = options.insecure,
+                           // Two of these at once do not meet.
+                           .first_port = static_cast<std::uint16_t>(25000 + getpid() % 300 * 128)});
   planes.install_first_view();
   std::vector<pid_t> clients;
   for (std::size_t i = 0; i < options.nodes; ++i) {

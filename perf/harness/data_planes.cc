@@ -61,6 +61,7 @@ void DataPlanes::write_configs(const Options& options) {
           << "\naddress = \"127.0.0.1:" << options.first_port + 2 * n
           << "\"\nmanagement = \"127.0.0.1:" << options.first_port + 2 * n + 1 << "\"\n";
     }
+    if (options.transport == "memif") out << "[transport]\nkind = \"dpdk\"\nport = \"memif\"\n";
     out << options.extra_config;
   }
 }
