@@ -76,6 +76,24 @@ def test_user():
     assert result["faults"][0]["rejoin_ms"] > 0, result
 
 
+def test_udp():
+    assert test_result("--transport", "udp")["transport"] == "udp"
+
+
+def test_dpdk():
+    """Over memif, with hugepages that the demo gets and gives back."""
+    pages = pathlib.Path("/proc/sys/vm/nr_hugepages")
+    before = pages.read_text()
+    tried = subprocess.run(demo("--transport", "dpdk", "--fault", "none", "--nodes", "1"),
+                           capture_output=True, text=True, timeout=45 * SLOW, check=False)
+    if tried.returncode == 2:
+        sandbox.skip(tried.stderr)
+    result = test_result("--transport", "dpdk", "--senders", "3")
+    assert result["transport"] == "dpdk:memif", result
+    assert result["faults"][0]["rejoin_ms"] > 0, result
+    assert pages.read_text() == before
+
+
 def test_interrupt():
     """Ctrl-C reaches the whole foreground process group."""
     served = subprocess.Popen(demo("--serve"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -97,7 +115,7 @@ def test_interrupt():
 
 def test():
     {"fault": test_fault, "no-fault": test_no_fault, "user": test_user,
-     "interrupt": test_interrupt}[sys.argv[1]]()
+     "interrupt": test_interrupt, "udp": test_udp, "dpdk": test_dpdk}[sys.argv[1]]()
 
 
 sandbox.run(test, limit_s=100)

@@ -54,7 +54,7 @@ Expected<void, Error> write_file(const std::string& path, const std::string& tex
 std::string node_name(std::size_t node) { return "n" + std::to_string(node); }
 
 std::string demo_config(const DemoOptions& options, const DemoCluster::Places& places,
-                        const DemoNetwork& network) {
+                        const DemoNetwork& network, bool memif) {
   const std::uint64_t message = std::max(kMiB, std::bit_ceil(options.size_bytes));
   const std::uint64_t nodes = network.places().size();
   // config's formula: two messages, the window, a submit window for each node.
@@ -69,7 +69,9 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
                      "/cluster.key\"\n" + (options.insecure ? "encryption = \"insecure\"\n" : "") +
                      "max_message = " + size(message) +
                      // Its death is proved, not waited for; a busy host must not look like one.
-                     "dead_after = \"1s\"\nstall_after = \"5s\"\n" + "[lane]\nlog = " + size(log) +
+                     "dead_after = \"1s\"\nstall_after = \"5s\"\n" +
+                     (memif ? "[transport]\nkind = \"dpdk\"\nport = \"memif\"\n" : "") +
+                     "[lane]\nlog = " + size(log) +
                      // Its own clients must see everything, however slow the host is.
                      "[client]\nslow_policy = \"throttle\"\nthrottle_max = \"10s\"\n";
   for (std::size_t node = 1; node <= nodes; ++node) {
@@ -81,14 +83,15 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
 }
 
 Expected<DemoCluster, Error> DemoCluster::start(const DemoOptions& options, const Places& places,
-                                                DemoNetwork network) {
+                                                DemoNetwork network, bool memif) {
   const std::string program = find_program("phalanx-controlplane", "controlplane/daemon");
   if (program.empty()) {
     return fail(Error{.attempted = "cannot find phalanx-controlplane",
                       .observed = "it is not beside " + own_program(),
                       .remedy = "build or install all of Phalanx"});
   }
-  const auto written = write_file(config_file(places), demo_config(options, places, network));
+  const auto written =
+      write_file(config_file(places), demo_config(options, places, network, memif));
   if (!written) return fail(written.error());
   const auto key = write_key_file(places.directory + "/cluster.key", 1, true);
   if (!key) return fail(key.error());

@@ -26,10 +26,10 @@ class DemoCluster {
     std::string runtime_directory;  ///< Sockets, one sub-directory a node.
   };
 
-  /// Writes the configuration and the key and starts all nodes.
+  /// Writes the configuration and the key and starts all nodes. `memif`: over DPDK, else UDP.
   [[nodiscard]] static Expected<DemoCluster, Error> start(const DemoOptions& options,
-                                                          const Places& places,
-                                                          DemoNetwork network);
+                                                          const Places& places, DemoNetwork network,
+                                                          bool memif);
 
   /// Waits until every node has every node in one view; says how far it is while it waits.
   [[nodiscard]] Expected<void, Error> wait_whole(TimeNs patience) const;
@@ -62,6 +62,6 @@ class DemoCluster {
 
 /// The demo's configuration, one file for all nodes.
 [[nodiscard]] std::string demo_config(const DemoOptions& options, const DemoCluster::Places& places,
-                                      const DemoNetwork& network);
+                                      const DemoNetwork& network, bool memif);
 
 }  // namespace phalanx::cli

@@ -18,6 +18,7 @@
 #include "controlplane/cli/demo/progress.h"
 #include "controlplane/cli/demo/run.h"
 #include "controlplane/cli/demo/supervise.h"
+#include "controlplane/cli/demo/transport.h"
 #include "controlplane/cli/output.h"
 #include "controlplane/cli/program.h"
 #include "controlplane/cli/stop_signal.h"
@@ -96,18 +97,18 @@ ExitCode serve(const DemoOptions& options, const DemoCluster& cluster,
 }
 
 ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
-                     const DemoCluster::Places& places, bool own_runtime) {
+                     const DemoCluster::Places& places, const DemoTransport& transport,
+                     bool own_runtime) {
   catch_stop_signals();
-  DemoReport report{.transport = "udp",
+  DemoReport report{.transport = transport.name(),
                     .encrypted = !options.insecure,
                     .nodes = options.nodes,
                     .senders = options.senders,
                     .size_bytes = options.size_bytes};
-  show_step("transport: udp" +
-            std::string(options.transport == "auto" ? " (the only one this version has)" : ""));
+  show_step(transport.told);
   auto network = make_network(options.nodes);
   if (!network) return cli::report(network.error(), globals);
-  auto cluster = DemoCluster::start(options, places, std::move(*network));
+  auto cluster = DemoCluster::start(options, places, std::move(*network), transport.memif);
   if (!cluster) return cli::report(cluster.error(), globals);
   const auto told = [&](const Error& error) {
     const ExitCode code = cli::report(error, globals);
@@ -142,6 +143,8 @@ ExitCode run_demo(const DemoOptions& options, const Globals& globals) {
   if (options.senders > kBoardClientsMax) {
     return report({.code = ExitCode::Usage, .attempted = "too many senders"}, globals);
   }
+  const auto transport = choose_transport(options);
+  if (!transport) return report(transport.error(), globals);
   std::string directory = access("/run", W_OK) == 0 ? "/run/" : "/tmp/";
   directory += "phalanx-demo-XXXXXX";
   if (mkdtemp(directory.data()) == nullptr) {
@@ -157,10 +160,11 @@ ExitCode run_demo(const DemoOptions& options, const Globals& globals) {
   for (std::size_t node = 1; shared && node <= options.nodes; ++node) {
     remove.push_back(places.runtime_directory + "/" + node_name(node));
   }
+  if (shared) remove.push_back(places.runtime_directory + "/memif.demo");
   std::error_code error;
   const bool was_there = std::filesystem::exists(places.runtime_directory, error);
   const ExitCode code =
-      supervise([&] { return orchestrate(options, globals, places, !shared); }, remove);
+      supervise([&] { return orchestrate(options, globals, places, *transport, !shared); }, remove);
   // Not if somebody else's instance is in it by now.
   if (!was_there) std::filesystem::remove(places.runtime_directory, error);
   return code;
@@ -172,7 +176,7 @@ void add_demo(Command& root, const Globals& globals) {
   const auto o = std::make_shared<DemoOptions>();
   root.add("demo", "Start a cluster on this host, send through it, kill a node, and compare.")
       .number("--nodes", o->nodes, {1, 16}, "Nodes")
-      .word("--transport", o->transport, {"auto", "udp"},
+      .word("--transport", o->transport, {"auto", "udp", "dpdk"},
             "How frames travel; auto: the fastest there is")
       .number("--senders", o->senders, {1, kBoardClientsMax},
               "Clients that send; the first is beside the orderer")
