@@ -74,6 +74,11 @@ class Transport {
   /// What the wire refuses is dropped and counted: the protocol repairs loss, nothing waits here.
   virtual void tx_burst(std::span<const TxFrame> frames) noexcept = 0;
 
+  /// Tells that a received frame, not given back yet, was opened and is `sender`'s: what its
+  /// envelope says of where the sender is may be believed.
+  virtual void authenticated([[maybe_unused]] NodeId sender,
+                             [[maybe_unused]] const RxFrame& frame) noexcept {}
+
   /// Tells who the members are from now on (this node may be among them; it is skipped).
   virtual void set_members(std::span<const NodeId> members) noexcept = 0;
 

@@ -1,6 +1,8 @@
 #include "dataplane/daemon/open_transport.h"
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "transport/udp/udp_transport.h"
 #ifdef PHX_WITH_DPDK
@@ -16,18 +18,26 @@ transport::udp::Endpoint endpoint(const config::Endpoint& from) {
   return {.host = from.host, .port = from.port};
 }
 
-Opened open_udp(const config::Config& config) {
-  transport::udp::UdpConfig udp{.self = config.node.id,
-                                .local = endpoint(config.node.address),
-                                .peers = {},
-                                .multicast = {},
-                                .mtu = config.transport.mtu,
-                                .receive_buffer = config.transport.receive_buffer};
+std::vector<transport::udp::Peer> peers(const config::Config& config) {
+  std::vector<transport::udp::Peer> out;
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    udp.peers.push_back({.node = node.id, .endpoint = endpoint(node.address)});
+    out.push_back({.node = node.id, .endpoint = endpoint(node.address)});
   }
-  if (config.transport.multicast) udp.multicast = endpoint(*config.transport.multicast);
-  auto opened = transport::udp::open(udp);
+  return out;
+}
+
+std::optional<transport::udp::Endpoint> multicast(const config::Config& config) {
+  if (!config.transport.multicast) return std::nullopt;
+  return endpoint(*config.transport.multicast);
+}
+
+Opened open_udp(const config::Config& config) {
+  auto opened = transport::udp::open({.self = config.node.id,
+                                      .local = endpoint(config.node.address),
+                                      .peers = peers(config),
+                                      .multicast = multicast(config),
+                                      .mtu = config.transport.mtu,
+                                      .receive_buffer = config.transport.receive_buffer});
   if (!opened) return fail(std::move(opened.error()));
   return std::unique_ptr<transport::Transport>(std::move(*opened));
 }
@@ -36,7 +46,8 @@ Opened open_udp(const config::Config& config) {
 Opened open_dpdk(const config::Config& config) {
   transport::dpdk::DpdkConfig dpdk{
       .self = config.node.id,
-      .nodes = {},
+      .peers = peers(config),
+      .multicast = multicast(config),
       .port = config.transport.port,
       .mtu = config.transport.mtu,
       .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
@@ -44,7 +55,6 @@ Opened open_dpdk(const config::Config& config) {
               .cpu = config.worker.cpu,
               .pci = {},
               .extra = config.transport.eal}};
-  for (const config::ClusterNode& node : config.cluster.nodes) dpdk.nodes.push_back(node.id);
   return transport::dpdk::open(dpdk);
 }
 #else

@@ -74,7 +74,7 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
     for (std::size_t i = 0; i < taken; ++i) {
       if (i + 2 < taken) __builtin_prefetch(rx_[i + 2].bytes.data());
       bytes += rx_[i].bytes.size();
-      take(rx_[i].bytes, now);
+      take(rx_[i], now);
     }
     transport_.rx_release(std::span(rx_).first(taken));
     frames += taken;
@@ -89,12 +89,12 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
 
 // Nothing has an effect before the tag compared. Dropped frames are counted, never logged: whoever
 // sends them chooses how often this runs.
-void Frames::take(std::span<const std::byte> bytes, TimeNs now) noexcept {
-  wire::CheckedFrame frame = opener_.check(bytes);
+void Frames::take(const transport::RxFrame& received, TimeNs now) noexcept {
+  wire::CheckedFrame frame = opener_.check(received.bytes);
   if (frame.verdict != wire::FrameVerdict::Good) [[unlikely]] {
     count(counter_of(frame.verdict));
   } else if (frame.is_control()) {
-    take_control(frame);
+    take_control(frame, received);
   } else if (frame.key->use != wire::KeyUse::View) {
     count(
         Counter::RxWrongState);  // Of a view that is not installed here yet: asked for again then.
@@ -119,11 +119,12 @@ void Frames::take_data(wire::CheckedFrame& frame, TimeNs now) noexcept {
   data_seen_ = data_seen_ || !is_heartbeat(frame.header.type);
 }
 
-void Frames::take_control(wire::CheckedFrame& frame) {
+void Frames::take_control(wire::CheckedFrame& frame, const transport::RxFrame& received) {
   if (!opener_.open(frame, scratch_.data())) {
     count(Counter::RxBadTag);
     return;
   }
+  transport_.authenticated(frame.sender().node, received);
   const auto fragment = wire::decode_fragment(std::span(scratch_).first(frame.sealed.size()));
   // A hello may be for anyone; all else names the incarnation that it is for.
   if (!fragment || (!frame.addressed && fragment->kind != wire::MessageKind::Hello)) {

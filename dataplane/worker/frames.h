@@ -43,9 +43,9 @@ class Frames {
  private:
   static constexpr std::size_t kBurst = 64;
 
-  void take(std::span<const std::byte> bytes, TimeNs now) noexcept;
+  void take(const transport::RxFrame& received, TimeNs now) noexcept;
   void take_data(wire::CheckedFrame& frame, TimeNs now) noexcept;
-  void take_control(wire::CheckedFrame& frame);
+  void take_control(wire::CheckedFrame& frame, const transport::RxFrame& received);
   void send_fragments(wire::MessageKind kind, const transport::Destination& to,
                       const BootId& receiver, std::span<const std::byte> message);
   void count(shm::Counter counter, std::uint64_t add = 1) noexcept { control_.count(counter, add); }

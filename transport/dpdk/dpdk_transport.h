@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,15 @@
 #include "ipc/base/ids.h"
 #include "transport/dpdk/eal_arguments.h"
 #include "transport/transport.h"
+#include "transport/udp/udp_transport.h"
 
 namespace phalanx::transport::dpdk {
 
 struct DpdkConfig {
   NodeId self = 0;
-  std::vector<NodeId> nodes;  ///< Every configured node; `self` among them is skipped.
-  std::string port;           ///< "memif".
+  std::vector<udp::Peer> peers;            ///< Every configured node, `self` among them.
+  std::optional<udp::Endpoint> multicast;  ///< Without it every peer gets a copy.
+  std::string port;                        ///< "memif", a PCI address, or devargs.
   std::uint32_t mtu = 1500;
   std::string memif_directory;  ///< Where the nodes of this host meet.
   EalOptions eal;               ///< `pci` follows from `port`.

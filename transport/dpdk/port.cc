@@ -1,12 +1,17 @@
 #include "transport/dpdk/port.h"
 
+#include <net/if.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
+#include "ipc/base/fd.h"
 #include "transport/dpdk/capture.h"
 #include "transport/dpdk/eal_arguments.h"
 
@@ -27,6 +32,23 @@ Error refusal(const PortOptions& options, std::string observed, std::string reme
 Error failed_call(const PortOptions& options, const char* call, int result) {
   return refusal(options, std::string(call) + ": " + rte_strerror(-result),
                  "see what the driver allows: dpdk-testpmd -a DEVICE, then `show port info all`");
+}
+
+/// The kernel's interface that a software device stands on, or "".
+std::string interface_of(const std::string& device) {
+  const std::size_t at = device.find(",iface=");
+  if (at == std::string::npos) return {};
+  const std::size_t start = at + 7;
+  return device.substr(start, device.find(',', start) - start);
+}
+
+/// What it will carry; the drivers do not know.
+std::uint16_t kernel_mtu(const std::string& interface) {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (ioctl(socket.get(), SIOCGIFMTU, &request) != 0) return 0;
+  return static_cast<std::uint16_t>(std::min(request.ifr_mtu, 65535));
 }
 
 /// What the kernel knows of a PCI device that DPDK did not take.
@@ -111,7 +133,8 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   constexpr std::uint64_t kSend = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
   conf.rxmode.offloads = info.rx_offload_capa & kReceive;
   conf.txmode.offloads = info.tx_offload_capa & kSend;
-  if (options.mtu != 0 && options.mtu <= info.max_mtu) conf.rxmode.mtu = options.mtu;
+  const bool kernels = !interface_of(options.device).empty();
+  if (!kernels && options.mtu <= info.max_mtu) conf.rxmode.mtu = options.mtu;
   if (const int bad = rte_eth_dev_configure(number_, 1, 1, &conf); bad != 0) {
     return fail(failed_call(options, "rte_eth_dev_configure", bad));
   }
@@ -136,14 +159,24 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
 }
 
 Expected<void, Error> Port::set_mtu(const PortOptions& options) {
+  if (options.mtu == 0) return {};
+  const std::string interface = interface_of(options.device);
   std::uint16_t now = 0;
-  if (options.mtu == 0 || rte_eth_dev_get_mtu(number_, &now) != 0 || now >= options.mtu) return {};
-  if (rte_eth_dev_set_mtu(number_, static_cast<std::uint16_t>(options.mtu)) == 0) return {};
+  if (!interface.empty()) {
+    now = kernel_mtu(interface);
+  } else if (rte_eth_dev_get_mtu(number_, &now) != 0) {
+    return {};
+  }
+  if (now >= options.mtu) return {};
+  const auto wanted = static_cast<std::uint16_t>(options.mtu);
+  if (interface.empty() && rte_eth_dev_set_mtu(number_, wanted) == 0) return {};
   return fail(refusal(
       options,
-      "transport.mtu is " + std::to_string(options.mtu) + ", the port's is " + std::to_string(now) +
-          " and cannot be raised",
-      "set transport.mtu = \"" + std::to_string(now) + "B\" on all nodes, or raise the device's"));
+      "transport.mtu is " + std::to_string(wanted) + ", the port's is " + std::to_string(now),
+      "set transport.mtu = \"" + std::to_string(now) + "B\" on all nodes" +
+          (interface.empty()
+               ? ""
+               : ", or: ip link set " + interface + " mtu " + std::to_string(wanted))));
 }
 
 bool Port::start() noexcept {

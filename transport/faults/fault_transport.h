@@ -60,6 +60,9 @@ class FaultTransport final : public Transport {
   void rx_release(std::span<const RxFrame> frames) noexcept override;
   std::size_t tx_alloc(std::span<TxFrame> out) noexcept override { return wire_.tx_alloc(out); }
   void tx_burst(std::span<const TxFrame> frames) noexcept override { wire_.tx_burst(frames); }
+  void authenticated(NodeId sender, const RxFrame& frame) noexcept override {
+    if (!is_ours(frame)) wire_.authenticated(sender, frame);
+  }
   void set_members(std::span<const NodeId> members) noexcept override {
     wire_.set_members(members);
   }

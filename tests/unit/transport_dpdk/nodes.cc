@@ -26,11 +26,12 @@ std::string eal_words() { return check_hugepages(32u << 20) ? "" : "--no-huge -m
 
 DpdkConfig memif_config(const std::string& directory, NodeId self, std::size_t nodes) {
   DpdkConfig config{.self = self,
-                    .nodes = {},
+                    .peers = {},
+                    .multicast = {},
                     .port = "memif",
                     .memif_directory = directory + "/memif",
                     .eal = {.instance = "test", .cpu = {}, .pci = {}, .extra = eal_words()}};
-  for (NodeId node = 1; node <= nodes; ++node) config.nodes.push_back(node);
+  for (NodeId node = 1; node <= nodes; ++node) config.peers.push_back({node, {}});
   return config;
 }
 

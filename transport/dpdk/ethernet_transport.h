@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/ids.h"
+#include "transport/transport.h"
+#include "transport/udp/udp_transport.h"
+
+namespace phalanx::transport::dpdk {
+
+struct EthernetOptions {
+  NodeId self = 0;
+  std::string device;            ///< "0000:3b:00.0", "net_af_packet0,iface=eth1".
+  std::vector<udp::Peer> peers;  ///< Every configured node, `self` among them.
+  std::optional<udp::Endpoint> multicast;
+  std::uint32_t mtu = 1500;  ///< IP packet bytes.
+};
+
+/// One Ethernet port that reaches all nodes: UDP over IPv4 or IPv6, to a multicast group, or a copy
+/// for each peer. A peer's MAC address is learnt from frames that were found authentic; until then
+/// it gets broadcasts. Nothing answers ARP here and nothing asks. EAL must run.
+[[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open_ethernet(
+    const EthernetOptions& options);
+
+}  // namespace phalanx::transport::dpdk

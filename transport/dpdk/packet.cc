@@ -1,0 +1,155 @@
+#include "transport/dpdk/packet.h"
+
+#include <cstring>
+
+namespace phalanx::transport::dpdk {
+namespace {
+
+constexpr std::uint16_t kTypeIpv4 = 0x0800;
+constexpr std::uint16_t kTypeIpv6 = 0x86dd;
+constexpr std::uint8_t kProtocolUdp = 17;
+constexpr std::uint8_t kHops = 64;
+constexpr std::size_t kIpAt = PacketHeader::kEthernetBytes;
+
+std::uint16_t load16(const std::byte* at) noexcept {
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(at[0]) << 8 |
+                                    std::to_integer<unsigned>(at[1]));
+}
+
+void store16(std::byte* at, std::size_t value) noexcept {
+  at[0] = static_cast<std::byte>(value >> 8);
+  at[1] = static_cast<std::byte>(value);
+}
+
+/// The Internet's checksum, not yet folded: words in network order.
+std::uint32_t sum(const std::byte* at, std::size_t bytes, std::uint32_t start = 0) noexcept {
+  std::uint64_t total = start;
+  std::size_t i = 0;
+  for (; i + 1 < bytes; i += 2) total += load16(at + i);
+  if (i < bytes) total += std::to_integer<std::uint32_t>(at[i]) << 8;
+  while (total >> 32 != 0) total = (total & 0xffffffff) + (total >> 32);
+  return static_cast<std::uint32_t>(total);
+}
+
+std::uint16_t folded(std::uint64_t total) noexcept {
+  while (total >> 16 != 0) total = (total & 0xffff) + (total >> 16);
+  return static_cast<std::uint16_t>(total);
+}
+
+/// Address and port in network order; 4 or 16 bytes.
+std::span<const std::byte> raw(const udp::Address& address) noexcept {
+  if (address.is_ipv6()) return std::as_bytes(std::span(address.v6().sin6_addr.s6_addr));
+  return std::as_bytes(std::span(&address.v4().sin_addr.s_addr, 1));
+}
+
+bool is_at(const std::byte* at, const udp::Address& address) noexcept {
+  const auto bytes = raw(address);
+  return std::memcmp(at, bytes.data(), bytes.size()) == 0;
+}
+
+}  // namespace
+
+Mac multicast_mac(const udp::Address& group) noexcept {
+  const auto bytes = raw(group);
+  const auto at = [&](std::size_t from_end) {
+    return std::to_integer<std::uint8_t>(bytes[bytes.size() - from_end]);
+  };
+  if (group.is_ipv6()) return {0x33, 0x33, at(4), at(3), at(2), at(1)};
+  return {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(at(3) & 0x7f), at(2), at(1)};
+}
+
+PacketHeader::PacketHeader(const Mac& from_mac, const udp::Address& from, const Mac& to_mac,
+                           const udp::Address& to) noexcept
+    : ipv6_(from.is_ipv6()) {
+  set_destination(to_mac);
+  std::memcpy(bytes_.data() + 6, from_mac.data(), from_mac.size());
+  store16(bytes_.data() + 12, ipv6_ ? kTypeIpv6 : kTypeIpv4);
+  std::byte* ip = bytes_.data() + kIpAt;
+  const auto source = raw(from);
+  const auto destination = raw(to);
+  if (ipv6_) {
+    ip[0] = std::byte{0x60};
+    ip[6] = std::byte{kProtocolUdp};
+    ip[7] = std::byte{kHops};
+    std::memcpy(ip + 8, source.data(), source.size());
+    std::memcpy(ip + 24, destination.data(), destination.size());
+  } else {
+    ip[0] = std::byte{0x45};
+    ip[6] = std::byte{0x40};  // Do not fragment.
+    ip[8] = std::byte{kHops};
+    ip[9] = std::byte{kProtocolUdp};
+    std::memcpy(ip + 12, source.data(), source.size());
+    std::memcpy(ip + 16, destination.data(), destination.size());
+  }
+  std::byte* udp = ip + (ipv6_ ? kIpv6Bytes : kIpv4Bytes);
+  store16(udp, from.port());
+  store16(udp + 2, to.port());
+  address_sum_ =
+      sum(source.data(), source.size(), sum(destination.data(), destination.size(), kProtocolUdp));
+}
+
+void PacketHeader::set_destination(const Mac& mac) noexcept {
+  std::memcpy(bytes_.data(), mac.data(), mac.size());
+}
+
+void PacketHeader::write(std::byte* at, std::size_t frame_bytes,
+                         ChecksumOffload port) const noexcept {
+  std::memcpy(at, bytes_.data(), size());
+  std::byte* ip = at + kIpAt;
+  const std::size_t udp_bytes = kUdpBytes + frame_bytes;
+  std::byte* udp = ip + (ipv6_ ? kIpv6Bytes : kIpv4Bytes);
+  store16(udp + 4, udp_bytes);
+  // A port that computes the UDP checksum wants the sum of the pseudo header in its place.
+  const std::uint64_t pseudo = std::uint64_t{address_sum_} + udp_bytes;
+  if (port.udp) store16(udp + 6, folded(pseudo));
+  if (ipv6_) {
+    store16(ip + 4, udp_bytes);
+    if (port.udp) return;
+    const auto checksum = static_cast<std::uint16_t>(~folded(pseudo + sum(udp, udp_bytes)));
+    store16(udp + 6, checksum == 0 ? 0xffff : checksum);
+  } else {
+    store16(ip + 2, kIpv4Bytes + udp_bytes);
+    if (!port.ip) {
+      store16(ip + 10, static_cast<std::uint16_t>(~folded(sum(ip, kIpv4Bytes))));
+    }
+  }
+}
+
+std::optional<Packet> parse_packet(std::span<const std::byte> bytes,
+                                   const PacketFilter& filter) noexcept {
+  const bool ipv6 = filter.self.is_ipv6();
+  const std::size_t header = PacketHeader::bytes_of(ipv6);
+  if (bytes.size() <= header) return std::nullopt;
+  const std::byte* ip = bytes.data() + kIpAt;
+  const std::byte* udp = bytes.data() + header - PacketHeader::kUdpBytes;
+  const std::size_t udp_bytes = load16(udp + 4);
+  // Short packets are padded to Ethernet's minimum, so there may be more bytes than UDP says.
+  if (udp_bytes <= PacketHeader::kUdpBytes ||
+      udp_bytes > bytes.size() - (header - PacketHeader::kUdpBytes)) {
+    return std::nullopt;
+  }
+  const std::byte* source = ip + (ipv6 ? 8 : 12);
+  const std::byte* destination = ip + (ipv6 ? 24 : 16);
+  if (ipv6) {
+    if (load16(bytes.data() + 12) != kTypeIpv6 || (ip[0] & std::byte{0xf0}) != std::byte{0x60} ||
+        ip[6] != std::byte{kProtocolUdp} || load16(ip + 4) != udp_bytes) {
+      return std::nullopt;
+    }
+  } else if (load16(bytes.data() + 12) != kTypeIpv4 || ip[0] != std::byte{0x45} ||
+             ip[9] != std::byte{kProtocolUdp} || (load16(ip + 6) & 0x3fff) != 0 ||
+             load16(ip + 2) != PacketHeader::kIpv4Bytes + udp_bytes ||
+             folded(sum(ip, PacketHeader::kIpv4Bytes)) != 0xffff) {
+    return std::nullopt;
+  }
+  const std::uint16_t port = load16(udp + 2);
+  const bool ours = port == filter.self.port() && is_at(destination, filter.self);
+  const bool group =
+      filter.group && port == filter.group->port() && is_at(destination, *filter.group);
+  if (!ours && !group) return std::nullopt;
+  Packet out{.frame = bytes.subspan(header, udp_bytes - PacketHeader::kUdpBytes),
+             .own = load16(udp) == filter.self.port() && is_at(source, filter.self)};
+  std::memcpy(out.from.data(), bytes.data() + 6, out.from.size());
+  return out;
+}
+
+}  // namespace phalanx::transport::dpdk
