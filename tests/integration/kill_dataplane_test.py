@@ -8,12 +8,12 @@ import signal
 import sys
 
 from harness import check, sandbox
-from harness.cluster import Cluster, wait_until
+from harness.cluster import Cluster, transport, wait_until
 
 
 def test():
     victim = int(sys.argv[1])  # 1 orders the lane, any other does not.
-    cluster = Cluster(nodes=3)
+    cluster = Cluster(nodes=3, extra=transport(sys.argv))
     survivors = [n for n in cluster.nodes if n != victim]
     subscribers = dict(zip(cluster.nodes, cluster.subscribe_all("words")))
     streams = [cluster.stream(n, "words", f"pub{n}") for n in survivors]

@@ -1,19 +1,22 @@
 """Three publishers at once, on three nodes: every subscriber prints the very same lines.
 
-Over IPv4 or IPv6, with a copy for each peer or to a multicast group, which spares the copies.
+Over UDP, memif or af_packet, IPv4 or IPv6, with a copy for each peer or to a multicast group,
+which spares the copies.
 """
 
 import sys
 
 from harness import check, sandbox
 from harness.client import numbered
-from harness.cluster import SLOW, Cluster
+from harness.cluster import SLOW, Cluster, transport
 
 
 def test():
     ipv6 = "ipv6" in sys.argv
     group = "[ff02::7068:1]:5407" if ipv6 else "239.192.0.7:5407"
-    extra = f'[transport]\nmulticast = "{group}"\n' if "multicast" in sys.argv else ""
+    extra = transport(sys.argv)
+    if "multicast" in sys.argv:
+        extra += f'[transport]\nmulticast = "{group}"\n'
     cluster = Cluster(nodes=3, ipv6=ipv6, extra=extra)
     subscribers = cluster.subscribe_all("words")
 

@@ -33,6 +33,17 @@ def wait_until(what, condition, limit_s=20.0):
     raise AssertionError(f"waited {limit_s * SLOW:.0f} s in vain: {what}")
 
 
+def transport(words):
+    """The [transport] table for a test's arguments: "memif" or "af_packet", else none, for UDP."""
+    ports = {"memif": "memif", "af_packet": "net_af_packet0,iface=data"}
+    for word in words:
+        if word in ports:
+            # Without hugepages, so that it runs wherever the rest does.
+            return (f'[transport]\nkind = "dpdk"\nport = "{ports[word]}"\n'
+                    'eal = "--no-huge -m 64"\n')
+    return ""
+
+
 class Cluster:
     """Configuration, control planes by node, and the clients that were started on it."""
 
