@@ -1,5 +1,6 @@
 #include "controlplane/cli/arguments.h"
 #include "controlplane/cli/program.h"
+#include "ipc/base/standard_fds.h"
 
 namespace {
 
@@ -12,6 +13,7 @@ constexpr const char* kFooter =
 
 int main(int argc, char** argv) {
   using namespace phalanx::cli;
+  phalanx::occupy_standard_fds();
   Globals globals;
   Arguments arguments("Group messaging for clusters: see, try and operate it.", "phalanx",
                       PHALANX_RELEASE);
@@ -28,5 +30,5 @@ int main(int argc, char** argv) {
   add_status(root, globals);
   add_sub(root, globals);
   add_version(root, globals);
-  return static_cast<int>(arguments.run(argc, argv));
+  return static_cast<int>(after_output(arguments.run(argc, argv)));
 }

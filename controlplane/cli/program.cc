@@ -1,5 +1,6 @@
 #include "controlplane/cli/program.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -32,6 +33,15 @@ ExitCode report(const Error& error, const Globals& globals) {
                                   {"remedy", error.remedy}}}};
     std::printf("%s\n", out.dump().c_str());
   }
+  return error.code;
+}
+
+ExitCode after_output(ExitCode code) {
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (written || code != ExitCode::Fine) return code;
+  const Error error = system_error("cannot write standard output", "write", errno,
+                                   "is the disk full, or was it closed?");
+  std::fputs(error.text().c_str(), stderr);
   return error.code;
 }
 

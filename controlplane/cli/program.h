@@ -42,4 +42,7 @@ struct Instance {
 /// returns its exit code.
 ExitCode report(const Error& error, const Globals& globals);
 
+/// Flushes standard output. What could not be written is told, and then nothing is fine.
+ExitCode after_output(ExitCode code);
+
 }  // namespace phalanx::cli

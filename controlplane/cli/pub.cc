@@ -75,6 +75,7 @@ class Publisher {
       if (poll(waits, 2, 100) <= 0 || waits[0].revents == 0) continue;
       const ssize_t got = read(STDIN_FILENO, buffer.data(), buffer.size());
       if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (got < 0) unread_ = errno;
       if (got <= 0) return lines.finish(send);
       status = lines.add({buffer.data(), static_cast<std::size_t>(got)}, send);
       if (status != PHX_OK) return status;
@@ -112,6 +113,9 @@ class Publisher {
   }
 
   ExitCode finish(const LineSplitter& lines, const Globals& globals) const {
+    if (unread_ != 0) {
+      return report(system_error("cannot read standard input", "read", unread_), globals);
+    }
     if (globals.json) {
       std::printf("{\"version\":1,\"sent\":%lu,\"delivered\":%lu,\"skipped\":%lu}\n", sent_,
                   delivered_, lines.skipped());
@@ -133,6 +137,7 @@ class Publisher {
   std::uint64_t delivered_ = 0;
   std::uint64_t lost_ = 0;  ///< Accepted by a data plane that died before they were delivered.
   phx_status refused_ = PHX_OK;
+  int unread_ = 0;  ///< Why standard input could not be read to its end.
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -74,7 +75,11 @@ class Subscriber {
     while (!stop_requested() && !done() && !evicted_ && refused_ == PHX_OK) {
       constexpr int kPatienceMs = 100;
       const phx_status status = phx_dispatch(handle, PHX_DISPATCH_ALL, kPatienceMs);
-      if (!lines_.flush(STDOUT_FILENO)) return ExitCode::Failed;
+      if (!lines_.flush(STDOUT_FILENO)) {
+        const Error error = system_error("cannot write standard output", "write", errno);
+        std::fputs(error.text().c_str(), stderr);
+        return error.code;
+      }
       if (status == PHX_OK)
         last = monotonic_now();
       else if (status != PHX_TRY_AGAIN)

@@ -15,6 +15,7 @@
 #include "controlplane/daemon/log.h"
 #include "controlplane/daemon/spawn.h"
 #include "controlplane/security/hardening.h"
+#include "ipc/base/standard_fds.h"
 
 namespace {
 
@@ -86,6 +87,7 @@ Arguments parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace phalanx;
+  occupy_standard_fds();
   const Arguments arguments = parse(argc, argv);
   security::harden_process();
   be_prompt();

@@ -15,6 +15,7 @@
 #include "config/load.h"
 #include "dataplane/daemon/data_plane.h"
 #include "dataplane/daemon/main_thread.h"
+#include "ipc/base/standard_fds.h"
 
 namespace {
 
@@ -149,6 +150,7 @@ int run(const config::Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  phalanx::occupy_standard_fds();
   const Arguments arguments = parse_arguments(argc, argv);
   if (arguments.exit_code != -1) return arguments.exit_code;
   prctl(PR_SET_DUMPABLE, 0);  // Keys are in this memory: no core file, no other process's ptrace.

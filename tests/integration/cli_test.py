@@ -70,6 +70,17 @@ def test_with_a_node():
     texts = [line.split(" ", 1)[1] for line in watcher.lines()[1:]]
     assert texts == ["first", "a\\\\b", "", "\\ttab", "end", "short"], texts
 
+    # A closed standard descriptor is no invitation to a socket of our own to take its place.
+    shell = f"{program('phalanx')} --instance n1"
+    for line, said in ((f"{shell} pub words <&-", "standard input"),
+                       (f"{shell} pub words </proc", "standard input"),
+                       (f"{shell} status >&-", "standard output"),
+                       (f"{shell} status >/dev/full", "standard output"),
+                       (f"{shell} sub words >&-", "standard output")):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30,
+                              check=False)
+        assert done.returncode == 1 and said in done.stderr, f"{line}: {done}"
+
     groups = json.loads(expect(0, *node, "groups", "--json").stdout)["groups"]
     assert [(g["name"], len(g["members"])) for g in groups] == [("words", 1)], groups
     expect(2, *node, "sub", "")

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <initializer_list>
 
+#include "controlplane/cli/program.h"
+
 namespace phalanx::cli {
 namespace {
 
@@ -63,9 +65,7 @@ ExitCode supervise(const std::function<ExitCode()>& work, const std::vector<std:
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != own) _exit(1);
-    const ExitCode code = work();
-    std::fflush(nullptr);
-    _exit(static_cast<int>(code));
+    _exit(static_cast<int>(after_output(work())));
   }
   worker_pid = child;
   struct sigaction action {};
