@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "controlplane/cli/key_file.h"
 #include "transport/wire/keys.h"
@@ -48,6 +49,20 @@ TEST_F(KeyGenerate, ReplacesAKeyOnlyWhenTold) {
 
   ASSERT_TRUE(write_key_file(path_, 2, true));
   EXPECT_EQ(wire::load_cluster_key(path_)->id, 2U);
+}
+
+// A writer that dies half-way leaves a file beside the key: the key stays whole, and the next writer
+// is not in its way.
+TEST_F(KeyGenerate, GoesOverWhatADeadWriterLeft) {
+  ASSERT_TRUE(write_key_file(path_, 1, false));
+  std::ofstream(path_ + ".new") << "phalanx-cluster-key 1\nid 2\nkey 12";
+
+  EXPECT_EQ(wire::load_cluster_key(path_)->id, 1U);
+  ASSERT_TRUE(write_key_file(path_, 2, true));
+
+  EXPECT_EQ(wire::load_cluster_key(path_)->id, 2U);
+  struct stat status {};
+  EXPECT_NE(stat((path_ + ".new").c_str(), &status), 0);
 }
 
 TEST_F(KeyGenerate, SaysWhichDirectoryIsMissing) {
