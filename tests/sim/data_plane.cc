@@ -55,7 +55,9 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
       core_(core_config(parts.scenario, self), memory_.lanes()),
       incarnation_(parts.observer.on_boot(self)),
       load_(parts.scenario, self.node, seed, now),
-      boot_key_(boot_key(self)),
+      seals_(parts.scenario.real_seals
+                 ? make_real_seals(self, parts.scenario.nodes, parts.scenario.lanes)
+                 : make_model_seals(self, parts.scenario.nodes, parts.scenario.lanes)),
       scratch_(parts.scenario.frame_payload_bytes + 4096) {
   for (NodeId node = 1; node <= parts.scenario.nodes; ++node) seen_.push_back({.node = node});
   trace_.line(self_.node, "boot", "%s", observer_.facts().name(incarnation_).c_str());
@@ -66,6 +68,7 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
     distrust_until_ = 0;
     core_.set_distrust(false);
   }
+  seals_->begin_turn(now);
   std::size_t work = receive(now);
   load_.on_time(now);
   const auto& origin = observer_.facts().incarnations[incarnation_].origin;
@@ -109,63 +112,59 @@ std::size_t DataPlane::receive(TimeNs now) {
 }
 
 void DataPlane::receive_frame(std::span<const std::byte> frame, TimeNs now) {
-  const auto header = wire::decode(frame);
-  if (!header || header->sender == 0 || header->sender > scenario_.nodes ||
-      header->sender == self_.node)
-    return;
-  if (header->type == wire::FrameType::Control) {
-    receive_control(*header, frame);
+  Arrival arrival;
+  if (!seals_->check(frame, arrival)) return;
+  if (arrival.is_control()) {
+    receive_control(arrival);
   } else {
-    receive_data(*header, frame, now);
+    receive_data(arrival, now);
   }
 }
 
-void DataPlane::receive_control(const wire::FrameHeader& header, std::span<const std::byte> frame) {
-  constexpr std::size_t kClear = 32;  // Boot ids of sender and receiver.
-  if (frame.size() < wire::kOverheadBytes + kClear + 1) return;
-  const std::byte* clear = frame.data() + wire::kHeaderBytes;
-  Member from{.node = header.sender, .boot = {}};
-  BootId receiver;
-  std::memcpy(from.boot.bytes.data(), clear, 16);
-  std::memcpy(receiver.bytes.data(), clear + 16, 16);
-  const SealKey key = boot_key(from);
-  if (key.tag != header.key_tag || !tag_compares(key, frame)) return;
-  const auto kind = static_cast<wire::MessageKind>(clear[kClear]);
-  if (receiver.is_none() ? kind != wire::MessageKind::Hello : receiver != self_.boot) return;
-  const auto body = frame.subspan(wire::kHeaderBytes + kClear + 1,
-                                  frame.size() - wire::kOverheadBytes - kClear - 1);
+std::byte* DataPlane::scratch(std::size_t bytes) {
+  if (scratch_.size() < bytes) scratch_.resize(bytes);
+  return scratch_.data();
+}
+
+bool DataPlane::open(Arrival& arrival, std::byte* target) {
+  if (!seals_->open(arrival, target)) return false;
+  if (seals_->refuses_replays()) {
+    const wire::FrameHeader& header = arrival.header;
+    observer_.on_open(incarnation_, seals_->key_of(header),
+                      wire::nonce_space(header.lane, arrival.is_control()), header.counter);
+  }
+  return true;
+}
+
+void DataPlane::receive_control(Arrival& arrival) {
+  std::byte* opened = scratch(arrival.sealed.size());
+  if (arrival.sealed.empty() || !open(arrival, opened)) return;
+  const auto kind = static_cast<wire::MessageKind>(opened[0]);
+  if (!arrival.addressed && kind != wire::MessageKind::Hello) return;
+  const std::span<const std::byte> body{opened + 1, arrival.sealed.size() - 1};
   trace_.line(self_.node, "ctl", "< %s n%u %zu", message_name(static_cast<std::uint8_t>(kind)),
-              from.node, body.size());
+              arrival.from.node, body.size());
   events_.push_back({.kind = PlaneEvent::Kind::Message,
-                     .from = from,
+                     .from = arrival.from,
                      .message = kind,
                      .bytes = {body.begin(), body.end()}});
 }
 
-void DataPlane::receive_data(const wire::FrameHeader& header, std::span<const std::byte> frame,
-                             TimeNs now) {
-  const SealKey& key = member_keys_[header.sender];
-  if (key.key == 0 || key.tag != header.key_tag || header.lane >= scenario_.lanes) return;
-  const auto sealed = frame.subspan(wire::kHeaderBytes, frame.size() - wire::kOverheadBytes);
-  const core::Placement placement = core_.place(header, sealed.size());
+void DataPlane::receive_data(Arrival& arrival, TimeNs now) {
+  const wire::FrameHeader& header = arrival.header;
+  const std::size_t bytes = arrival.sealed.size();
+  const core::Placement placement = core_.place(header, bytes);
   core::Verdict verdict = placement.verdict;
   if (verdict == core::Verdict::Accepted) {
-    // A cipher writes plaintext before the tag is known to compare: so does this.
-    std::byte* target = placement.target;
-    if (target == nullptr) {
-      if (scratch_.size() < sealed.size()) scratch_.resize(sealed.size());
-      target = scratch_.data();
-    }
-    std::memcpy(target, sealed.data(), sealed.size());
-    if (!tag_compares(key, frame)) return;
-    verdict = core_.accept(header, {target, sealed.size()}, now);
-    if (verdict == core::Verdict::Accepted)
-      observer_.on_accept(incarnation_, header, sealed.size());
+    std::byte* target = placement.target != nullptr ? placement.target : scratch(bytes);
+    if (!open(arrival, target)) return;
+    verdict = core_.accept(header, {target, bytes}, now);
+    if (verdict == core::Verdict::Accepted) observer_.on_accept(incarnation_, header, bytes);
   }
   if (trace_.on()) {
     trace_.line(self_.node, "rx", "%s %u @%llu +%zu n%u %s",
                 frame_name(static_cast<std::uint8_t>(header.type)), header.lane,
-                static_cast<unsigned long long>(header.position), sealed.size(), header.sender,
+                static_cast<unsigned long long>(header.position), bytes, header.sender,
                 verdict_name(static_cast<std::uint8_t>(verdict)));
   }
 }
@@ -214,27 +213,19 @@ std::size_t DataPlane::send(TimeNs now) {
 }
 
 void DataPlane::seal_item(const core::TxItem& item, transport::TxFrame& frame) {
-  const std::uint32_t space = static_cast<std::uint32_t>(item.lane) << 1;
-  const wire::FrameHeader header{.type = item.type,
-                                 .lane = item.lane,
-                                 .sender = self_.node,
-                                 .key_tag = view_key_.tag,
-                                 .counter = ++counters_[space],
-                                 .position = item.position};
-  frame.length = wire::kOverheadBytes + item.payload.size();
+  frame.length = seals_->seal_data(item, frame.bytes);
   frame.to = item.to;
-  PHX_CHECK(frame.length <= frame.bytes.size());
-  wire::encode(header, frame.bytes.first<wire::kHeaderBytes>());
-  std::memcpy(&frame.bytes[wire::kHeaderBytes], item.payload.data(), item.payload.size());
-  seal(view_key_, frame.bytes.first(frame.length));
+  const auto header = wire::decode(std::span<const std::byte>(frame.bytes).first(frame.length));
+  PHX_CHECK(header.has_value());
   if (trace_.on()) {
     trace_.line(self_.node, "tx", "%s %u @%llu +%zu %s%u",
                 frame_name(static_cast<std::uint8_t>(item.type)), item.lane,
                 static_cast<unsigned long long>(item.position), item.payload.size(),
                 item.to.kind == transport::Destination::Kind::Peer ? "n" : "all", item.to.peer);
   }
-  observer_.on_seal(incarnation_, view_key_.key, space, header.counter);
-  observer_.on_send(incarnation_, header, item.payload);
+  observer_.on_seal(incarnation_, seals_->key_of(*header), wire::nonce_space(header->lane, false),
+                    header->counter);
+  observer_.on_send(incarnation_, *header, item.payload);
 }
 
 void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
@@ -260,12 +251,8 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
         core_.install(command.plan, now);
         recovering_ = {};
         std::vector<NodeId> nodes;
-        member_keys_.fill({});
-        for (const Member& member : command.plan.members) {
-          nodes.push_back(member.node);
-          member_keys_[member.node] = view_key(command.plan.attempt, member);
-        }
-        view_key_ = member_keys_[self_.node];
+        for (const Member& member : command.plan.members) nodes.push_back(member.node);
+        seals_->install(command.plan.attempt, command.plan.members);
         port_.set_members(nodes);
       }
       events_.push_back({.kind = PlaneEvent::Kind::Installed, .view = command.plan.attempt});
@@ -292,23 +279,14 @@ void DataPlane::send_control(const membership::Send& send) {
 
 void DataPlane::send_control_to(Member receiver, const transport::Destination& to,
                                 const membership::Send& send) {
-  const std::uint32_t space = 1;
-  const wire::FrameHeader header{.type = wire::FrameType::Control,
-                                 .sender = self_.node,
-                                 .key_tag = boot_key_.tag,
-                                 .counter = ++counters_[space]};
-  std::vector<std::byte> frame(wire::kHeaderBytes);
-  wire::encode(header, std::span(frame).first<wire::kHeaderBytes>());
-  const auto append = [&frame](std::span<const std::byte> bytes) {
-    frame.insert(frame.end(), bytes.begin(), bytes.end());
-  };
-  append(std::as_bytes(std::span(self_.boot.bytes)));
-  append(std::as_bytes(std::span(receiver.boot.bytes)));
-  frame.push_back(static_cast<std::byte>(send.kind));
-  append(send.bytes);
-  frame.resize(frame.size() + wire::kTagBytes);
-  seal(boot_key_, frame);
-  observer_.on_seal(incarnation_, boot_key_.key, space, header.counter);
+  std::vector<std::byte> message{static_cast<std::byte>(send.kind)};
+  message.insert(message.end(), send.bytes.begin(), send.bytes.end());
+  std::vector<std::byte> frame(message.size() + wire::kControlOverheadBytes);
+  frame.resize(seals_->seal_control(receiver.boot, message, frame));
+  const auto header = wire::decode(frame);
+  PHX_CHECK(header.has_value());
+  observer_.on_seal(incarnation_, seals_->key_of(*header), wire::nonce_space(header->lane, true),
+                    header->counter);
   trace_.line(self_.node, "ctl", "> %s n%u %zu", message_name(static_cast<std::uint8_t>(send.kind)),
               to.peer, send.bytes.size());
   port_.send_large(frame, to);

@@ -3,15 +3,16 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "controlplane/membership/membership.h"
 #include "dataplane/core/core.h"
 #include "tests/sim/checkers/observer.h"
-#include "tests/sim/keys.h"
 #include "tests/sim/load.h"
 #include "tests/sim/memory_pool.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/seals.h"
 #include "tests/sim/trace.h"
 #include "transport/sim/sim_network.h"
 
@@ -73,8 +74,10 @@ class DataPlane {
 
   std::size_t receive(TimeNs now);
   void receive_frame(std::span<const std::byte> frame, TimeNs now);
-  void receive_control(const wire::FrameHeader& header, std::span<const std::byte> frame);
-  void receive_data(const wire::FrameHeader& header, std::span<const std::byte> frame, TimeNs now);
+  void receive_control(Arrival& arrival);
+  void receive_data(Arrival& arrival, TimeNs now);
+  [[nodiscard]] std::byte* scratch(std::size_t bytes);
+  [[nodiscard]] bool open(Arrival& arrival, std::byte* target);
   std::size_t deliver();
   std::size_t send(TimeNs now);
   void seal_item(const core::TxItem& item, transport::TxFrame& frame);
@@ -92,10 +95,7 @@ class DataPlane {
   core::Core core_;
   Incarnation incarnation_;
   Load load_;
-  SealKey boot_key_;
-  SealKey view_key_;
-  std::array<SealKey, kNodesMax + 1> member_keys_{};
-  std::array<std::uint64_t, 2 * kLanesMax> counters_{};  ///< By nonce space; never reset.
+  std::unique_ptr<Seals> seals_;
   std::vector<std::byte> scratch_;
   std::array<transport::RxFrame, kBurst> rx_;
   std::array<transport::TxFrame, kBurst> tx_;

@@ -76,7 +76,10 @@ struct Scenario {
   std::uint32_t rx_ring_frames = 0;  ///< 0: enough for every window.
 
   std::uint32_t copy_bytes_max = 64 * 1024;  ///< Longer records are copied over several turns.
-  std::uint32_t handover_bytes_min = 4096;   ///< Real lanes: 256 KiB; histories are small.
+  /// Frames are sealed by transport/wire, with its keys and replay windows; else by a stand-in.
+  bool real_seals = false;
+
+  std::uint32_t handover_bytes_min = 4096;  ///< Real lanes: 256 KiB; histories are small.
 
   TimeNs heartbeat = 10 * kMillisecond;
   TimeNs dead_after = 30 * kMillisecond;

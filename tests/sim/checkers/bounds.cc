@@ -42,4 +42,16 @@ void Nonces::on_seal(const Facts& facts, Incarnation who, std::uint64_t key, std
   at->second = counter;
 }
 
+void Nonces::on_open(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
+                     std::uint64_t counter) {
+  std::vector<bool>& opened = opened_[{who, key, space}];
+  if (opened.size() <= counter) opened.resize(counter + 1 + counter / 2);
+  if (opened[counter]) {
+    violated("G10 nonces", facts.name(who) + " takes the frame with counter " +
+                               std::to_string(counter) + " of nonce space " +
+                               std::to_string(space) + " a second time");
+  }
+  opened[counter] = true;
+}
+
 }  // namespace phalanx::sim

@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -92,13 +93,17 @@ class Bounds {
   std::uint32_t window_bytes_;
 };
 
-/// No (key, nonce) pair is ever used twice.
+/// No (key, nonce) pair is ever used twice: not to seal, and by no receiver to open.
 class Nonces {
  public:
   void on_seal(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
                std::uint64_t counter);
+  void on_open(const Facts& facts, Incarnation who, std::uint64_t key, std::uint32_t space,
+               std::uint64_t counter);
 
  private:
+  /// (receiver, key, nonce space) -> counters of the frames that it opened.
+  std::map<std::tuple<Incarnation, std::uint64_t, std::uint32_t>, std::vector<bool>> opened_;
   /// (key, nonce space) -> last counter; a counter only grows.
   std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> last_;
 };

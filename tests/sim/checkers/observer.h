@@ -27,6 +27,10 @@ class Observer {
   void on_seal(Incarnation who, std::uint64_t key, std::uint32_t space, std::uint64_t counter) {
     nonces_.on_seal(facts_, who, key, space, counter);
   }
+  /// A frame was opened by a node that refuses replays.
+  void on_open(Incarnation who, std::uint64_t key, std::uint32_t space, std::uint64_t counter) {
+    nonces_.on_open(facts_, who, key, space, counter);
+  }
   /// A data frame leaves, sealed for this node's installed view.
   void on_send(Incarnation who, const wire::FrameHeader& header,
                std::span<const std::byte> payload);
