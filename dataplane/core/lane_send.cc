@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/core/lane.h"
 
@@ -26,7 +27,12 @@ std::size_t Lane::poll_tx(std::span<TxItem> out, TimeNs now) noexcept {
   }
   std::size_t n = send_ordered(out);
   n += send_submit(out.subspan(n));
-  n += send_row(out.subspan(n), now);
+  const std::size_t row = send_row(out.subspan(n), now);
+  // Transports put frames of one size and a shorter last one into one packet: what a turn with one
+  // small message sends.
+  if (row != 0 && n != 0 && out[n].payload.size() > out[n - 1].payload.size())
+    std::swap(out[n - 1], out[n]);
+  n += row;
   n += send_naks(out.subspan(n), now);
   n += send_repairs(out.subspan(n));
   return n;
