@@ -56,6 +56,10 @@ void Core::commit(LaneId lane, const RecordHeader& header) noexcept {
   impl_->lanes[lane]->commit(header);
 }
 
+bool Core::append(LaneId lane, const AppMessage& message) noexcept {
+  return impl_->lanes[lane]->append(message);
+}
+
 LocalReader& Core::reader(LaneId lane) noexcept { return impl_->lanes[lane]->reader(); }
 
 void Core::on_time(TimeNs now) noexcept {

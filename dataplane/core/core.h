@@ -82,6 +82,14 @@ struct TxItem {
   std::span<const std::byte> payload;
 };
 
+/// An application message of a local client.
+struct AppMessage {
+  ClientId client = 0;
+  GroupId group = 0;
+  bool safe = false;
+  std::span<const std::byte> payload;
+};
+
 /// Counts and places of one lane, for status and tests.
 struct LaneStatus {
   NodeId orderer = 0;
@@ -123,6 +131,8 @@ class Core {
   [[nodiscard]] std::byte* reserved(LaneId lane) const noexcept;
   void commit(LaneId lane, const RecordHeader& header) noexcept;
   void cancel(LaneId lane) noexcept;
+  /// Both in one call, for an application message, which is copied unseen. False: no room now.
+  [[nodiscard]] bool append(LaneId lane, const AppMessage& message) noexcept;
 
   // Local delivery, in order. What was committed shows after on_time().
   [[nodiscard]] LocalReader& reader(LaneId lane) noexcept;

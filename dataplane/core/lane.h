@@ -40,6 +40,7 @@ class Lane {
   }
   void commit(const RecordHeader& header) noexcept;
   void cancel() noexcept { reserved_at_ = nullptr; }
+  [[nodiscard]] bool append(const AppMessage& message) noexcept;
 
   // lane.cc
   [[nodiscard]] LocalReader& reader() noexcept { return reader_; }

@@ -80,6 +80,21 @@ void Lane::commit(const RecordHeader& header) noexcept {
   }
 }
 
+// Once a message: the compiler inlines reserve() and commit(), and the header goes straight to its
+// place.
+bool Lane::append(const AppMessage& message) noexcept {
+  const auto size = static_cast<std::uint32_t>(message.payload.size());
+  std::byte* room = reserve(size);
+  if (room == nullptr) return false;
+  if (size > 0) std::memcpy(room, message.payload.data(), size);
+  commit({.payload_bytes = size,
+          .kind = RecordKind::App,
+          .flags = message.safe ? kRecordSafe : std::uint8_t{0},
+          .client = message.client,
+          .group = message.group});
+  return true;
+}
+
 void Lane::append_own(const RecordHeader& header, std::span<const std::byte> payload) noexcept {
   RecordHeader full = header;
   full.payload_bytes = static_cast<std::uint32_t>(payload.size());

@@ -87,7 +87,7 @@ Submissions::Outcome Submissions::take(ClientPort& port,
   }
   switch (submission.kind) {
     case shm::SubmissionKind::Multicast:
-      return multicast(port, submission);
+      return multicast(port, submission.group, submission.flags, submission.payload);
     case shm::SubmissionKind::Join:
     case shm::SubmissionKind::Open:
       return join(port, submission);
@@ -100,55 +100,50 @@ Submissions::Outcome Submissions::take(ClientPort& port,
   return Outcome::Lied;
 }
 
-Submissions::Outcome Submissions::multicast(ClientPort& port,
-                                            const shm::Submission& submission) noexcept {
-  const std::size_t size = submission.payload.size();
-  if (size > limits_.message_bytes_max) return Outcome::Lied;
-  if (!port.may_publish || port.find(submission.group) == nullptr) [[unlikely]] {
+Submissions::Outcome Submissions::multicast(ClientPort& port, GroupId group, std::uint8_t flags,
+                                            std::span<const std::byte> payload) noexcept {
+  if (payload.size() > limits_.message_bytes_max) return Outcome::Lied;
+  if (!port.may_publish || port.find(group) == nullptr) [[unlikely]] {
     control_.count(shm::Counter::SubmissionsRefused, 1);
     return Outcome::Taken;  // Its join or open was refused, and it was told so.
   }
-  if (size > kLongBytes) [[unlikely]]
-    return multicast_long(port, submission);
-  std::byte* room = core_.reserve(lane_of(submission.group), static_cast<std::uint32_t>(size));
-  if (room == nullptr) return Outcome::NoRoom;
-  if (size > 0) std::memcpy(room, submission.payload.data(), size);
-  commit(port, submission);
-  return Outcome::Taken;
-}
-
-void Submissions::commit(ClientPort& port, const shm::Submission& submission) noexcept {
-  const bool safe = (submission.flags & shm::kSubmissionSafe) != 0;
-  core_.commit(lane_of(submission.group),
-               {.payload_bytes = static_cast<std::uint32_t>(submission.payload.size()),
-                .kind = core::RecordKind::App,
-                .flags = safe ? core::kRecordSafe : std::uint8_t{0},
-                .client = port.id,
-                .group = submission.group});
+  if (payload.size() > kLongBytes) [[unlikely]]
+    return multicast_long(port, group, flags, payload);
+  const bool taken = core_.append(lane_of(group), {.client = port.id,
+                                                   .group = group,
+                                                   .safe = (flags & shm::kSubmissionSafe) != 0,
+                                                   .payload = payload});
+  return taken ? Outcome::Taken : Outcome::NoRoom;
 }
 
 /// A piece a turn. Nothing is submitted before the last one: a freeze takes the room back, and the
 /// next view gets all of it anew.
-Submissions::Outcome Submissions::multicast_long(ClientPort& port,
-                                                 const shm::Submission& submission) noexcept {
-  const LaneId lane = lane_of(submission.group);
-  const std::size_t size = submission.payload.size();
+Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group,
+                                                 std::uint8_t flags,
+                                                 std::span<const std::byte> payload) noexcept {
+  const LaneId lane = lane_of(group);
+  const std::size_t size = payload.size();
   std::byte* room = copiers_[lane] == &port ? core_.reserved(lane) : nullptr;
   if (room == nullptr) {
     room = core_.reserve(lane, static_cast<std::uint32_t>(size));
     if (room == nullptr) return Outcome::NoRoom;
     copiers_[lane] = &port;
     port.copying = true;
-    port.copied_group = submission.group;
+    port.copied_group = group;
     port.copied_size = size;
     port.copied = 0;
   }
   const std::size_t piece = std::min(size - port.copied, kLongBytes);
-  std::memcpy(room + port.copied, submission.payload.data() + port.copied, piece);
+  std::memcpy(room + port.copied, payload.data() + port.copied, piece);
   port.copied += piece;
   cost_ = piece;
   if (port.copied < size) return Outcome::Piece;
-  commit(port, submission);
+  const bool safe = (flags & shm::kSubmissionSafe) != 0;
+  core_.commit(lane, {.payload_bytes = static_cast<std::uint32_t>(size),
+                      .kind = core::RecordKind::App,
+                      .flags = safe ? core::kRecordSafe : std::uint8_t{0},
+                      .client = port.id,
+                      .group = group});
   port.copying = false;
   copiers_[lane] = nullptr;
   return Outcome::Taken;

@@ -51,9 +51,11 @@ class Submissions {
 
   std::size_t take_from(ClientPort& port) noexcept;
   Outcome take(ClientPort& port, const shm::Submission& submission) noexcept;
-  Outcome multicast(ClientPort& port, const shm::Submission& submission) noexcept;
-  Outcome multicast_long(ClientPort& port, const shm::Submission& submission) noexcept;
-  void commit(ClientPort& port, const shm::Submission& submission) noexcept;
+  /// Arguments that fit into registers: a structure just written is slow to read as a whole.
+  Outcome multicast(ClientPort& port, GroupId group, std::uint8_t flags,
+                    std::span<const std::byte> payload) noexcept;
+  Outcome multicast_long(ClientPort& port, GroupId group, std::uint8_t flags,
+                         std::span<const std::byte> payload) noexcept;
   void give_up_copy(ClientPort& port) noexcept;
   Outcome join(ClientPort& port, const shm::Submission& submission) noexcept;
   Outcome leave(ClientPort& port, GroupId group, core::LeaveReason reason) noexcept;
@@ -64,7 +66,7 @@ class Submissions {
   [[nodiscard]] bool order_leaves(ClientPort& port) noexcept;
   void disconnect(ClientPort& port) noexcept;
   [[nodiscard]] LaneId lane_of(GroupId group) const noexcept {
-    return static_cast<LaneId>(group % limits_.lanes);
+    return limits_.lanes == 1 ? LaneId{0} : static_cast<LaneId>(group % limits_.lanes);
   }
 
   SubmissionLimits limits_;
