@@ -53,6 +53,13 @@ struct TransportCounters {
   std::uint64_t tx_refused = 0;  ///< What the wire did not take.
 };
 
+/// What a transport stands on, for whoever shows it.
+struct TransportPorts {
+  const char* driver = "";  ///< Lives as long as the transport.
+  std::uint32_t count = 0;
+  std::uint32_t up = 0;  ///< With a link, as far as the driver tells.
+};
+
 /// One receive queue and one transmit queue, owned by exactly one worker.
 /// Fan-out to all members is the transport's business: one multicast where the wire has it, one
 /// copy per peer of the same sealed bytes where it has not. Frames of one node come back to it
@@ -89,6 +96,7 @@ class Transport {
 
   /// For whoever shows them; a wire that counts nothing says so with zeros.
   [[nodiscard]] virtual TransportCounters counters() const noexcept { return {}; }
+  [[nodiscard]] virtual TransportPorts ports() const noexcept { return {}; }
 };
 
 }  // namespace phalanx::transport

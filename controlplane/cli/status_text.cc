@@ -79,6 +79,20 @@ std::string lanes_table(const json& status) {
   return table.text();
 }
 
+/// "transport dpdk memif, net_memif, 2 of 2 ports up; lost 0, refused 0 in and 0 out".
+std::string transport_line(const json& status) {
+  const json transport = at(status, "transport");
+  if (!transport.is_object()) return "";
+  const json counters = at(status, "counters");
+  const std::string port = text_at(transport, "port", "");
+  return "transport " + text_at(transport, "kind") + (port.empty() ? "" : " " + port) + ", " +
+         text_at(transport, "driver", "-") + ", " + text_at(transport, "ports_up") + " of " +
+         text_at(transport, "ports") + " ports up; lost " +
+         grouped(number_at(counters, "wire_overflow")) + ", refused " +
+         grouped(number_at(counters, "wire_refused")) + " in and " +
+         grouped(number_at(counters, "wire_tx_refused")) + " out\n";
+}
+
 }  // namespace
 
 bool is_well(const json& status) {
@@ -97,6 +111,7 @@ std::string status_text(const json& status) {
   out += "data plane " + text_at(at(status, "dataplane"), "pid", "-") + ", started " +
          text_at(at(status, "dataplane"), "starts") + " times; configuration " +
          text_at(status, "config_hash") + "\n";
+  out += transport_line(status);
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);
   if (!at(status, "lanes").empty()) out += "\n" + lanes_table(status);
   for (const json& rejection : at(status, "rejections")) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -55,6 +56,21 @@ json dataplane_json(const StatusSources& from) {
           {"pid", from.dataplane->pid},
           {"boot", to_string(from.dataplane->self.boot)},
           {"starts", from.dataplane_starts}};
+}
+
+json transport_json(const StatusSources& from) {
+  const config::TransportSection& set = from.config.transport;
+  json out = {{"kind", config::to_string(set.kind)},
+              {"port", set.kind == config::TransportKind::Dpdk ? json(set.port) : json()},
+              {"driver", nullptr},
+              {"ports", 0},
+              {"ports_up", 0}};
+  if (!from.worker) return out;
+  const shm::TransportStatus& seen = from.worker->transport;
+  out["driver"] = std::string(seen.driver, strnlen(seen.driver, sizeof seen.driver));
+  out["ports"] = seen.ports;
+  out["ports_up"] = seen.ports_up;
+  return out;
 }
 
 json lanes_json(const StatusSources& from) {
@@ -176,6 +192,7 @@ json status_json(const StatusSources& from) {
           {"view", view_json(from)},
           {"dataplane", dataplane_json(from)},
           {"link", {{"interface", from.interface}, {"up", from.link_up}}},
+          {"transport", transport_json(from)},
           {"lanes", lanes_json(from)},
           {"peers", std::move(peers)},
           {"clients", from.worker ? from.worker->clients : 0},

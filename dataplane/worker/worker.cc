@@ -1,6 +1,7 @@
 #include "dataplane/worker/worker.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace phalanx::worker {
 namespace {
@@ -155,7 +156,20 @@ void Worker::publish_status(TimeNs now) noexcept {
       if (member.node == node) peer.boot = member.boot;
     }
   }
+  look_at_wire();
   control_.publish(status_);
+}
+
+void Worker::look_at_wire() noexcept {
+  const transport::TransportCounters now = transport_.counters();
+  control_.count(shm::Counter::WireOverflow, now.rx_overflow - wire_.rx_overflow);
+  control_.count(shm::Counter::WireRefused, now.rx_refused - wire_.rx_refused);
+  control_.count(shm::Counter::WireTxRefused, now.tx_refused - wire_.tx_refused);
+  wire_ = now;
+  const transport::TransportPorts ports = transport_.ports();
+  std::strncpy(status_.transport.driver, ports.driver, sizeof status_.transport.driver - 1);
+  status_.transport.ports = ports.count;
+  status_.transport.ports_up = ports.up;
 }
 
 }  // namespace phalanx::worker

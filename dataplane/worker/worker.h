@@ -70,6 +70,7 @@ class Worker {
   void list_groups(std::uint32_t token);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
+  void look_at_wire() noexcept;
 
   WorkerConfig config_;
   core::Core& core_;
@@ -82,8 +83,9 @@ class Worker {
   Delivery delivery_;
   Frames frames_;
   shm::WorkerStatus status_{};
-  TimeNs expected_ = 0;        ///< By when this turn was due; 0: the first turn.
-  TimeNs distrust_until_ = 0;  ///< It was descheduled and says so until then.
+  transport::TransportCounters wire_;  ///< As last counted.
+  TimeNs expected_ = 0;                ///< By when this turn was due; 0: the first turn.
+  TimeNs distrust_until_ = 0;          ///< It was descheduled and says so until then.
   bool busy_ = false;
 };
 

@@ -54,7 +54,10 @@ constexpr std::array<std::string_view, kCounters> kNames = {"turns",
                                                             "clients_detached",
                                                             "clients_evicted",
                                                             "views_installed",
-                                                            "distrusted_ms"};
+                                                            "distrusted_ms",
+                                                            "wire_overflow",
+                                                            "wire_refused",
+                                                            "wire_tx_refused"};
 static_assert(!kNames.back().empty());
 
 }  // namespace

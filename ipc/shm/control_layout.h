@@ -13,7 +13,7 @@ namespace phalanx::shm {
 /// memfd; outlives the control plane. One writer each part, named beside it. Fixed-width plain
 /// data.
 inline constexpr std::uint64_t kControlMagic = 0x4c5254'4358'4850;  // "PHXCTRL"
-inline constexpr std::uint32_t kControlVersion = 1;
+inline constexpr std::uint32_t kControlVersion = 2;
 inline constexpr std::size_t kControlRingBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kControlMessageBytesMax = (std::size_t{1} << 20) + 8192;
 inline constexpr std::size_t kAttemptBytesMax = 64 * 1024;
@@ -58,6 +58,9 @@ enum class Counter : std::uint8_t {
   ClientsEvicted,
   ViewsInstalled,
   DistrustedMs,
+  WireOverflow,   ///< Lost at the wire's receive ring, as far as the wire tells.
+  WireRefused,    ///< Received and no frame for us.
+  WireTxRefused,  ///< What the wire did not take.
   Count_,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::Count_);
@@ -84,6 +87,13 @@ struct PeerStatus {
   TimeNs progressed = 0;  ///< Last time its `received` moved or had nothing to move for; 0 never.
 };
 
+/// What carries the frames.
+struct TransportStatus {
+  char driver[24] = {};  ///< Ends with a zero.
+  std::uint32_t ports = 0;
+  std::uint32_t ports_up = 0;
+};
+
 /// Written whole by the worker at most every half millisecond, at every view change and before it
 /// sleeps.
 struct WorkerStatus {
@@ -99,6 +109,7 @@ struct WorkerStatus {
   Member member[kNodesMax];
   LaneStatus lane[kLanesMax];
   PeerStatus peer[kNodesMax];  ///< Every configured node but this one.
+  TransportStatus transport;
 };
 
 /// One direction of messages: u32 length, bytes, padding to 8. Indices run on for ever.
@@ -138,7 +149,7 @@ static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
               std::is_standard_layout_v<ControlLayout>);
 static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus) == 48 &&
               sizeof(PeerStatus) == 40);
-static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 48 + 64 * 40);
+static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 48 + 64 * 40 + 32);
 static_assert(offsetof(ControlLayout, self) == 32 && offsetof(ControlLayout, counters) == 576);
 static_assert(sizeof(ControlRing) == kControlRingBytes + 128);
 

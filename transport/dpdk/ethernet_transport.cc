@@ -49,6 +49,7 @@ class Ethernet final : public Transport {
   [[nodiscard]] int wait_fd() const noexcept override { return -1; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override;
+  [[nodiscard]] TransportPorts ports() const noexcept override;
 
  private:
   using Headers = std::array<const PacketHeader*, kNodesMax>;
@@ -58,6 +59,9 @@ class Ethernet final : public Transport {
   void add(rte_mbuf* mbuf, const PacketHeader& header) noexcept;
   rte_mbuf* copy_of(const rte_mbuf* mbuf) noexcept;
   void flush() noexcept;
+  void look_at_port() const noexcept;
+
+  static constexpr std::uint32_t kLooksBetween = 2000;
 
   Buffers buffers_;  ///< Outlives the port, whose rings hold of it.
   Port port_;
@@ -70,6 +74,9 @@ class Ethernet final : public Transport {
   TransportCounters counters_;
   std::array<rte_mbuf*, Buffers::kBurst> waiting_{};
   std::size_t waiting_count_ = 0;
+  mutable std::uint32_t looks_ = 0;
+  mutable std::uint64_t overflow_ = 0;
+  mutable bool has_link_ = false;
   bool registered_ = false;
 };
 
@@ -212,11 +219,23 @@ void Ethernet::authenticated(NodeId sender, const RxFrame& frame) noexcept {
   }
 }
 
-TransportCounters Ethernet::counters() const noexcept {
-  TransportCounters out = counters_;
+/// Asking the device takes long (registers, or system calls), and the worker asks us often.
+void Ethernet::look_at_port() const noexcept {
+  if (looks_++ % kLooksBetween != 0) return;
   rte_eth_stats stats{};
-  if (rte_eth_stats_get(port_.number(), &stats) == 0) out.rx_overflow = stats.imissed;
+  if (rte_eth_stats_get(port_.number(), &stats) == 0) overflow_ = stats.imissed;
+  has_link_ = port_.has_link();
+}
+
+TransportCounters Ethernet::counters() const noexcept {
+  look_at_port();
+  TransportCounters out = counters_;
+  out.rx_overflow = overflow_;
   return out;
+}
+
+TransportPorts Ethernet::ports() const noexcept {
+  return {port_.features().driver.c_str(), 1, has_link_ ? 1U : 0U};
 }
 
 Error bad_address(const udp::Endpoint& endpoint) {

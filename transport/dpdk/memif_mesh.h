@@ -42,7 +42,8 @@ class MemifMesh final : public InterruptGate::Client {
   /// Ports take received frames from `pool`. Links come up later, by themselves.
   [[nodiscard]] Expected<void, Error> open(rte_mempool* pool);
 
-  [[nodiscard]] std::vector<Link>& links() noexcept { return links_; }
+  [[nodiscard]] const std::vector<Link>& links() const noexcept { return links_; }
+  [[nodiscard]] const Poller& poller() const noexcept { return poller_; }
 
   Poller& poller() noexcept override { return poller_; }
   [[nodiscard]] int listener() const noexcept override { return listener_; }

@@ -49,6 +49,7 @@ class Memif final : public Transport {
   [[nodiscard]] int wait_fd() const noexcept override { return -1; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override { return counters_; }
+  [[nodiscard]] TransportPorts ports() const noexcept override;
 
  private:
   std::size_t receive(std::size_t link, std::span<RxFrame> out) noexcept;
@@ -139,6 +140,14 @@ void Memif::send(std::size_t link, std::span<rte_mbuf*> frames) noexcept {
   // The driver has freed what it sent, but a lent mbuf lives until the end of tx_burst().
   for (const rte_mbuf* mbuf : frames.first(sent)) counters_.tx_bytes += mbuf->data_len;
   for (rte_mbuf* mbuf : frames.subspan(sent)) rte_pktmbuf_free(mbuf);
+}
+
+TransportPorts Memif::ports() const noexcept {
+  TransportPorts out{.driver = "net_memif", .count = static_cast<std::uint32_t>(peers_.size())};
+  // Links change while the poller stands aside only.
+  if (!mesh_.poller().entered()) return out;
+  for (const MemifMesh::Link& link : mesh_.links()) out.up += link.up ? 1 : 0;
+  return out;
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ class FaultTransport final : public Transport {
   [[nodiscard]] int wait_fd() const noexcept override { return wire_.wait_fd(); }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return wire_.limits(); }
   [[nodiscard]] TransportCounters counters() const noexcept override { return wire_.counters(); }
+  [[nodiscard]] TransportPorts ports() const noexcept override { return wire_.ports(); }
 
  private:
   static constexpr std::size_t kBurst = 32;

@@ -40,6 +40,18 @@ TEST(Status, FirstLineSaysThatAllIsWell) {
             "   0        1    12,345  20,000         99  00000000000000cd\n");
 }
 
+TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
+  json status = healthy();
+  status["transport"] = {
+      {"kind", "dpdk"}, {"port", "memif"}, {"driver", "net_memif"}, {"ports", 2}, {"ports_up", 1}};
+  status["counters"] = {{"wire_overflow", 5}, {"wire_refused", 1234}, {"wire_tx_refused", 0}};
+
+  EXPECT_NE(status_text(status).find("transport dpdk memif, net_memif, 1 of 2 ports up; lost 5, "
+                                     "refused 1,234 in and 0 out\n"),
+            std::string::npos)
+      << status_text(status);
+}
+
 TEST(Status, FirstLineSaysWhatIsMissing) {
   json status = healthy();
   status["view"]["members"].erase(1);
