@@ -5,6 +5,7 @@
 
 #include "ipc/base/assert.h"
 #include "tests/sim/checkers/violation.h"
+#include "tests/sim/forger.h"
 
 namespace phalanx::sim {
 namespace {
@@ -29,21 +30,6 @@ transport::TransportLimits limits(const Scenario& s) {
           .rx_ring_frames = rx_ring_frames(s)};
 }
 
-std::string describe_lanes(const DataPlane& data) {
-  std::string out;
-  for (LaneId lane = 0; lane < data.load().lanes(); ++lane) {
-    const core::LaneStatus status = data.core().lane_status(lane);
-    out += "lane " + std::to_string(lane) + " orderer n" + std::to_string(status.orderer) +
-           " received " + std::to_string(status.received) + " limit " +
-           std::to_string(status.limit) + " stable " + std::to_string(status.stable) +
-           " delivered " + std::to_string(status.delivered) + " stream " +
-           std::to_string(status.stream_end) + (status.barrier ? "" : " no barrier") +
-           (status.poisoned ? " poisoned" : "") + " next " +
-           std::to_string(data.load().next_bytes(lane)) + " B; ";
-  }
-  return out;
-}
-
 }  // namespace
 
 Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
@@ -51,9 +37,10 @@ Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
       trace_(trace),
       random_(transport::mix64(scenario.seed + 1)),
       network_(scenario.nodes, limits(scenario), random_.next()),
-      observer_(scenario.lanes, scenario.window_bytes),
+      observer_(scenario.lanes, scenario.window_bytes, window_frames(scenario)),
       scheduled_(scenario.nodes, kNever) {
   network_.set_all_links(scenario.faults);
+  network_.set_forger(forge);
   for (NodeId id = 1; id <= scenario.nodes; ++id) {
     nodes_.push_back(std::make_unique<Node>(
         DataPlaneParts{scenario_, network_.port(id), observer_, pool, trace_}, id, random_.next()));
@@ -70,6 +57,7 @@ Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
 
 HistoryCounts Cluster::run() {
   run_until(scenario_.faulty_until);
+  if (scenario_.settles) run_until_settled();
   heal();
   run_until_others_go_on();
   run_until_quiet();
@@ -142,6 +130,8 @@ void Cluster::turn(NodeId node) {
   Node& me = *nodes_[node - 1];
   if (!me.up()) return;
   const TimeNs next = me.turn(now_);
+  if (me.dies_now())
+    return apply({.kind = Step::Kind::KillData, .node = node, .span = me.grave_span()});
   if (next != kNever) schedule(node, next);
   if ((me.turns() & 1023) == 0) check_budget();
 }
@@ -215,15 +205,29 @@ void Cluster::heal() {
   healed_ = true;
   trace_.set_time(now_);
   trace_.line(0, "step", "heal: no more faults, everything starts, clients stop");
-  transport::LinkFaults clean = scenario_.faults;
-  clean.cut = false;
-  clean.drop_ppm = clean.duplicate_ppm = clean.corrupt_ppm = clean.reorder_ppm = 0;
-  network_.set_all_links(clean);
+  calm_links(/*mend_cuts=*/true);
   management_cut_until_ = 0;
+  start_all();
+}
+
+void Cluster::calm_links(bool mend_cuts) {
+  transport::LinkFaults clean = scenario_.faults;
+  clean.drop_ppm = clean.duplicate_ppm = clean.corrupt_ppm = clean.reorder_ppm = 0;
+  clean.forge_ppm = 0;
+  for (NodeId a = 1; a <= nodes_.size(); ++a) {
+    for (NodeId b = 1; b <= nodes_.size(); ++b) {
+      clean.cut = !mend_cuts && network_.link(a, b).cut;
+      network_.link(a, b) = clean;
+    }
+  }
+}
+
+void Cluster::start_all() {
   for (const auto& node : nodes_) {
     node->set_link(true, now_);
     node->pause_readers_until(0);
     node->stall_control_until(0);
+    node->die_at_action(0, 0);
     if (!node->up()) {
       start(node->id());
     } else if (!node->control_up()) {
@@ -232,88 +236,6 @@ void Cluster::heal() {
     node->data().load().stop();
     schedule(node->id(), node->ready_at(now_));
   }
-}
-
-void Cluster::run_until_others_go_on() {
-  const auto mute = [](const auto& node) { return node->is_mute(); };
-  if (std::none_of(nodes_.begin(), nodes_.end(), mute)) return;
-  const TimeNs healed_at = now_;
-  for (std::string why = others_wait(); !why.empty(); why = others_wait()) {
-    if (now_ - healed_at >= scenario_.heal_limit) Liveness::stuck(now_ - healed_at, why);
-    run_until(now_ + 5 * kMillisecond);
-  }
-  for (const auto& node : nodes_) node->mute(0);
-}
-
-std::string Cluster::others_wait() const {
-  const core::Core* first = nullptr;
-  for (const auto& node : nodes_) {
-    if (node->is_mute()) continue;
-    const std::string name = "n" + std::to_string(node->id());
-    if (!node->up() || !node->control_up()) return name + " is down";
-    const core::Core& core = node->data().core();
-    if (first == nullptr) first = &core;
-    if (core.view().is_none() || core.frozen() || core.view() != first->view()) {
-      return name + " waits for a mute node in view " + to_string(core.view()) + ", attempt " +
-             to_string(node->control().machine().attempt());
-    }
-  }
-  return {};
-}
-
-void Cluster::run_until_quiet() {
-  const TimeNs healed_at = now_;
-  for (;;) {
-    const std::string why = unfinished();
-    if (why.empty()) break;
-    if (now_ - healed_at >= scenario_.heal_limit) {
-      for (const auto& node : nodes_) {
-        if (node->up())
-          trace_.line(node->id(), "state", "%s", describe_lanes(node->data()).c_str());
-      }
-      Liveness::stuck(now_ - healed_at, why);
-    }
-    run_until(now_ + 5 * kMillisecond);
-  }
-  healed_after_ = now_ - healed_at;
-}
-
-std::string Cluster::unfinished() {
-  const Facts& facts = observer_.facts();
-  const ViewId& view = nodes_[0]->up() ? nodes_[0]->data().core().view() : ViewId{};
-  for (const auto& node : nodes_) {
-    const std::string name = "n" + std::to_string(node->id());
-    if (!node->up() || !node->control_up()) return name + " is down";
-    const core::Core& core = node->data().core();
-    if (core.view() != view || core.members().size() != nodes_.size() || core.frozen()) {
-      return name + " has view " + to_string(core.view()) + " of " +
-             std::to_string(core.members().size()) + (core.frozen() ? ", frozen" : "") +
-             ", state " + std::string(to_string(node->control().machine().state())) + ", attempt " +
-             to_string(node->control().machine().attempt()) + "; n1 has " + to_string(view);
-    }
-    if (const std::size_t waiting = node->data().load().waiting(); waiting != 0) {
-      return name + " cannot take " + std::to_string(waiting) +
-             " records from its clients: " + describe_lanes(node->data());
-    }
-  }
-  const ViewIndex index = facts.find_view(view);
-  for (const auto& node : nodes_) {
-    const IncarnationFacts& me = facts.incarnations[node->data().incarnation()];
-    const IncarnationFacts& first = facts.incarnations[nodes_[0]->data().incarnation()];
-    for (LaneId lane = 0; lane < scenario_.lanes; ++lane) {
-      const std::string where = "n" + std::to_string(node->id()) + " lane " + std::to_string(lane);
-      if (me.readers[lane].view != index) return where + " has not delivered the view";
-      if (me.readers[lane].barrier_missing != 0) return where + " misses group states";
-      if (me.readers[lane].index != first.readers[lane].index)
-        return where + " has delivered less or more than n1";
-      const Incarnation who = node->data().incarnation();
-      const std::size_t next =
-          who < me.readers[lane].cursors.size() ? me.readers[lane].cursors[who].next : 0;
-      if (next != me.origin[lane].submissions.size())
-        return where + " has not delivered its own records";
-    }
-  }
-  return {};
 }
 
 void Cluster::check_budget() const {

@@ -54,6 +54,12 @@ class Cluster {
   void set_own_link(NodeId node, bool up);
   void start(NodeId node);
   void heal();
+  /// With the links as they were left, until the views are what they allow: no heal before.
+  void run_until_settled();
+  [[nodiscard]] std::string unsettled();
+  [[nodiscard]] bool linked(NodeId a, NodeId b);
+  void calm_links(bool mend_cuts);
+  void start_all();
   void run_until_quiet();
   /// Whom a mute node does not keep from a view of their own; then it speaks again.
   void run_until_others_go_on();

@@ -17,6 +17,10 @@ std::uint64_t ring_bytes(std::uint64_t at_least) {
 
 }  // namespace
 
+std::uint32_t window_frames(const Scenario& scenario) {
+  return std::max(4u, 2 * scenario.window_bytes / scenario.frame_payload_bytes);
+}
+
 core::CoreConfig core_config(const Scenario& scenario, Member self) {
   const NodeMemory::Sizes sizes = memory_sizes(scenario);
   return {.self = self.node,
@@ -29,7 +33,7 @@ core::CoreConfig core_config(const Scenario& scenario, Member self) {
           .stream_bytes = sizes.stream,
           .submit_window_bytes = scenario.submit_window_bytes,
           .window_bytes = scenario.window_bytes,
-          .window_frames = std::max(4u, 2 * scenario.window_bytes / scenario.frame_payload_bytes),
+          .window_frames = window_frames(scenario),
           .copy_bytes_max = scenario.copy_bytes_max,
           .heartbeat_interval = scenario.heartbeat,
           .handover_bytes_min = scenario.handover_bytes_min};
@@ -128,10 +132,12 @@ std::byte* DataPlane::scratch(std::size_t bytes) {
 
 bool DataPlane::open(Arrival& arrival, std::byte* target) {
   if (!seals_->open(arrival, target)) return false;
-  if (seals_->refuses_replays()) {
+  // Boot keys are a bounded number a node: a control frame of a life long over can come again, and
+  // the membership machine stands it. Within a view nothing does.
+  if (seals_->refuses_replays() && !arrival.is_control()) {
     const wire::FrameHeader& header = arrival.header;
-    observer_.on_open(incarnation_, seals_->key_of(header),
-                      wire::nonce_space(header.lane, arrival.is_control()), header.counter);
+    observer_.on_open(incarnation_, seals_->key_of(header), wire::nonce_space(header.lane, false),
+                      header.counter);
   }
   return true;
 }

@@ -107,6 +107,7 @@ class DataPlane {
   bool send_again_ = false;
 };
 
+[[nodiscard]] std::uint32_t window_frames(const Scenario& scenario);
 /// The core's sizes for a scenario: what config makes of the same figures.
 [[nodiscard]] core::CoreConfig core_config(const Scenario& scenario, Member self);
 [[nodiscard]] NodeMemory::Sizes memory_sizes(const Scenario& scenario);

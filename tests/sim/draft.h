@@ -11,6 +11,7 @@ namespace phalanx::sim {
 struct Draft {
   Scenario& s;
   transport::Random& random;
+  bool nodes_given = false;  ///< By the command line: a recipe does not choose.
 
   NodeId any() { return static_cast<NodeId>(random.range(1, s.nodes)); }
   TimeNs when() { return random.range(s.faulty_until / 8, s.faulty_until * 7 / 8); }
@@ -19,6 +20,7 @@ struct Draft {
 };
 
 // Faults of nodes: node_faults.cc. Those of links and clients are in recipes.cc.
+void partition_merge(Draft& d);  // recipes.cc
 void stall(Draft& d);
 void stall_control(Draft& d);
 void crash_restart(Draft& d);
@@ -30,5 +32,9 @@ void flapping(Draft& d);
 void join_storm(Draft& d);
 void link_down(Draft& d);
 void mute(Draft& d);
+void clock_jump(Draft& d);
+void crash_at_actions(Draft& d);
+void representative_steps(Draft& d);
+void many_nodes(Draft& d);
 
 }  // namespace phalanx::sim

@@ -152,7 +152,9 @@ TimeNs Node::turn(TimeNs at) {
   const TimeNs now = clock_.local(at);
   if (at >= commands_due_ && control_ != nullptr) {
     commands_due_ = kNever;
-    for (auto& commands = control_->commands(); !commands.empty(); commands.pop_front()) {
+    auto& commands = control_->commands();
+    for (; !commands.empty() && !dies_now_; commands.pop_front()) {
+      count_action();
       const PlaneCommand& command = commands.front();
       if (command.kind == PlaneCommand::Kind::Recover && (muted_ & kRefuseRecovery) != 0) {
         data_->events().push_back(
@@ -179,7 +181,9 @@ void Node::step_control(TimeNs at) {
   const TimeNs now = clock_.local(at);
   if (at >= events_due_) {
     events_due_ = kNever;
-    for (auto& events = data_->events(); !events.empty(); events.pop_front()) {
+    auto& events = data_->events();
+    for (; !events.empty() && !dies_now_; events.pop_front()) {
+      count_action();
       if (!lets_fall(events.front())) control_->on_event(events.front(), now);
     }
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "tests/sim/control_plane.h"
 #include "tests/sim/data_plane.h"
@@ -39,6 +40,16 @@ class Node {
   void pause_readers_until(TimeNs until) noexcept { readers_paused_until_ = until; }
   /// It goes on to speak, but does not do what `what` (Mute) names; 0: it does all again.
   void mute(std::uint8_t what) noexcept { muted_ = what; }
+  void jump_clock(TimeNs forward) noexcept { clock_.offset += forward; }
+  /// Its data plane dies right after the `count`th thing from now that its processes tell each
+  /// other; 0: it does not.
+  void die_at_action(std::uint64_t count, TimeNs grave_span) noexcept {
+    actions_left_ = count;
+    grave_span_ = grave_span;
+    dies_now_ = false;
+  }
+  [[nodiscard]] bool dies_now() noexcept { return std::exchange(dies_now_, false); }
+  [[nodiscard]] TimeNs grave_span() const noexcept { return grave_span_; }
   /// At its next start the state file is gone, or one from before.
   void lose_disk() noexcept { disk_lost_ = true; }
 
@@ -65,6 +76,9 @@ class Node {
 
  private:
   void step_control(TimeNs at);
+  void count_action() noexcept {
+    dies_now_ = dies_now_ || (actions_left_ > 0 && --actions_left_ == 0);
+  }
   [[nodiscard]] bool lets_fall(const PlaneCommand& command) const noexcept;
   [[nodiscard]] bool lets_fall(const PlaneEvent& event) const noexcept;
   [[nodiscard]] TimeNs next_turn(TimeNs at) const noexcept;
@@ -85,6 +99,9 @@ class Node {
   TimeNs control_stalled_until_ = 0;
   TimeNs readers_paused_until_ = 0;
   std::uint8_t muted_ = 0;
+  std::uint64_t actions_left_ = 0;
+  TimeNs grave_span_ = 0;
+  bool dies_now_ = false;
   bool link_up_ = true;
   TimeNs commands_due_ = kNever;
   TimeNs events_due_ = kNever;

@@ -140,4 +140,64 @@ void mute(Draft& d) {
   something_else(d);
 }
 
+/// Hosts that were suspended, or whose clock was set: all timers of a node are due at once.
+void clock_jump(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    d.step({.at = d.when(),
+            .kind = Step::Kind::ClockJump,
+            .node = d.any(),
+            .span = d.random.range(1, 2'000) * kMillisecond});
+  }
+  if (d.random.percent(50)) something_else(d);
+}
+
+/// Whatever a node's processes tell each other next may be the last that its data plane does.
+void crash_at_actions(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::KillAtAction,
+            .node = d.any(),
+            .mask = d.random.range(1, 40),
+            .span = d.random.range(1, 100) * kMillisecond});
+    if (d.random.percent(70)) {
+      d.step({.at = at + d.random.below(kMillisecond),
+              .kind = Step::Kind::KillData,
+              .node = d.any(),
+              .span = d.random.range(1, 100) * kMillisecond});
+    }
+  }
+}
+
+/// The lowest node leads; it dies after the first, second ... thing that the change makes it do.
+void representative_steps(Draft& d) {
+  TimeNs at = d.s.faulty_until / 8;
+  std::uint64_t step = d.random.range(1, 4);
+  while (at < d.s.faulty_until * 7 / 8) {
+    const NodeId starts_it = static_cast<NodeId>(d.random.range(1, d.s.nodes));
+    const NodeId leads = starts_it == 1 && d.s.nodes > 1 ? 2 : 1;
+    d.step({.at = at,
+            .kind = Step::Kind::KillAtAction,
+            .node = leads,
+            .mask = step,
+            .span = d.random.range(1, 60) * kMillisecond});
+    d.step({.at = at + 1,
+            .kind = Step::Kind::KillData,
+            .node = starts_it,
+            .span = d.random.range(1, 60) * kMillisecond});
+    step += d.random.range(1, 3);
+    at += d.random.range(80, 160) * kMillisecond;
+  }
+}
+
+/// Rows and hellos grow with the square of the nodes: few records, a short faulty part.
+void many_nodes(Draft& d) {
+  constexpr std::array<std::size_t, 3> kSizes{17, 33, 64};
+  if (!d.nodes_given) d.s.nodes = kSizes[d.random.below(kSizes.size())];
+  d.s.lanes = 1;
+  d.s.faulty_until = 150 * kMillisecond;
+  crash_restart(d);
+  if (d.random.percent(50)) partition_merge(d);
+}
+
 }  // namespace phalanx::sim

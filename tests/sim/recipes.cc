@@ -32,18 +32,6 @@ void slow_links(Draft& d) {
   d.s.faults.jitter = d.random.range(1, 1'000) * kMicrosecond;
 }
 
-/// Parts of the cluster that come and go, nested and repeated; healed links in between or not.
-void partition_merge(Draft& d) {
-  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
-    const TimeNs at = d.when();
-    d.step({.at = at,
-            .kind = Step::Kind::Partition,
-            .mask = d.random.next() & ((std::uint64_t{1} << (d.s.nodes - 1)) * 2 - 1)});
-    if (d.random.percent(80)) {
-      d.step({.at = at + d.random.range(5, 200) * kMillisecond, .kind = Step::Kind::HealLinks});
-    }
-  }
-}
 void one_way_cut(Draft& d) {
   for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
     const TimeNs at = d.when();
@@ -166,6 +154,39 @@ void no_management(Draft& d) {
 }
 void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisecond; }
 
+/// Production seals under copies of old frames, of dead incarnations and of frames in flight.
+void sealed(Draft& d) {
+  d.s.real_seals = true;
+  ghosts(d);
+  if (d.random.percent(50)) old_state_file(d);
+  if (d.random.percent(50)) corrupt(d);
+}
+/// Somebody on the wire sends frames of their own, made from those of others.
+void forged(Draft& d) {
+  d.s.real_seals = d.random.percent(70);
+  d.s.faults.forge_ppm = static_cast<std::uint32_t>(d.random.range(20'000, 300'000));
+  d.s.faults.drop_ppm = static_cast<std::uint32_t>(d.random.below(100'000));
+  d.s.faults.reorder_ppm = static_cast<std::uint32_t>(d.random.below(300'000));
+  if (d.random.percent(40)) crash_restart(d);
+}
+/// Cuts that stay: every part must go on as the views that they allow.
+void lasting_cuts(Draft& d) {
+  d.s.settles = true;
+  const TimeNs at = d.s.faulty_until - d.random.range(1, 200) * kMillisecond;
+  if (d.random.percent(50)) {
+    d.step({.at = at,
+            .kind = Step::Kind::Partition,
+            .mask = d.random.next() & ((std::uint64_t{1} << (d.s.nodes - 1)) * 2 - 1)});
+  }
+  for (std::uint64_t n = d.times(0, 4); n > 0; --n) {
+    d.step({.at = at + d.random.below(kMillisecond),
+            .kind = d.random.percent(50) ? Step::Kind::Cut : Step::Kind::CutOneWay,
+            .node = d.any(),
+            .peer = d.any()});
+  }
+  if (d.random.percent(50)) crash_restart(d);
+}
+
 struct Recipe {
   RecipeInfo info;
   Ingredient make;
@@ -214,11 +235,22 @@ constexpr std::array kRecipes{
     Recipe{{"link-down", "nodes that lose their own link and say so"}, link_down},
     Recipe{{"long-copies", "long messages that are copied over many turns"}, long_copies},
     Recipe{{"mute", "a node that speaks but does not answer"}, mute},
+    Recipe{{"sealed", "production seals under copies of old frames and restarts"}, sealed},
+    Recipe{{"forged", "frames that somebody without a key makes of others"}, forged},
+    Recipe{{"lasting-cuts", "cuts that stay until every part has settled"}, lasting_cuts},
+    Recipe{{"clock-jump", "clocks that go forward at once"}, clock_jump},
+    Recipe{{"crash-at-actions", "data planes die at any boundary between two actions"},
+           crash_at_actions},
+    Recipe{{"representative-steps", "the representative dies in each step of a view change"},
+           representative_steps},
+    Recipe{{"many-nodes", "up to 64 nodes, a few of which die"}, many_nodes},
 };
 /// What swarm picks from: histories that found a bug once stay what they were.
 constexpr std::size_t kSwarmRecipes = 30;
+constexpr std::size_t kStormRecipes = kRecipes.size() - 1;  ///< Without many-nodes.
 constexpr RecipeInfo kSwarm{"swarm",
-                            "random subsets of all of these, with random sizes and timers"};
+                            "random subsets of the first 30, with random sizes and timers"};
+constexpr RecipeInfo kStorm{"storm", "the same of all of them, half of it with production seals"};
 
 std::uint64_t hash_of(std::string_view name) {
   std::uint64_t h = 0xCBF29CE484222325ull;
@@ -250,11 +282,25 @@ void vary(Draft& d) {
 
 }  // namespace
 
+/// Parts of the cluster that come and go, nested and repeated; healed links in between or not.
+void partition_merge(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::Partition,
+            .mask = d.random.next() & ((std::uint64_t{1} << (d.s.nodes - 1)) * 2 - 1)});
+    if (d.random.percent(80)) {
+      d.step({.at = at + d.random.range(5, 200) * kMillisecond, .kind = Step::Kind::HealLinks});
+    }
+  }
+}
+
 std::span<const RecipeInfo> recipes() noexcept {
   static const auto kAll = [] {
-    std::array<RecipeInfo, kRecipes.size() + 1> all;
+    std::array<RecipeInfo, kRecipes.size() + 2> all;
     for (std::size_t i = 0; i < kRecipes.size(); ++i) all[i] = kRecipes[i].info;
-    all.back() = kSwarm;
+    all[kRecipes.size()] = kSwarm;
+    all.back() = kStorm;
     return all;
   }();
   return kAll;
@@ -269,12 +315,23 @@ std::optional<Scenario> make_scenario(std::string_view recipe, std::uint64_t see
   scenario.nodes = options.nodes != 0 ? options.nodes : random.range(2, 5);
   scenario.lanes = static_cast<LaneId>(options.lanes != 0 ? options.lanes : random.range(1, 3));
   if (options.faulty_for != 0) scenario.faulty_until = options.faulty_for;
-  Draft draft{scenario, random};
+  Draft draft{scenario, random, options.nodes != 0};
   if (recipe == kSwarm.name) {
     vary(draft);
     for (std::uint64_t n = random.range(1, 6); n > 0; --n) {
       kRecipes[random.range(1, kSwarmRecipes - 1)].make(draft);
     }
+  } else if (recipe == kStorm.name) {
+    vary(draft);
+    for (std::uint64_t n = random.range(1, 6); n > 0; --n) {
+      kRecipes[random.range(1, kStormRecipes - 1)].make(draft);
+    }
+    scenario.real_seals = random.percent(50);
+    scenario.settles =
+        scenario.settles &&
+        scenario.steps.end() ==
+            std::find_if(scenario.steps.begin(), scenario.steps.end(),
+                         [](const Step& step) { return step.kind == Step::Kind::Mute; });
   } else {
     const auto found = std::find_if(kRecipes.begin(), kRecipes.end(),
                                     [&](const Recipe& r) { return r.info.name == recipe; });

@@ -51,6 +51,9 @@ struct Step {
     Burst,          ///< The node's clients submit `mask` records at once.
     CutManagement,  ///< No vouching and no obituaries for `span`.
     LinkDown,       ///< The node's own link, for `span`: it knows and says so.
+    ClockJump,      ///< The node's clock goes forward by `span` at once.
+    KillAtAction,   ///< The data plane dies right after the `mask`th thing that the two processes
+                    ///< tell each other; the node starts it again after `span`.
     Mute,           ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;
@@ -94,6 +97,8 @@ struct Scenario {
   transport::LinkFaults faults;  ///< While the faulty part lasts.
   LoadOptions load;
   std::vector<Step> steps;  ///< Sorted by time.
+  /// After the faulty part cut links stay cut until every node is in the view that they allow.
+  bool settles = false;
   TimeNs faulty_until = 600 * kMillisecond;
   TimeNs heal_limit = 30 * kSecond;  ///< From then on, to one view with everything delivered.
 };

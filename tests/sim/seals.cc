@@ -72,8 +72,7 @@ class ModelSeals final : public Seals {
   }
 
   bool open(Arrival& arrival, std::byte* target) override {
-    if (!arrival.sealed.empty())
-      std::memcpy(target, arrival.sealed.data(), arrival.sealed.size());
+    if (!arrival.sealed.empty()) std::memcpy(target, arrival.sealed.data(), arrival.sealed.size());
     return tag_compares(
         arrival.is_control() ? boot_key(arrival.from) : member_keys_[arrival.header.sender],
         arrival.frame);
@@ -104,8 +103,8 @@ class ModelSeals final : public Seals {
   std::array<std::uint64_t, 2 * kLanesMax> counters_{};  ///< By nonce space; never reset.
 };
 
-/// The checksum of `insecure` clusters stands for the cipher: keys, nonces, windows and the order of
-/// the checks are those of every cluster.
+/// The checksum of `insecure` clusters stands for the cipher: keys, nonces, windows and the order
+/// of the checks are those of every cluster.
 class RealSeals final : public Seals {
  public:
   RealSeals(Member self, std::size_t nodes, LaneId lanes)

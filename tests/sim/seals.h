@@ -21,9 +21,7 @@ struct Arrival {
   std::span<const std::byte> frame;
   wire::CheckedFrame checked;  ///< Of the production seals.
 
-  [[nodiscard]] bool is_control() const noexcept {
-    return header.type == wire::FrameType::Control;
-  }
+  [[nodiscard]] bool is_control() const noexcept { return header.type == wire::FrameType::Control; }
 };
 
 /// How a node's frames are sealed and opened: by a stand-in that costs little and lets every

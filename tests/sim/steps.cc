@@ -1,48 +1,8 @@
 #include "tests/sim/checkers/violation.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/script.h"
 
 namespace phalanx::sim {
-namespace {
-
-const char* name_of(Step::Kind kind) {
-  switch (kind) {
-    case Step::Kind::Partition:
-      return "partition";
-    case Step::Kind::CutOneWay:
-      return "cut-one-way";
-    case Step::Kind::Cut:
-      return "cut";
-    case Step::Kind::HealLinks:
-      return "heal-links";
-    case Step::Kind::Stall:
-      return "stall";
-    case Step::Kind::StallControl:
-      return "stall-control";
-    case Step::Kind::Kill:
-      return "kill";
-    case Step::Kind::KillData:
-      return "kill-data";
-    case Step::Kind::KillControl:
-      return "kill-control";
-    case Step::Kind::Leave:
-      return "leave";
-    case Step::Kind::LoseDisk:
-      return "lose-disk";
-    case Step::Kind::PauseReaders:
-      return "pause-readers";
-    case Step::Kind::Burst:
-      return "burst";
-    case Step::Kind::CutManagement:
-      return "cut-management";
-    case Step::Kind::LinkDown:
-      return "link-down";
-    case Step::Kind::Mute:
-      return "mute";
-  }
-  return "?";
-}
-
-}  // namespace
 
 void Cluster::apply(const Step& step) {
   trace_.line(step.node, "step", "%s peer n%u mask %llx span %llu us", name_of(step.kind),
@@ -96,6 +56,11 @@ void Cluster::apply(const Step& step) {
     case Step::Kind::LinkDown:
       set_own_link(step.node, false);
       return again(step.kind, {}, step.span);
+    case Step::Kind::ClockJump:
+      node->jump_clock(step.span);
+      return schedule(step.node, node->ready_at(now_));
+    case Step::Kind::KillAtAction:
+      return node->die_at_action(step.mask, step.span);
     case Step::Kind::Mute:
       return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:

@@ -87,6 +87,12 @@ void SimNetwork::send(NodeId from, NodeId to, std::uint32_t buffer) {
     ++counters_.duplicated;
     launch(link, to, buffer, delay + random_.below(faults.reorder_delay + 1), /*in_order=*/false);
   }
+  if (forger_ != nullptr && random_.chance_ppm(faults.forge_ppm)) {
+    const std::uint32_t copy = copy_of(buffer);
+    forger_({buffers_[copy].bytes.get(), buffers_[copy].length}, random_);
+    launch(link, to, copy, delay + random_.below(faults.reorder_delay + 1), /*in_order=*/false);
+    drop_reference(copy);
+  }
   if (random_.chance_ppm(faults.corrupt_ppm)) {
     ++counters_.corrupted;
     const std::uint32_t copy = corrupted_copy(buffer);
@@ -109,13 +115,20 @@ void SimNetwork::launch(Link& link, NodeId to, std::uint32_t buffer, TimeNs dela
   flight_.push(at, buffer | ((to - 1) << kReceiverShift));
 }
 
-std::uint32_t SimNetwork::corrupted_copy(std::uint32_t buffer) {
+std::uint32_t SimNetwork::copy_of(std::uint32_t buffer) {
   const std::uint32_t copy =
       take_buffer(std::max(buffers_[buffer].length, limits_.frame_bytes_max));
   const Buffer& from = buffers_[buffer];
   Buffer& to = buffers_[copy];
   std::memcpy(to.bytes.get(), from.bytes.get(), from.length);
   to.length = from.length;
+  return copy;
+}
+
+std::uint32_t SimNetwork::corrupted_copy(std::uint32_t buffer) {
+  const std::uint32_t copy = copy_of(buffer);
+  const Buffer& from = buffers_[buffer];
+  Buffer& to = buffers_[copy];
   if (random_.percent(20)) {  // Truncated at any byte, the empty frame included.
     to.length = static_cast<std::uint32_t>(random_.below(from.length + 1));
     return copy;

@@ -24,6 +24,8 @@ struct LinkFaults {
   TimeNs delay = 5 * kMicrosecond;
   TimeNs jitter = 2 * kMicrosecond;          ///< Added evenly; alone it never reorders.
   TimeNs reorder_delay = 50 * kMicrosecond;  ///< At most; for duplicates and reordered frames.
+  std::uint32_t forge_ppm =
+      0;  ///< Somebody on the wire makes another frame of these, and sends it.
 };
 
 /// How often each thing happened. A frame event is one frame at one receiver, arrived or lost.
@@ -55,6 +57,9 @@ class SimNetwork {
     return links_[(from - 1) * nodes_ + (to - 1)].faults;
   }
   void set_all_links(const LinkFaults& faults);
+  /// What a forger makes of a frame that it saw; without one nothing is forged.
+  using Forger = void (*)(std::span<std::byte> frame, Random& random);
+  void set_forger(Forger forger) noexcept { forger_ = forger; }
 
   /// Every frame sent from now on leaves at `now`.
   void set_time(TimeNs now) noexcept { now_ = now; }
@@ -85,11 +90,13 @@ class SimNetwork {
   void drop_reference(std::uint32_t buffer) noexcept;
   void send(NodeId from, NodeId to, std::uint32_t buffer);
   void launch(Link& link, NodeId to, std::uint32_t buffer, TimeNs delay, bool in_order);
+  std::uint32_t copy_of(std::uint32_t buffer);
   std::uint32_t corrupted_copy(std::uint32_t buffer);
 
   std::size_t nodes_;
   TransportLimits limits_;
   Random random_;
+  Forger forger_ = nullptr;
   TimeNs now_ = 0;
   EventQueue flight_;  ///< what = buffer | (receiver - 1) << 26.
   std::vector<Link> links_;

@@ -11,7 +11,12 @@ void Liveness::stuck(TimeNs waited, const std::string& why) {
                               " ms without one view and everything delivered: " + why);
 }
 
-void Bounds::on_send(const Facts& facts, const SentFrame& frame) const {
+void Liveness::unsettled(TimeNs waited, const std::string& why) {
+  violated("G8 liveness", "which nodes hear each other did not change for " +
+                              std::to_string(waited / kMillisecond) + " ms, yet " + why);
+}
+
+void Bounds::on_send(const Facts& facts, const SentFrame& frame) {
   if (!frame.ordered || frame.recovery) return;
   const ViewFacts& view = facts.views[frame.view];
   const Position end = frame.position + frame.payload.size();
@@ -20,11 +25,18 @@ void Bounds::on_send(const Facts& facts, const SentFrame& frame) const {
     if (view.incarnations[rank] != frame.who)
       least = std::min(least, view.lanes[frame.lane].held[rank].received);
   }
-  if (end - least <= window_bytes_) return;
-  violated("G9 bounds",
-           facts.name(frame.who) + " sends the log of lane " + std::to_string(frame.lane) +
-               " up to " + std::to_string(end) + ", " + std::to_string(end - least) +
-               " bytes ahead of a member; the window is " + std::to_string(window_bytes_));
+  const auto ahead = [&](const std::string& by, std::uint32_t window) {
+    violated("G9 bounds", facts.name(frame.who) + " sends the log of lane " +
+                              std::to_string(frame.lane) + " up to " + std::to_string(end) + ", " +
+                              by + " ahead of a member; the window is " + std::to_string(window));
+  };
+  if (end - least > window_bytes_) ahead(std::to_string(end - least) + " bytes", window_bytes_);
+  if (end <= view.lanes[frame.lane].bytes.size()) return;  // A repair.
+  std::deque<Position>& frames = in_flight_[{frame.view, frame.lane, frame.who}];
+  while (!frames.empty() && frames.front() <= least) frames.pop_front();
+  frames.push_back(end);
+  if (frames.size() > window_frames_)
+    ahead(std::to_string(frames.size()) + " frames", window_frames_);
 }
 
 void Bounds::spins(const Facts& facts, Incarnation who) {

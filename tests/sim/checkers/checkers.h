@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <span>
 #include <string>
@@ -79,18 +80,24 @@ class Views {
 class Liveness {
  public:
   [[noreturn]] static void stuck(TimeNs waited, const std::string& why);
+  /// Parts that cannot all hear each other: each must be one view.
+  [[noreturn]] static void unsettled(TimeNs waited, const std::string& why);
 };
 
 /// No queue, log or table passes its configured size.
 class Bounds {
  public:
-  explicit Bounds(std::uint32_t window_bytes) : window_bytes_(window_bytes) {}
-  void on_send(const Facts& facts, const SentFrame& frame) const;
+  Bounds(std::uint32_t window_bytes, std::uint32_t window_frames)
+      : window_bytes_(window_bytes), window_frames_(window_frames) {}
+  void on_send(const Facts& facts, const SentFrame& frame);
   /// A worker with nothing to do never sleeps: no bound on its processor time.
   [[noreturn]] static void spins(const Facts& facts, Incarnation who);
 
  private:
   std::uint32_t window_bytes_;
+  std::uint32_t window_frames_;
+  /// (view, lane, sender) -> ends of the frames that it sent first and not all members have.
+  std::map<std::tuple<ViewIndex, LaneId, Incarnation>, std::deque<Position>> in_flight_;
 };
 
 /// No (key, nonce) pair is ever used twice: not to seal, and by no receiver to open.

@@ -12,7 +12,8 @@ namespace phalanx::sim {
 
 using transport::mix64;
 
-Observer::Observer(LaneId lanes, std::uint32_t window_bytes) : bounds_(window_bytes) {
+Observer::Observer(LaneId lanes, std::uint32_t window_bytes, std::uint32_t window_frames)
+    : bounds_(window_bytes, window_frames) {
   facts_.lanes = lanes;
 }
 

@@ -14,7 +14,7 @@ namespace phalanx::sim {
 /// takes from it, delivers), keeps the facts and asks one checker a guarantee. Nodes never see it.
 class Observer {
  public:
-  Observer(LaneId lanes, std::uint32_t window_bytes);
+  Observer(LaneId lanes, std::uint32_t window_bytes, std::uint32_t window_frames);
 
   Incarnation on_boot(Member member);
   void on_crash(Incarnation who) { facts_.incarnations[who].alive = false; }

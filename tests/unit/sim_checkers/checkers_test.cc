@@ -15,7 +15,7 @@ namespace {
 /// something.
 class ObservedPair : public testing::Test {
  protected:
-  ObservedPair() : observer_(/*lanes=*/1, /*window_bytes=*/1024) {
+  ObservedPair() : observer_(/*lanes=*/1, /*window_bytes=*/1024, /*window_frames=*/4) {
     for (NodeId node = 1; node <= 2; ++node) {
       members_.push_back({node, BootId{{static_cast<std::uint8_t>(node)}}});
       who_[node - 1] = observer_.on_boot(members_.back());
@@ -246,6 +246,20 @@ TEST_F(ObservedPair, G7ARecordBeforeTheBarrier) {
   EXPECT_EQ(violation_of([&] { deliver(0, a); }), "G7");
 }
 
+TEST_F(ObservedPair, G7AnOldStateFileExcusesLowSequencesOfThatNodeAlone) {
+  observer_.on_lost_disk(1);
+  wire::Plan low = plan(1, {});
+  low.attempt.representative = 2;
+
+  EXPECT_EQ(violation_of([&] { observer_.on_install(who_[0], low); }), "none");
+  EXPECT_EQ(violation_of([&] { observer_.on_install(who_[1], low); }), "G7");
+}
+
+TEST_F(ObservedPair, G8AnEndThatDoesNotCome) {
+  EXPECT_EQ(violation_of([] { Liveness::stuck(kSecond, "n1 has no view"); }), "G8");
+  EXPECT_EQ(violation_of([] { Liveness::unsettled(kSecond, "n1 has no view"); }), "G8");
+}
+
 TEST_F(ObservedPair, G9TheLogBeyondTheWindow) {
   const std::vector<std::byte> frame(600);
   const auto send = [&](Position at) {
@@ -255,6 +269,39 @@ TEST_F(ObservedPair, G9TheLogBeyondTheWindow) {
   send(0);
 
   EXPECT_EQ(violation_of([&] { send(600); }), "G9");
+}
+
+TEST_F(ObservedPair, G9MoreFramesThanTheWindow) {
+  const std::vector<std::byte> frame(8);
+  const auto send = [&](Position at) {
+    observer_.on_send(who_[0], {.type = wire::FrameType::Ordered, .sender = 1, .position = at},
+                      frame);
+  };
+  for (Position at = 0; at < 32; at += 8) send(at);
+
+  EXPECT_EQ(violation_of([&] { send(0); }), "none");
+  EXPECT_EQ(violation_of([&] { send(32); }), "G9");
+}
+
+TEST_F(ObservedPair, G9AWorkerThatNeverSleeps) {
+  EXPECT_EQ(violation_of([&] { Bounds::spins(observer_.facts(), who_[0]); }), "G9");
+}
+
+TEST_F(ObservedPair, G10AFrameOpenedTwice) {
+  observer_.on_open(who_[0], /*key=*/7, /*space=*/0, /*counter=*/5);
+
+  EXPECT_EQ(violation_of([&] { observer_.on_open(who_[1], 7, 0, 5); }), "none");
+  EXPECT_EQ(violation_of([&] { observer_.on_open(who_[0], 7, 0, 5); }), "G10");
+}
+
+TEST_F(ObservedPair, G10AnIncarnationThatStartsItsCountersAgain) {
+  observer_.on_seal(who_[0], /*key=*/7, /*space=*/1, /*counter=*/1);
+  observer_.on_crash(who_[0]);
+  observer_.on_lost_disk(1);
+  const Incarnation again = observer_.on_boot({1, BootId{{9}}});
+
+  EXPECT_EQ(violation_of([&] { observer_.on_seal(again, 8, 1, 1); }), "none");
+  EXPECT_EQ(violation_of([&] { observer_.on_seal(again, 7, 1, 1); }), "G10");
 }
 
 TEST_F(ObservedPair, G10ANonceTwiceUnderOneKey) {
