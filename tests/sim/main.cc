@@ -1,28 +1,55 @@
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "ipc/base/time_ns.h"
 #include "tests/sim/checkers/violation.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/options.h"
+#include "tests/sim/script.h"
+#include "tests/sim/shrink.h"
 
 namespace phalanx::sim {
 namespace {
 
-/// Read by the handler of SIGABRT and SIGSEGV: an assertion that fails is a finding too.
-std::array<char, 512> crash_text{};
+/// A history that takes longer hangs in a turn: its events are bounded.
+constexpr time_t kHistorySeconds = 240;
+constexpr double kShrinkSeconds = 60;
 
-void on_crash(int) {
-  const auto ignored = write(STDERR_FILENO, crash_text.data(), std::strlen(crash_text.data()));
-  (void)ignored;
+/// Read by the handlers of SIGABRT and the like: an assertion that fails is a finding too.
+std::array<char, 512> crash_text{};
+/// The command that shrinks the history; no words: nothing is shrunk.
+std::vector<std::string> shrink_words;
+std::vector<char*> shrink_argv;
+
+void on_crash(int signal_number) {
+  const char* what = signal_number == SIGVTALRM ? "HUNG: " : "ASSERTION FAILED: ";
+  for (const char* text : {what, static_cast<const char*>(crash_text.data())}) {
+    const auto ignored = write(STDERR_FILENO, text, std::strlen(text));
+    (void)ignored;
+  }
+  // This process is no longer to be trusted; a fresh one goes on.
+  if (!shrink_argv.empty()) execv("/proc/self/exe", shrink_argv.data());
   _exit(static_cast<int>(ExitCode::Failed));
+}
+
+void watch_crashes() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);  // After execv() in a handler one would be blocked.
+  for (const int signal_number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGVTALRM})
+    std::signal(signal_number, on_crash);
 }
 
 /// Processor time, so that a rate means the same on a busy machine.
@@ -47,6 +74,11 @@ struct Totals {
   std::map<std::string, std::uint64_t> by_guarantee;
 };
 
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
 std::string replay_command(const Options& options, const Scenario& scenario) {
   std::string out =
       "phalanx-sim --replay " + std::to_string(scenario.seed) + " --recipe " + scenario.recipe;
@@ -55,7 +87,37 @@ std::string replay_command(const Options& options, const Scenario& scenario) {
   if (options.sizes.faulty_for != 0) {
     out += " --faulty-ms " + std::to_string(options.sizes.faulty_for / kMillisecond);
   }
+  if (options.keep) out += " --keep " + join_parts(*options.keep);
   return out;
+}
+
+void prepare_for_crash(const Options& options, const Scenario& scenario,
+                       const std::string& replay) {
+  std::snprintf(crash_text.data(), crash_text.size(), "recipe %s seed %llu\n  replay: %s\n",
+                scenario.recipe.c_str(), static_cast<unsigned long long>(scenario.seed),
+                replay.c_str());
+  shrink_argv.clear();
+  if (options.shrink && !options.keep_going && !options.replay) {
+    shrink_words = words_of(replay);
+    *std::find(shrink_words.begin(), shrink_words.end(), "--replay") = "--shrink";
+    for (std::string& word : shrink_words) shrink_argv.push_back(word.data());
+    shrink_argv.push_back(nullptr);
+  }
+  const itimerval limit{.it_interval = {}, .it_value = {.tv_sec = kHistorySeconds, .tv_usec = 0}};
+  setitimer(ITIMER_VIRTUAL, &limit, nullptr);
+}
+
+/// The least of the script that ends in the same way, and how to see it.
+void print_shrunk(const Options& options, const Scenario& scenario) {
+  setitimer(ITIMER_VIRTUAL, std::array<itimerval, 1>{}.data(), nullptr);
+  const std::size_t all = script_parts(scenario).size();
+  const Shrunk shrunk = shrink(scenario, kShrinkSeconds);
+  Options kept = options;
+  kept.keep = shrunk.parts;
+  std::fprintf(stderr, "  script: %zu of %zu parts are enough for %s\n%s  replay: %s\n",
+               shrunk.parts.size(), all, shrunk.outcome.c_str(),
+               describe_script(scenario, shrunk.parts).c_str(),
+               replay_command(kept, scenario).c_str());
 }
 
 void add(Totals& totals, const HistoryCounts& history, std::uint64_t seed) {
@@ -81,9 +143,7 @@ void add(Totals& totals, const HistoryCounts& history, std::uint64_t seed) {
 bool run_history(const Options& options, const Scenario& scenario, MemoryPool& pool, Trace& trace,
                  Totals& totals) {
   const std::string replay = replay_command(options, scenario);
-  std::snprintf(crash_text.data(), crash_text.size(),
-                "assertion failed: recipe %s seed %llu\n  replay: %s\n", scenario.recipe.c_str(),
-                static_cast<unsigned long long>(scenario.seed), replay.c_str());
+  prepare_for_crash(options, scenario, replay);
   try {
     Cluster cluster(scenario, pool, trace);
     add(totals, cluster.run(), scenario.seed);
@@ -96,6 +156,7 @@ bool run_history(const Options& options, const Scenario& scenario, MemoryPool& p
     std::fprintf(stderr, "VIOLATED %s: %s\n  recipe %s seed %llu\n  replay: %s\n",
                  violation.guarantee.c_str(), violation.what.c_str(), scenario.recipe.c_str(),
                  static_cast<unsigned long long>(scenario.seed), replay.c_str());
+    if (!shrink_argv.empty()) print_shrunk(options, scenario);
     return false;
   }
 }
@@ -144,7 +205,16 @@ int run(const Options& options) {
     const auto names = recipes();
     const std::string_view recipe =
         options.recipe == "all" ? names[seed % names.size()].name : options.recipe;
-    const auto scenario = make_scenario(recipe, seed, options.sizes);
+    auto scenario = make_scenario(recipe, seed, options.sizes);
+    if (options.keep) scenario = with_parts(*scenario, *options.keep);
+    if (!scenario) {
+      std::fputs("--keep names a part that the script does not have\n", stderr);
+      return static_cast<int>(ExitCode::Usage);
+    }
+    if (options.shrink_only) {
+      print_shrunk(options, *scenario);
+      return static_cast<int>(ExitCode::Failed);
+    }
     if (!run_history(options, *scenario, pool, trace, totals) && !options.keep_going) break;
     if (options.seconds > 0 && elapsed() >= options.seconds) break;
   }
@@ -165,7 +235,6 @@ int main(int count, char** words) {
     std::fputs(phalanx::sim::usage().c_str(), stdout);
     return 0;
   }
-  for (const int signal_number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE})
-    std::signal(signal_number, phalanx::sim::on_crash);
+  phalanx::sim::watch_crashes();
   return phalanx::sim::run(*options);
 }

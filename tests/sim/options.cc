@@ -3,6 +3,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "tests/sim/script.h"
+
 namespace phalanx::sim {
 namespace {
 
@@ -42,8 +44,12 @@ auto wrong(std::string what, std::string observed) {
 
 bool parse_value(std::string_view name, std::string_view value, Options& out) {
   if (name == "--seeds") return parse_seeds(value, out);
-  if (name == "--replay") {
-    out.replay = true;
+  if (name == "--keep") {
+    out.keep = split_parts(value);
+    return true;
+  }
+  if (name == "--replay" || name == "--shrink") {
+    (name == "--replay" ? out.replay : out.shrink_only) = true;
     return parse_number(value, out.first_seed) && parse_number(value, out.last_seed);
   }
   if (name == "--recipe") return known(out.recipe = value);
@@ -59,8 +65,9 @@ bool parse_value(std::string_view name, std::string_view value, Options& out) {
 }
 
 bool takes_value(std::string_view name) {
-  return name == "--seeds" || name == "--replay" || name == "--recipe" || name == "--nodes" ||
-         name == "--lanes" || name == "--seconds" || name == "--faulty-ms";
+  return name == "--seeds" || name == "--replay" || name == "--shrink" || name == "--keep" ||
+         name == "--recipe" || name == "--nodes" || name == "--lanes" || name == "--seconds" ||
+         name == "--faulty-ms";
 }
 
 }  // namespace
@@ -75,6 +82,8 @@ Expected<Options, Error> parse_options(int count, char** words) {
       out.json = true;
     } else if (word == "--keep-going") {
       out.keep_going = true;
+    } else if (word == "--no-shrink") {
+      out.shrink = false;
     } else if (!takes_value(word)) {
       return wrong("unknown option " + std::string(word), "");
     } else if (i + 1 == count) {
@@ -83,8 +92,9 @@ Expected<Options, Error> parse_options(int count, char** words) {
       return wrong("wrong value of " + std::string(word), words[i]);
     }
   }
-  if (out.replay && out.recipe == "all")
-    return wrong("--replay needs the one recipe that the seed failed with", "all");
+  const bool one = out.replay || out.shrink_only || out.keep;
+  if (one && (out.recipe == "all" || out.first_seed != out.last_seed))
+    return wrong("--replay, --shrink and --keep need one recipe and one seed", out.recipe);
   return out;
 }
 
@@ -101,7 +111,10 @@ std::string usage() {
       "  --seconds S       stop after this much real time\n"
       "  --keep-going      count violations, do not stop at the first\n"
       "  --json            the result as one JSON object\n"
-      "  --replay SEED     print one line an event of this history\n\n"
+      "  --replay SEED     print one line an event of this history; column key on top\n"
+      "  --keep PARTS      with these parts of its fault script alone: 0,3,drop; none\n"
+      "  --shrink SEED     find the least of its fault script that still fails\n"
+      "  --no-shrink       a seed that fails is shrunk, unless so or --keep-going\n\n"
       "exit: 0 all guarantees held, 1 one did not, 2 usage\n\nrecipes:\n";
   for (const RecipeInfo& info : recipes()) {
     out += "  " + std::string(info.name) + std::string(28 - info.name.size(), ' ') +

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -18,7 +20,10 @@ struct Options {
   double seconds = 0;  ///< Stop after this much real time; 0: when the seeds are done.
   bool json = false;
   bool replay = false;
-  bool keep_going = false;  ///< Count violations instead of stopping at the first.
+  bool keep_going = false;   ///< Count violations instead of stopping at the first.
+  bool shrink = true;        ///< What fails is shrunk to the least of its script.
+  bool shrink_only = false;  ///< The seed is known to fail: no more than that.
+  std::optional<std::vector<std::string>> keep;  ///< Parts of the script; the others are left out.
   bool help = false;
 };
 
