@@ -55,10 +55,11 @@ wire::LanePlan plan_lane(std::span<const wire::Report> reports, std::span<const 
 wire::Plan make_plan(const wire::Prepare& attempt, LaneId lanes,
                      std::span<const wire::Report> reports) {
   PHX_CHECK(reports.size() == attempt.members.size() && !reports.empty());
-  wire::Plan plan{attempt.attempt, attempt.key_id, attempt.members, {}, {}};
+  wire::Plan plan{attempt.attempt, attempt.key_id, attempt.members, {}, {}, {}};
   std::vector<ViewId> old_views;
   for (const wire::Report& report : reports) {
     PHX_CHECK(report.lanes.size() == lanes);
+    plan.ballots.push_back(report.ballot);
     if (!report.old_view.is_none()) old_views.push_back(report.old_view);
   }
   std::sort(old_views.begin(), old_views.end());

@@ -118,7 +118,12 @@ shm::Event DataPlanes::await(std::size_t index, shm::WorkerEventKind kind) {
 }
 
 void DataPlanes::install_first_view() {
-  wire::Plan plan{.attempt = {}, .key_id = 1, .members = {}, .stream_bases = {}, .sets = {}};
+  wire::Plan plan{.attempt = {},
+                  .key_id = 1,
+                  .members = {},
+                  .stream_bases = {},
+                  .sets = {},
+                  .ballots = std::vector<wire::Ballot>(nodes_.size())};
   for (Node& node : nodes_) plan.members.push_back(node.segment->identity().self);
   plan.attempt = {1, plan.members[0].node, plan.members[0].boot};
   for (std::size_t i = 0; i < nodes_.size(); ++i) {

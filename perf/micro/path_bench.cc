@@ -132,7 +132,8 @@ class Cluster {
                     .key_id = 1,
                     .members = {},
                     .stream_bases = {},
-                    .sets = {}};
+                    .sets = {},
+                    .ballots = std::vector<wire::Ballot>(count)};
     for (std::size_t i = 0; i < count; ++i) plan.members.push_back(member(i));
     plan.stream_bases.resize(count);
     std::vector<std::byte> bytes;

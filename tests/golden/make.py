@@ -157,15 +157,18 @@ def messages():
     lane_plan += struct.pack('<2QI', 4096, 5000, 2) + struct.pack('<2QI', 5000, 6000, 1)
     empty_plan = struct.pack('<2Q', 0, 0) + struct.pack('<4Q', 0, 0, 0, 0) + struct.pack('<H', 0)
     survivors = bytes([2]) + member(1, boot(16)) + member(2, boot(32))
+    no_ballot = struct.pack('<IIIBQQB', *[0] * 7)
+    ballot = struct.pack('<IIIBQQB', 2, 4, 1, 1, 6, 3, 2) + struct.pack('<4Q', 7, 7, 7, 8)
     return {
         'hello': view(7) + bytes([3])
         + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,
         'prepare': view(8) + struct.pack('<I', 3) + MEMBERS,
         'refusal': view(8) + struct.pack('<Q', 9),
-        'report': view(8) + view(7) + bytes([2]) + lane_report + struct.pack('<5QH', *[0] * 6),
+        'report': view(8) + view(7) + bytes([2]) + lane_report + struct.pack('<5QH', *[0] * 6)
+        + ballot,
         'plan': view(8) + struct.pack('<I', 3) + MEMBERS + bytes([2]) +
                 struct.pack('<6Q', 900, 640, 0, 0, 0, 0) + bytes([1]) + view(7) + survivors +
-                lane_plan + empty_plan,
+                lane_plan + empty_plan + ballot + no_ballot + no_ballot,
         'done': view(8),
     }
 

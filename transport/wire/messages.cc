@@ -1,6 +1,7 @@
 #include "transport/wire/messages.h"
 
 #include "ipc/base/assert.h"
+#include "transport/wire/ballot_codec.h"
 #include "transport/wire/codec.h"
 
 namespace phalanx::wire {
@@ -128,6 +129,7 @@ void encode(const Report& report, std::vector<std::byte>& out) {
     to.put(static_cast<std::uint16_t>(lane.held.size()));
     for (const Range& range : lane.held) put(to, range);
   }
+  put(to, report.ballot);
 }
 
 std::optional<Report> decode_report(std::span<const std::byte> bytes) {
@@ -137,6 +139,7 @@ std::optional<Report> decode_report(std::span<const std::byte> bytes) {
   report.old_view = from.take_view();
   report.lanes.resize(from.take_count<std::uint8_t>(kLanesMax, kLaneReportBytes));
   for (LaneReport& lane : report.lanes) lane = take_lane_report(from);
+  report.ballot = take_ballot(from);
   if (!from.finished()) return std::nullopt;
   return report;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ipc/base/ids.h"
+#include "transport/wire/ballot.h"
 
 namespace phalanx::wire {
 
@@ -78,6 +79,7 @@ struct Report {
   ViewId attempt;
   ViewId old_view;  ///< None for a node that has installed none.
   std::vector<LaneReport> lanes;
+  Ballot ballot;  ///< The data plane leaves it empty: its control plane fills it in.
   friend bool operator==(const Report&, const Report&) = default;
 };
 
@@ -116,6 +118,7 @@ struct Plan {
   /// stream_bases[lane * members.size() + rank].
   std::vector<Position> stream_bases;
   std::vector<TransitionalSet> sets;  ///< Only sets with an old view; sorted by old view.
+  std::vector<Ballot> ballots;        ///< Of each member, by rank.
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 

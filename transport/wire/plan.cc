@@ -1,4 +1,5 @@
 #include "ipc/base/assert.h"
+#include "transport/wire/ballot_codec.h"
 #include "transport/wire/codec.h"
 #include "transport/wire/messages.h"
 
@@ -77,6 +78,7 @@ bool claim(const TransitionalSet& set, std::span<const Member> members,
 void encode(const Plan& plan, std::vector<std::byte>& out) {
   PHX_CHECK(!plan.members.empty() && plan.members.size() <= kNodesMax);
   PHX_CHECK(plan.stream_bases.size() % plan.members.size() == 0);
+  PHX_CHECK(plan.ballots.size() == plan.members.size());
   const std::size_t lanes = plan.stream_bases.size() / plan.members.size();
   PHX_CHECK(lanes <= kLanesMax && plan.sets.size() <= kNodesMax);
 
@@ -96,6 +98,7 @@ void encode(const Plan& plan, std::vector<std::byte>& out) {
       put(to, lane);
     }
   }
+  for (const Ballot& ballot : plan.ballots) put(to, ballot);
 }
 
 std::optional<Plan> decode_plan(std::span<const std::byte> bytes) {
@@ -123,6 +126,9 @@ std::optional<Plan> decode_plan(std::span<const std::byte> bytes) {
     for (std::size_t lane = 0; lane < lanes && from.ok(); ++lane) {
       set.lanes.push_back(take_lane_plan(from, set.members));
     }
+  }
+  for (std::size_t rank = 0; rank < plan.members.size() && from.ok(); ++rank) {
+    plan.ballots.push_back(take_ballot(from));
   }
   if (!from.finished()) return std::nullopt;
   return plan;

@@ -25,8 +25,12 @@ std::uint64_t ring_bytes(std::uint64_t least) {
 
 wire::Plan plan_of(const ViewId& attempt, const std::vector<Member>& members,
                    const std::vector<wire::Report>& reports) {
-  wire::Plan plan{
-      .attempt = attempt, .key_id = 1, .members = members, .stream_bases = {}, .sets = {}};
+  wire::Plan plan{.attempt = attempt,
+                  .key_id = 1,
+                  .members = members,
+                  .stream_bases = {},
+                  .sets = {},
+                  .ballots = std::vector<wire::Ballot>(members.size())};
   const std::size_t lanes = reports[0].lanes.size();
   for (std::size_t l = 0; l < lanes; ++l) {
     for (const auto& r : reports) plan.stream_bases.push_back(r.lanes[l].stream_end);

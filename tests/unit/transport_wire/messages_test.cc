@@ -162,12 +162,22 @@ TEST(Plan, HasDisjointSetsOfNewMembersInTheOrderOfTheirViews) {
   EXPECT_TRUE(decode_plan(bytes_of(unsorted)));
 }
 
+TEST(Report, HoldsABallotWhoseElectoratesGrow) {
+  for (const std::vector<Electorate>& wrong :
+       std::vector<std::vector<Electorate>>{{{5, 3}}, {{6, 3}}, {{9, 3}, {8, 3}}, {{9, 0}}}) {
+    Report report = samples::report();
+    report.ballot.open = wrong;
+    EXPECT_FALSE(decode_report(bytes_of(report)));
+  }
+}
+
 TEST(Plan, OfTheBiggestClusterFitsAMessage) {
   Plan plan{.attempt = samples::view(8)};
   TransitionalSet set{.old_view = samples::view(7)};
   for (NodeId node = 1; node <= kNodesMax; ++node) plan.members.push_back({node, samples::boot(1)});
   set.members = plan.members;
   plan.stream_bases.resize(kNodesMax * kLanesMax);
+  plan.ballots.resize(kNodesMax, samples::ballot());
   LanePlan lane{.cut = kHoldingsMax, .regular = 0};
   lane.streams.resize(kNodesMax);
   for (Position at = 0; at < kHoldingsMax; ++at) lane.holdings.push_back({{at, at + 1}, 1});

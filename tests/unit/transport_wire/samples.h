@@ -31,6 +31,15 @@ inline Prepare prepare() { return {.attempt = view(8), .key_id = 3, .members = m
 
 inline Refusal refusal() { return {.attempt = view(8), .sequence_seen = 9}; }
 
+inline Ballot ballot() {
+  return {.votes = 2,
+          .expected = 4,
+          .device_votes = 1,
+          .forgotten = true,
+          .settled = {6, 3},
+          .open = {{7, 7}, {7, 8}}};
+}
+
 inline Report report() {
   const LaneReport lane{.received = 4096,
                         .delivered = 4000,
@@ -38,7 +47,8 @@ inline Report report() {
                         .stream_base = 100,
                         .stream_end = 900,
                         .held = {{5000, 6000}, {7000, 8000}}};
-  return {.attempt = view(8), .old_view = view(7), .lanes = {lane, LaneReport{}}};
+  return {
+      .attempt = view(8), .old_view = view(7), .lanes = {lane, LaneReport{}}, .ballot = ballot()};
 }
 
 inline Plan plan() {
@@ -53,7 +63,8 @@ inline Plan plan() {
           .key_id = 3,
           .members = all,
           .stream_bases = {900, 640, 0, 0, 0, 0},
-          .sets = {survivors}};
+          .sets = {survivors},
+          .ballots = {ballot(), Ballot{}, Ballot{}}};
 }
 
 inline Done done() { return {.attempt = view(8)}; }
