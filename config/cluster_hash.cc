@@ -15,7 +15,8 @@ std::uint64_t cluster_hash(const Config& config) {
   }
   for (const ClusterNode& node : config.cluster.nodes) {
     text += "node=" + std::to_string(node.id) + " " + to_string(node.address) + " " +
-            (node.management ? to_string(*node.management) : std::string("-")) + "\n";
+            (node.management ? to_string(*node.management) : std::string("-")) + " " +
+            std::to_string(node.votes) + "\n";
   }
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) {

@@ -29,6 +29,7 @@ struct ClusterNode {
   std::string name;
   Endpoint address;                    ///< Of the data path.
   std::optional<Endpoint> management;  ///< Kernel UDP between control planes.
+  std::uint32_t votes = 1;
 
   friend bool operator==(const ClusterNode&, const ClusterNode&) = default;
 };
@@ -37,6 +38,8 @@ enum class TransportKind : std::uint8_t { Udp, Dpdk };
 enum class SlowPolicy : std::uint8_t { Evict, Throttle };
 enum class IdleStrategy : std::uint8_t { Busy, Adaptive, Sleep };
 enum class LogLevel : std::uint8_t { Error, Warn, Info, Debug };
+enum class WaitForAll : std::uint8_t { Auto, On, Off };
+enum class TieBreaker : std::uint8_t { Off, Lowest, Highest, List };
 
 struct NodeSection {
   NodeId id = 0;         ///< Never 0 in a Config from load().
@@ -71,6 +74,24 @@ struct TransportSection {
   std::string eal;                    ///< For DPDK: further words of EAL's command line.
 };
 
+/// Which views are quorate: controlplane/quorum. Equal on all nodes.
+struct QuorumSection {
+  bool enabled = true;
+  std::uint32_t expected_votes = 0;  ///< 0: the sum of all votes.
+  bool two_node = false;
+  WaitForAll wait_for_all = WaitForAll::Auto;
+  bool last_man_standing = false;
+  TimeNs last_man_standing_window = 0;
+  TieBreaker tie_breaker = TieBreaker::Off;
+  std::vector<std::uint32_t> tie_breaker_nodes;
+
+  /// What wait_for_all comes to.
+  [[nodiscard]] bool waits_for_all() const noexcept {
+    return wait_for_all == WaitForAll::On ||
+           (wait_for_all == WaitForAll::Auto && (two_node || last_man_standing));
+  }
+};
+
 struct LaneSection {
   std::uint64_t log = 0;            ///< Bytes; a power of two.
   std::uint32_t window = 0;         ///< Bytes of ordered log in flight.
@@ -100,11 +121,12 @@ struct Config {
   LaneSection lane;
   ClientSection client;
   WorkerSection worker;
+  QuorumSection quorum;
   LogLevel log_level = LogLevel::Info;
 };
 
 /// A stable 64-bit hash of what must be equal on all nodes: cluster.* without key_file, the
-/// transport's kind, multicast and mtu, and lane.*. Never 0.
+/// transport's kind, multicast and mtu, lane.* and quorum.*. Never 0.
 [[nodiscard]] std::uint64_t cluster_hash(const Config& config);
 
 /// "<runtime directory>/<instance>": holds phalanx.sock, dataplane.sock and admin.sock.
@@ -117,5 +139,7 @@ struct Config {
 [[nodiscard]] std::string_view to_string(SlowPolicy policy) noexcept;
 [[nodiscard]] std::string_view to_string(IdleStrategy idle) noexcept;
 [[nodiscard]] std::string_view to_string(LogLevel level) noexcept;
+[[nodiscard]] std::string_view to_string(WaitForAll wait) noexcept;
+[[nodiscard]] std::string_view to_string(TieBreaker tie_breaker) noexcept;
 
 }  // namespace phalanx::config

@@ -40,6 +40,9 @@ void complete(const LoadOptions& options, Draft& draft);
 /// Sizes that must fit one another.
 void check_sizes(Draft& draft);
 
+/// Vote settings that can split the cluster, or mean nothing together.
+void check_quorum(Draft& draft);
+
 /// The key file: there, regular, readable by its owner only.
 void check_key_file(Draft& draft);
 

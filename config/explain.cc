@@ -99,6 +99,7 @@ std::string show(const Config& config) {
     out += "\n[[cluster.nodes]]\nid = " + std::to_string(node.id) + "\nname = \"" + node.name +
            "\"\naddress = \"" + to_string(node.address) + "\"\n";
     if (node.management) out += "management = \"" + to_string(*node.management) + "\"\n";
+    if (node.votes != 1) out += "votes = " + std::to_string(node.votes) + "\n";
   }
   return out;
 }

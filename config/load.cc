@@ -111,6 +111,7 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
   if (draft.errors.empty() || !draft.places.empty()) {
     complete(options, draft);
     check_sizes(draft);
+    check_quorum(draft);
     if (options.check_key_file) check_key_file(draft);
   }
   if (draft.errors.empty()) return std::move(draft.config);

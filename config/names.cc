@@ -53,4 +53,30 @@ std::string_view to_string(LogLevel level) noexcept {
   return "corrupt";
 }
 
+std::string_view to_string(WaitForAll wait) noexcept {
+  switch (wait) {
+    case WaitForAll::Auto:
+      return "auto";
+    case WaitForAll::On:
+      return "on";
+    case WaitForAll::Off:
+      return "off";
+  }
+  return "corrupt";
+}
+
+std::string_view to_string(TieBreaker tie_breaker) noexcept {
+  switch (tie_breaker) {
+    case TieBreaker::Off:
+      return "off";
+    case TieBreaker::Lowest:
+      return "lowest";
+    case TieBreaker::Highest:
+      return "highest";
+    case TieBreaker::List:
+      return "list";
+  }
+  return "corrupt";
+}
+
 }  // namespace phalanx::config

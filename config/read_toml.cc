@@ -9,6 +9,8 @@
 namespace phalanx::config {
 namespace {
 
+constexpr std::int64_t kVotesMax = 1000;  ///< Of one node; schema_keys.cc says it too.
+
 Place place_of(const toml::source_region& source) {
   return {.line = source.begin.line, .column = source.begin.column};
 }
@@ -211,6 +213,14 @@ void read_node(const toml::table& table, std::size_t index, Draft& draft) {
         refuse("is not a node's number");
       else
         entry.id = static_cast<NodeId>(*id);
+      continue;
+    }
+    if (row->name == "votes") {
+      const auto votes = node.value_exact<std::int64_t>();
+      if (!votes || *votes < 0 || *votes > kVotesMax)
+        refuse("is not a number of votes");
+      else
+        entry.votes = static_cast<std::uint32_t>(*votes);
       continue;
     }
     const auto text = node.value_exact<std::string>();

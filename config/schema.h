@@ -31,6 +31,9 @@ struct Key {
 /// All keys but [[cluster.nodes]], in the order of the sample file.
 [[nodiscard]] std::span<const Key> schema() noexcept;
 
+/// The part of schema() that is [quorum].
+[[nodiscard]] std::span<const Key> quorum_keys() noexcept;
+
 /// The key of that name, or nullptr.
 [[nodiscard]] const Key* find_key(std::string_view name) noexcept;
 

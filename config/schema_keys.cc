@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <vector>
 
 namespace phalanx::config {
 namespace {
@@ -347,11 +348,20 @@ constexpr std::array kNodeKeys{
             "Where its data path listens. Numeric: a cluster must come up without name service."},
     NodeKey{"management", "\"10.1.0.1:5406\" or \"[fd01::1]:5406\"", false,
             "Where its control plane listens, best on another network."},
+    NodeKey{"votes", "0 to 1000", false,
+            "Its votes for quorum; 1 when absent. 0: it may be in a view, but decides nothing."},
 };
 
 }  // namespace
 
-std::span<const Key> schema() noexcept { return kKeys; }
+std::span<const Key> schema() noexcept {
+  static const std::vector<Key> all = [] {
+    std::vector<Key> keys(kKeys.begin(), kKeys.end());
+    keys.insert(keys.end(), quorum_keys().begin(), quorum_keys().end());
+    return keys;
+  }();
+  return all;
+}
 std::span<const NodeKey> node_schema() noexcept { return kNodeKeys; }
 
 }  // namespace phalanx::config

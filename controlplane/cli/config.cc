@@ -104,7 +104,8 @@ ExitCode show(const FileChoice& choice, const Globals& globals) {
     nodes.push_back({{"id", node.id},
                      {"name", node.name},
                      {"address", to_string(node.address)},
-                     {"management", node.management ? to_string(*node.management) : ""}});
+                     {"management", node.management ? to_string(*node.management) : ""},
+                     {"votes", node.votes}});
   }
   const json out = {{"version", 1},
                     {"file", loaded->file},

@@ -20,7 +20,7 @@ TEST(Errors, UnknownKeyIsNamedWithItsPlaceAndTheOneMeant) {
 TEST(Errors, UnknownTableIsNamedOnce) {
   EXPECT_EQ(errors_of("[clients]\nring = \"1MiB\"\nmax = 3\n"),
             "t.toml:3:2: error: unknown table clients\n"
-            "  allowed: node, cluster, transport, lane, client, worker, log\n"
+            "  allowed: node, cluster, transport, lane, client, worker, log, quorum\n"
             "  remedy:  did you mean client?\n");
 }
 
@@ -143,7 +143,7 @@ TEST(Errors, NodeWithoutAddressOrWithAStrangeKey) {
             "  allowed: \"10.0.0.1:5405\" or \"[fd00::1]:5405\"\n"
             "  remedy:  add a line address = ...\n"
             "t.toml:5:1: error: unknown key cluster.nodes.adress\n"
-            "  allowed: id, name, address, management\n"
+            "  allowed: id, name, address, management, votes\n"
             "  remedy:  did you mean cluster.nodes.address?\n");
 }
 
