@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <memory>
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -68,13 +69,15 @@ void InterruptGate::remove(Client& client) noexcept {
 Expected<void, Error> InterruptGate::open() {
   const char* attempted = "cannot watch DPDK's interrupts";
   Fd turn(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
-  rte_intr_handle* handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
-  if (!turn || handle == nullptr || rte_intr_fd_set(handle, turn.get()) != 0 ||
-      rte_intr_type_set(handle, RTE_INTR_HANDLE_EXT) != 0) {
+  // DPDK keeps a copy of the handle.
+  const std::unique_ptr<rte_intr_handle, decltype(&rte_intr_instance_free)> handle(
+      rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE), &rte_intr_instance_free);
+  if (!turn || handle == nullptr || rte_intr_fd_set(handle.get(), turn.get()) != 0 ||
+      rte_intr_type_set(handle.get(), RTE_INTR_HANDLE_EXT) != 0) {
     return fail(system_error(attempted, "eventfd", errno));
   }
   turn_ = std::move(turn);
-  if (rte_intr_callback_register(handle, &InterruptGate::on_interrupt, this) != 0) {
+  if (rte_intr_callback_register(handle.get(), &InterruptGate::on_interrupt, this) != 0) {
     turn_.reset();
     return fail(Error{.attempted = attempted, .observed = "DPDK does not take our callback"});
   }
