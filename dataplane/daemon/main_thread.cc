@@ -1,5 +1,6 @@
 #include "dataplane/daemon/main_thread.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -19,6 +20,11 @@ Expected<void, Error> watch(int epoll, int fd, Tag tag) {
   epoll_event event{.events = EPOLLIN, .data = {.u64 = tag}};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
   return fail(system_error("cannot start the main loop", "epoll_ctl", errno));
+}
+
+bool hung_up(int socket) noexcept {
+  pollfd state{.fd = socket, .events = 0, .revents = 0};
+  return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void clear(int eventfd) noexcept {
@@ -85,10 +91,11 @@ void MainThread::run() {
   }
 }
 
-/// A new control plane takes the place of the old one, which sees a hang-up.
+/// One control plane at a time: a connection beside a living one, by mistake or in ill will, must
+/// not look to that one as if its data plane had hung up. It goes; a control plane tries again.
 void MainThread::on_listener() {
   Fd connection = plane_.listener().accept();
-  if (!connection) return;
+  if (!connection || (control_ && !hung_up(control_.get()))) return;
   if (!shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
                          plane_.segment_fd(), plane_.command_doorbell(), plane_.event_doorbell())) {
     return;

@@ -4,6 +4,7 @@ The data plane stays (same process), no view changes, and not a message is late 
 """
 
 import signal
+import socket
 
 from harness import check, sandbox
 from harness.cluster import Cluster
@@ -23,6 +24,11 @@ def test():
             stream.more(1000)
         cluster.start(node)
         cluster.wait_whole([node])
+    # Whoever else connects to the data plane takes nobody's place.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.connect("/run/phalanx/n1/dataplane.sock")
+        stranger.settimeout(10)
+        assert stranger.recv(64) == b"", "a second control plane was welcomed"
     for stream in streams:
         stream.more()
         stream.finish()
