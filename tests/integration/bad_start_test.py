@@ -1,6 +1,7 @@
 """What stops a node is told with the place and the remedy, and exits as documented."""
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -23,7 +24,28 @@ def refused(cluster, text, code, *words):
         assert word in said, f"{word!r} is not in:\n{said}"
 
 
+def test_dpdk():
+    cluster = Cluster(nodes=2, start=False)
+
+    def over(port, eal):
+        return cluster.config_text(
+            f'[transport]\nkind = "dpdk"\nport = "{port}"\neal = "{eal}"\n')
+
+    refused(cluster, over("memif", "-l 0"), 2, "-l", "worker.cpu", "remedy")
+    refused(cluster, over("memif", "--no-huge --no-such-word"), 2, "--no-such-word", "remedy")
+    refused(cluster, over("0000:99:1f.7", "--no-huge -m 64"), 2, "0000:99:1f.7", "lspci")
+    refused(cluster, over("net_af_packet0,iface=no0", "--no-huge -m 64"), 2, "no0", "remedy")
+    mtu = over("net_af_packet0,iface=data", "--no-huge -m 64").replace(
+        "[transport]", '[transport]\nmtu = "9000B"')
+    refused(cluster, mtu, 2, "9000", "1500", "ip link set data mtu 9000")
+    assert not list(pathlib.Path("/run/phalanx").glob("memif*"))
+    assert not pathlib.Path("/run/dpdk").exists()
+
+
 def test():
+    if "dpdk" in sys.argv:
+        test_dpdk()
+        return
     cluster = Cluster(nodes=2, start=False)
     good = cluster.config_text()
 
