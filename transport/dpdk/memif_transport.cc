@@ -20,6 +20,12 @@ struct Peer {
   NodeId node = 0;
 };
 
+/// One ring that all nodes shared would have to be so long. Each has a ring of its own here, which
+/// takes the ordered window and one submit window instead of everybody's.
+constexpr std::uint32_t ring_frames(std::size_t nodes) noexcept {
+  return MemifMesh::kRingFrames * static_cast<std::uint32_t>(nodes + 1) / 2;
+}
+
 class Memif final : public Transport {
  public:
   Memif(Buffers buffers, const MemifOptions& options)
@@ -27,7 +33,7 @@ class Memif final : public Transport {
         mesh_(options),
         limits_{.frame_bytes_max = options.frame_bytes,
                 .burst_frames_max = Buffers::kBurst,
-                .rx_ring_frames = MemifMesh::kRingFrames} {}
+                .rx_ring_frames = ring_frames(options.nodes.size())} {}
 
   Expected<void, Error> open() {
     if (auto opened = mesh_.open(buffers_.pool()); !opened) return opened;
