@@ -18,6 +18,7 @@ constexpr std::size_t kWorthAnotherTurn = 16;
 constexpr TimeNs kPollOn = 50 * kMicrosecond;  // After the last message, before sleeping.
 // Where frames cannot wake: short at first, for the answer that is on its way, then twice as long
 // each time, up to what a frame may be late on an idle node.
+constexpr std::uint32_t kBlindRounds = 16;  // Empty ones before the first sleep, however long.
 constexpr TimeNs kBlindSleepMin = 50 * kMicrosecond;
 constexpr TimeNs kBlindSleepMax = 1 * kMillisecond;
 
@@ -54,16 +55,20 @@ void WorkerLoop::unwatch_client(int doorbell) noexcept {
 
 void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
   TimeNs busy_at = 0;
+  std::uint32_t empty_rounds = 0;
   blind_sleep_ = kBlindSleepMin;
   while (!mailbox.stopping()) {
     const TimeNs now = monotonic_now();
     const std::size_t work = worker.poll_once(now);
     if (worker.take_busy()) {
       busy_at = now;
+      empty_rounds = 0;
       blind_sleep_ = kBlindSleepMin;
     }
     if (work >= kWorthAnotherTurn || idle_ == Idle::Busy) continue;
-    if (work > 0 || (idle_ == Idle::Adaptive && now - busy_at < kPollOn)) {
+    // Time alone may have passed while others ran. Where frames wake a sleeper that does no harm.
+    const bool poll_on = now - busy_at < kPollOn || (!pollable_ && empty_rounds++ < kBlindRounds);
+    if (work > 0 || (idle_ == Idle::Adaptive && poll_on)) {
       sched_yield();
     } else {
       sleep(worker, now);
