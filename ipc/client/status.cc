@@ -18,7 +18,7 @@ constexpr Text kTexts[] = {
     {"PHX_NAME_EMPTY", "the group name is empty"},
     {"PHX_BAD_HANDLE", "the handle is finalised, stale or from before a fork"},
     {"PHX_ACCESS", "this user may not do that"},
-    {"PHX_DISCONNECTED", "the data plane is gone"},
+    {"PHX_DISCONNECTED", "the data plane (or the supervisor) is gone"},
     {"PHX_EVICTED", "this client read too slowly and has left all its groups"},
     {"PHX_NOT_SUPPORTED", "not supported by this version"},
     {"PHX_INVALID", "an argument is invalid, or the call is not allowed here"},
