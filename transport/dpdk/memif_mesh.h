@@ -26,9 +26,9 @@ struct MemifOptions {
 /// The interrupt thread changes the links, while the poller stands aside; the poller reads them.
 class MemifMesh final : public InterruptGate::Client {
  public:
-  /// Each way of each link. The driver goes round all of a ring, so a longer one only takes more of
-  /// the processor's cache.
-  static constexpr std::uint16_t kRingFrames = 256;
+  /// Each way of each link. Long enough for lane.window at its default: nodes that share cores go
+  /// on for a scheduler's slice before they answer, and a shorter window leaves the sender idle.
+  static constexpr std::uint16_t kRingFrames = 1024;
 
   struct Link {
     NodeId peer;
