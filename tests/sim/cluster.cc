@@ -130,8 +130,7 @@ void Cluster::turn(NodeId node) {
   Node& me = *nodes_[node - 1];
   if (!me.up()) return;
   const TimeNs next = me.turn(now_);
-  if (me.dies_now())
-    return apply({.kind = Step::Kind::KillData, .node = node, .span = me.grave_span()});
+  if (me.dies_now()) return apply({.kind = me.death(), .node = node, .span = me.grave_span()});
   if (next != kNever) schedule(node, next);
   if ((me.turns() & 1023) == 0) check_budget();
 }
@@ -227,7 +226,7 @@ void Cluster::start_all() {
     node->set_link(true, now_);
     node->pause_readers_until(0);
     node->stall_control_until(0);
-    node->die_at_action(0, 0);
+    node->die_at_action(0, Step::Kind::KillData, 0);
     if (!node->up()) {
       start(node->id());
     } else if (!node->control_up()) {

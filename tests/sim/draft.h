@@ -34,6 +34,7 @@ void link_down(Draft& d);
 void mute(Draft& d);
 void clock_jump(Draft& d);
 void crash_at_actions(Draft& d);
+void crash_control_at_actions(Draft& d);
 void representative_steps(Draft& d);
 void many_nodes(Draft& d);
 

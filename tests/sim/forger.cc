@@ -13,6 +13,7 @@ void forge(std::span<std::byte> frame, transport::Random& random) {
     header->position += random.percent(50) ? shift : 0 - shift;
   }
   wire::encode(*header, frame.first<wire::kHeaderBytes>());
+  if (random.percent(30)) return;  // The bytes are right, and in the wrong place.
   for (std::byte& byte : frame.subspan(wire::kHeaderBytes)) {
     if (random.percent(50)) byte ^= std::byte{0x5A};
   }

@@ -36,7 +36,8 @@ std::unique_ptr<ControlPlane> Node::make_control() {
   auto control =
       std::make_unique<ControlPlane>(parts_.scenario, data_->self(), durable_, parts_.trace);
   for (const Step& step : parts_.scenario.steps) {
-    if (step.kind == Step::Kind::KillControl) control->keep_snapshots();
+    if (step.kind == Step::Kind::KillControl || step.kind == Step::Kind::KillControlAtAction)
+      control->keep_snapshots();
   }
   return control;
 }

@@ -41,14 +41,16 @@ class Node {
   /// It goes on to speak, but does not do what `what` (Mute) names; 0: it does all again.
   void mute(std::uint8_t what) noexcept { muted_ = what; }
   void jump_clock(TimeNs forward) noexcept { clock_.offset += forward; }
-  /// Its data plane dies right after the `count`th thing from now that its processes tell each
-  /// other; 0: it does not.
-  void die_at_action(std::uint64_t count, TimeNs grave_span) noexcept {
+  /// It dies (KillData or KillControl) right after the `count`th thing from now that its processes
+  /// tell each other; 0: it does not.
+  void die_at_action(std::uint64_t count, Step::Kind death, TimeNs grave_span) noexcept {
     actions_left_ = count;
+    death_ = death;
     grave_span_ = grave_span;
     dies_now_ = false;
   }
   [[nodiscard]] bool dies_now() noexcept { return std::exchange(dies_now_, false); }
+  [[nodiscard]] Step::Kind death() const noexcept { return death_; }
   [[nodiscard]] TimeNs grave_span() const noexcept { return grave_span_; }
   /// At its next start the state file is gone, or one from before.
   void lose_disk() noexcept { disk_lost_ = true; }
@@ -100,6 +102,7 @@ class Node {
   TimeNs readers_paused_until_ = 0;
   std::uint8_t muted_ = 0;
   std::uint64_t actions_left_ = 0;
+  Step::Kind death_ = Step::Kind::KillData;
   TimeNs grave_span_ = 0;
   bool dies_now_ = false;
   bool link_up_ = true;

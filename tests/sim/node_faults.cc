@@ -169,6 +169,23 @@ void crash_at_actions(Draft& d) {
   }
 }
 
+/// Control planes die between any two actions of a view change, and go on from their snapshot.
+void crash_control_at_actions(Draft& d) {
+  for (std::uint64_t n = d.times(1, 4); n > 0; --n) {
+    const TimeNs at = d.when();
+    d.step({.at = at,
+            .kind = Step::Kind::KillControlAtAction,
+            .node = d.any(),
+            .mask = d.random.range(1, 40),
+            .span = d.random.percent(80) ? d.random.below(30 * kMillisecond)
+                                         : d.random.below(1'500 * kMillisecond)});
+    d.step({.at = at + 1,
+            .kind = Step::Kind::KillData,
+            .node = d.any(),
+            .span = d.random.range(1, 60) * kMillisecond});
+  }
+}
+
 /// The lowest node leads; it dies after the first, second ... thing that the change makes it do.
 void representative_steps(Draft& d) {
   TimeNs at = d.s.faulty_until / 8;

@@ -28,11 +28,7 @@ bool parse_within(std::string_view text, std::size_t low, std::size_t high, std:
 }
 
 bool known(std::string_view recipe) {
-  if (recipe == "all") return true;
-  for (const RecipeInfo& info : recipes()) {
-    if (info.name == recipe) return true;
-  }
-  return false;
+  return recipe == "all" || (!recipe.empty() && make_scenario(recipe, 1, {}).has_value());
 }
 
 auto wrong(std::string what, std::string observed) {
@@ -104,7 +100,7 @@ std::string usage() {
       "time,\n"
       "from seeds, and checks the guarantees G1 to G10 from outside.\n\n"
       "  --seeds A..B      the histories to run (1..100)\n"
-      "  --recipe NAME     what goes wrong (swarm); all: every recipe by turns\n"
+      "  --recipe NAME     what goes wrong (swarm); A+B: both; all: every recipe by turns\n"
       "  --nodes N         1 to 64 (the recipe draws)\n"
       "  --lanes N         1 to 8 (the recipe draws)\n"
       "  --faulty-ms N     virtual time of the faulty part (400)\n"

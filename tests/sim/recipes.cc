@@ -154,6 +154,13 @@ void no_management(Draft& d) {
 }
 void slow_planes(Draft& d) { d.s.plane_delay = d.random.range(1, 20) * kMillisecond; }
 
+/// Losses while members die: recoveries that take long, and others begin meanwhile.
+void lossy_crashes(Draft& d) {
+  d.s.faults.drop_ppm = static_cast<std::uint32_t>(d.random.range(20'000, 350'000));
+  if (d.random.percent(30)) slow_planes(d);
+  crash_restart(d);
+  if (d.random.percent(60)) crash_in_view_change(d);
+}
 /// Production seals under copies of old frames, of dead incarnations and of frames in flight.
 void sealed(Draft& d) {
   d.s.real_seals = true;
@@ -235,12 +242,16 @@ constexpr std::array kRecipes{
     Recipe{{"link-down", "nodes that lose their own link and say so"}, link_down},
     Recipe{{"long-copies", "long messages that are copied over many turns"}, long_copies},
     Recipe{{"mute", "a node that speaks but does not answer"}, mute},
+    Recipe{{"lossy-crashes", "frames are lost while members die, so that recoveries overlap"},
+           lossy_crashes},
     Recipe{{"sealed", "production seals under copies of old frames and restarts"}, sealed},
     Recipe{{"forged", "frames that somebody without a key makes of others"}, forged},
     Recipe{{"lasting-cuts", "cuts that stay until every part has settled"}, lasting_cuts},
     Recipe{{"clock-jump", "clocks that go forward at once"}, clock_jump},
     Recipe{{"crash-at-actions", "data planes die at any boundary between two actions"},
            crash_at_actions},
+    Recipe{{"crash-control-at-actions", "control planes die at any such boundary"},
+           crash_control_at_actions},
     Recipe{{"representative-steps", "the representative dies in each step of a view change"},
            representative_steps},
     Recipe{{"many-nodes", "up to 64 nodes, a few of which die"}, many_nodes},
@@ -333,10 +344,15 @@ std::optional<Scenario> make_scenario(std::string_view recipe, std::uint64_t see
             std::find_if(scenario.steps.begin(), scenario.steps.end(),
                          [](const Step& step) { return step.kind == Step::Kind::Mute; });
   } else {
-    const auto found = std::find_if(kRecipes.begin(), kRecipes.end(),
-                                    [&](const Recipe& r) { return r.info.name == recipe; });
-    if (found == kRecipes.end()) return std::nullopt;
-    found->make(draft);
+    for (std::string_view rest = recipe; !rest.empty();) {
+      const std::size_t plus = std::min(rest.find('+'), rest.size());
+      const auto found = std::find_if(kRecipes.begin(), kRecipes.end(), [&](const Recipe& r) {
+        return r.info.name == rest.substr(0, plus);
+      });
+      if (found == kRecipes.end()) return std::nullopt;
+      found->make(draft);
+      rest.remove_prefix(std::min(plus + 1, rest.size()));
+    }
   }
   if (scenario.nodes > 8) {  // Rows and deliveries grow with the square of the nodes.
     scenario.load.records_per_node =

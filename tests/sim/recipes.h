@@ -24,7 +24,8 @@ struct RecipeOptions {
   TimeNs faulty_for = 0;  ///< 0: the recipe's choice.
 };
 
-/// The history that (recipe, seed, options) name. Empty when there is no such recipe.
+/// The history that (recipe, seed, options) name; "a+b" is both recipes in one history, but for the
+/// swarms. Empty when there is no such recipe.
 [[nodiscard]] std::optional<Scenario> make_scenario(std::string_view recipe, std::uint64_t seed,
                                                     const RecipeOptions& options);
 

@@ -54,7 +54,8 @@ struct Step {
     ClockJump,      ///< The node's clock goes forward by `span` at once.
     KillAtAction,   ///< The data plane dies right after the `mask`th thing that the two processes
                     ///< tell each other; the node starts it again after `span`.
-    Mute,           ///< Until all others are in one view: what `mask` (Mute) says has no effect.
+    KillControlAtAction,  ///< The same of the control plane; what it still wrote is drawn.
+    Mute,  ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;
   Kind kind = Kind::HealLinks;

@@ -129,6 +129,8 @@ const char* name_of(Step::Kind kind) noexcept {
       return "clock-jump";
     case Step::Kind::KillAtAction:
       return "kill-at-action";
+    case Step::Kind::KillControlAtAction:
+      return "kill-control-at-action";
     case Step::Kind::Mute:
       return "mute";
   }

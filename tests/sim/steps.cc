@@ -60,7 +60,9 @@ void Cluster::apply(const Step& step) {
       node->jump_clock(step.span);
       return schedule(step.node, node->ready_at(now_));
     case Step::Kind::KillAtAction:
-      return node->die_at_action(step.mask, step.span);
+      return node->die_at_action(step.mask, Step::Kind::KillData, step.span);
+    case Step::Kind::KillControlAtAction:
+      return node->die_at_action(step.mask, Step::Kind::KillControl, step.span);
     case Step::Kind::Mute:
       return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:
