@@ -128,11 +128,11 @@ bool Core::recovered() const noexcept {
                                             [](const auto& l) { return l->recovered(); });
 }
 
-void Core::install(const wire::Plan& plan, TimeNs now) {
+void Core::install(const wire::Plan& plan, TimeNs now, bool quorate) {
   Impl& core = *impl_;
   PHX_CHECK(recovered() && core.attempt == plan.attempt &&
             plan.attempt.sequence > core.view.id.sequence);
-  ViewRecord record{.view = plan.attempt, .members = {}};
+  ViewRecord record{.view = plan.attempt, .quorate = quorate, .members = {}};
   for (const Member& member : plan.members)
     record.members.push_back({member, member.node == core.config.self});
   if (!core.from_nothing) {

@@ -149,7 +149,8 @@ class Core {
   /// False when the plan does not fit this node (wrong old view, not a member): nothing changed.
   bool begin_recovery(const wire::Plan& plan, TimeNs now);
   [[nodiscard]] bool recovered() const noexcept;  ///< Holds the cut and all tails in every lane.
-  void install(const wire::Plan& plan, TimeNs now);
+  /// `quorate` goes into the view record as it is.
+  void install(const wire::Plan& plan, TimeNs now, bool quorate = false);
 
   // Observation.
   [[nodiscard]] const ViewId& view() const noexcept;

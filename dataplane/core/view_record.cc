@@ -8,7 +8,7 @@
 namespace phalanx::core {
 namespace {
 
-constexpr std::size_t kFixedBytes = 32;
+constexpr std::size_t kFixedBytes = 33;
 constexpr std::size_t kEntryBytes = 21;
 
 }  // namespace
@@ -24,6 +24,7 @@ void encode_view_record(const ViewRecord& record, std::span<std::byte> out) noex
   store_le<std::uint32_t>(at + 8, record.view.representative);
   std::memcpy(at + 12, record.view.boot.bytes.data(), 16);
   store_le<std::uint32_t>(at + 28, static_cast<std::uint32_t>(record.members.size()));
+  store_le<std::uint8_t>(at + 32, record.quorate ? 1 : 0);
   at += kFixedBytes;
   for (const ViewRecord::Entry& entry : record.members) {
     store_le<std::uint32_t>(at, entry.member.node);
@@ -41,6 +42,7 @@ std::optional<ViewRecord> decode_view_record(std::span<const std::byte> in) {
   std::memcpy(record.view.boot.bytes.data(), in.data() + 12, 16);
   const auto count = load_le<std::uint32_t>(in.data() + 28);
   if (count > kNodesMax || in.size() != view_record_bytes(count)) return std::nullopt;
+  record.quorate = load_le<std::uint8_t>(in.data() + 32) != 0;
   for (const std::byte* at = in.data() + kFixedBytes; record.members.size() < count;
        at += kEntryBytes) {
     ViewRecord::Entry entry;

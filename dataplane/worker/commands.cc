@@ -71,7 +71,7 @@ void Worker::install(const shm::Command& command, TimeNs now) {
       plan->attempt.sequence <= core_.view().sequence) {
     return refuse(command);
   }
-  core_.install(*plan, now);
+  core_.install(*plan, now, command.token != 0);
   keys_.install(plan->attempt, plan->members);
   std::vector<NodeId> nodes;
   for (const Member& member : plan->members) nodes.push_back(member.node);

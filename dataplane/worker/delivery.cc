@@ -225,7 +225,7 @@ bool Delivery::write_step(ClientPort& port, LaneId id, const Lane& lane) noexcep
   } else {
     const NodeViewEvent& v = *lane.changes.view;
     done = port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, v.left,
-                                        v.joined);
+                                        v.joined, v.quorate);
   }
   if (done) written(port, id);
   return done;
@@ -307,8 +307,8 @@ void Delivery::publish_touched() noexcept {
 void Delivery::greet(ClientPort& port) noexcept {
   if (!view_) return;
   const NodeViewEvent& v = *view_;
-  if (port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, {},
-                                   v.members))
+  if (port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, {}, v.members,
+                                   v.quorate))
     touch(port);
 }
 

@@ -115,7 +115,7 @@ void GroupTable::on_view(const core::LocalRecord& record, GroupChanges& out) {
   const auto view = core::decode_view_record(record.payload);
   if (!view) return;
   std::vector<NodeId> with_us{self_};
-  NodeViewEvent node_view{.view = view->view};
+  NodeViewEvent node_view{.view = view->view, .quorate = view->quorate};
   for (const core::ViewRecord::Entry& entry : view->members) {
     const NodeId node = entry.member.node;
     node_view.members.push_back(node);

@@ -56,6 +56,7 @@ struct GroupEvent {
 /// What this node installed, as its clients see it.
 struct NodeViewEvent {
   ViewId view;
+  bool quorate = false;
   std::vector<NodeId> members;
   std::vector<NodeId> left;    ///< Of the old view, outside the transitional set.
   std::vector<NodeId> joined;  ///< Of the new view, outside it: a node may be in both.

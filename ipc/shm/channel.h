@@ -110,7 +110,7 @@ class WorkerChannel {
                                       std::span<const std::byte> name) noexcept;
   [[nodiscard]] bool write_node_view(std::uint64_t sequence, NodeId representative,
                                      std::span<const NodeId> members, std::span<const NodeId> left,
-                                     std::span<const NodeId> joined) noexcept;
+                                     std::span<const NodeId> joined, bool quorate = false) noexcept;
   [[nodiscard]] bool write_transitional() noexcept;
   [[nodiscard]] bool write_refused(GroupId group, SubmissionKind kind,
                                    RefusedReason reason) noexcept;

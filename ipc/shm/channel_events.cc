@@ -45,7 +45,7 @@ bool WorkerChannel::write_group_view(GroupId group, std::span<const GroupMember>
 
 bool WorkerChannel::write_node_view(std::uint64_t sequence, NodeId representative,
                                     std::span<const NodeId> members, std::span<const NodeId> left,
-                                    std::span<const NodeId> joined) noexcept {
+                                    std::span<const NodeId> joined, bool quorate) noexcept {
   const NodeViewEvent event{.sequence = sequence,
                             .representative = representative,
                             .members = static_cast<std::uint32_t>(members.size()),
@@ -60,7 +60,7 @@ bool WorkerChannel::write_node_view(std::uint64_t sequence, NodeId representativ
   body.put(members.data(), members.size_bytes());
   body.put(left.data(), left.size_bytes());
   body.put(joined.data(), joined.size_bytes());
-  commit_event(EventKind::NodeView);
+  commit_event(EventKind::NodeView, quorate ? kEventQuorate : std::uint8_t{0});
   return true;
 }
 

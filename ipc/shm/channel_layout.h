@@ -46,6 +46,7 @@ enum class EventKind : std::uint8_t {
 };
 inline constexpr std::uint8_t kEventSafe = 1;
 inline constexpr std::uint8_t kEventTransitional = 2;
+inline constexpr std::uint8_t kEventQuorate = 4;  ///< Of a NodeView.
 
 struct MessageEvent {
   GroupId group;

@@ -23,7 +23,8 @@ enum class CommandKind : std::uint8_t {
   Freeze,  ///< attempt. Answered by Frozen, also when frozen already.
   BeginRecovery,  ///< attempt, bytes: encoded wire::Plan. Answered by Recovered, once it is so, or
                   ///< by Refused.
-  Install,        ///< attempt, bytes: encoded wire::Plan. Answered by Installed or Refused.
+  Install,        ///< attempt, bytes: encoded wire::Plan, token: 1 when the view is quorate.
+                  ///< Answered by Installed or Refused.
   ListGroups,     ///< token. Answered by Groups.
 };
 

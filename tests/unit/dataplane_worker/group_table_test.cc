@@ -42,8 +42,9 @@ struct GroupTableTest : testing::Test {
     const std::byte payload[1] = {static_cast<std::byte>(reason)};
     return feed(RecordKind::Leave, node, client, group, payload);
   }
-  const GroupChanges& view(std::uint64_t sequence, std::vector<std::pair<NodeId, bool>> members) {
-    core::ViewRecord record{.view = {sequence, 1, {}}};
+  const GroupChanges& view(std::uint64_t sequence, std::vector<std::pair<NodeId, bool>> members,
+                           bool quorate = false) {
+    core::ViewRecord record{.view = {sequence, 1, {}}, .quorate = quorate};
     for (const auto& [node, transitional] : members)
       record.members.push_back({{node, {}}, transitional});
     std::vector<std::byte> payload(core::view_record_bytes(record.members.size()));
@@ -87,6 +88,11 @@ TEST_F(GroupTableTest, AJoinIsOneEventForAllMembersAndTheJoiner) {
   EXPECT_EQ(now.groups[0].joined, (std::vector{MemberChange{member(2, 20), ChangeReason::Joined}}));
   EXPECT_TRUE(now.groups[0].left.empty());
   EXPECT_EQ(now.groups[0].recipients, (std::vector<ClientId>{10}));
+}
+
+TEST_F(GroupTableTest, AViewEventSaysWhetherTheViewIsQuorate) {
+  EXPECT_TRUE(view(7, {{1, true}, {2, false}}, /*quorate=*/true).view->quorate);
+  EXPECT_FALSE(view(8, {{1, true}}, /*quorate=*/false).view->quorate);
 }
 
 TEST_F(GroupTableTest, ASecondJoinOfAMemberSaysNothing) {
