@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ipc/base/assert.h"
+#include "ipc/base/bytes.h"
 #include "transport/wire/messages.h"
 
 namespace phalanx::controlplane {
@@ -24,17 +25,18 @@ std::vector<Member> without(std::span<const Member> from, std::span<const Member
 
 }  // namespace
 
-Conductor::Conductor(const membership::MembershipConfig& config, std::uint64_t sequence_reserved,
-                     DataPlanePort& port, Hooks hooks)
+Conductor::Conductor(const membership::MembershipConfig& config, const quorum::QuorumConfig& votes,
+                     std::uint64_t sequence_reserved, DataPlanePort& port, Hooks hooks)
     : config_(config),
       membership_(config, sequence_reserved),
+      quorum_(votes, config.self.node),
       port_(port),
       hooks_(std::move(hooks)) {}
 
 Conductor::Begin Conductor::begin(TimeNs now) {
   const std::vector<std::byte> attempt = port_.load_attempt();
   if (!attempt.empty()) {
-    std::optional<Actions> actions = membership_.restore(attempt, now);
+    std::optional<Actions> actions = restore(attempt, now);
     if (!actions) return Begin::Unusable;
     view_ = membership_.view();
     members_.assign(membership_.members().begin(), membership_.members().end());
@@ -55,11 +57,12 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
       return perform(membership_.on_message(event.sender, kind, event.bytes, now), now);
     }
     case WorkerEventKind::Frozen: {
-      const auto report = wire::decode_report(event.bytes);
+      auto report = wire::decode_report(event.bytes);
       if (!report) {
         ++events_bad_;
         return;
       }
+      report->ballot = quorum_.ballot(now);
       return perform(membership_.on_frozen(*report, now), now);
     }
     case WorkerEventKind::Recovered:
@@ -150,11 +153,33 @@ void Conductor::perform(const Actions& actions, TimeNs now) {
       hooks_.failed(durable.error());
     }
   }
-  port_.store_attempt(membership_.snapshot());
+  if (actions.recover) quorum_.on_plan(*actions.recover);
+  if (actions.install) (void)quorum_.on_install(*actions.install, now);
+  store();
   if (change_began_ == 0 && membership_.frozen()) change_began_ = now;
   flush();
   command(actions);
   look_for_view_change(now);
+}
+
+// Both in one piece, with the length of the second at the end: a control plane that died between
+// two writes would know the attempt and not what it promised with it.
+void Conductor::store() {
+  std::vector<std::byte> bytes = membership_.snapshot();
+  const std::vector<std::byte> votes = quorum_.snapshot();
+  bytes.insert(bytes.end(), votes.begin(), votes.end());
+  bytes.resize(bytes.size() + 4);
+  store_le<std::uint32_t>(bytes.data() + bytes.size() - 4,
+                          static_cast<std::uint32_t>(votes.size()));
+  port_.store_attempt(bytes);
+}
+
+std::optional<Actions> Conductor::restore(std::span<const std::byte> bytes, TimeNs now) {
+  if (bytes.size() < 4) return std::nullopt;
+  const std::size_t votes = load_le<std::uint32_t>(bytes.last(4).data());
+  bytes = bytes.first(bytes.size() - 4);
+  if (votes > bytes.size() || !quorum_.restore(bytes.last(votes))) return std::nullopt;
+  return membership_.restore(bytes.first(bytes.size() - votes), now);
 }
 
 void Conductor::command(const Actions& actions) {
@@ -165,7 +190,9 @@ void Conductor::command(const Actions& actions) {
     must_send(std::move(command));
   }
   if (actions.install) {
-    Command command{.kind = CommandKind::Install, .attempt = actions.install->attempt};
+    Command command{.kind = CommandKind::Install,
+                    .token = quorum_.outcome().quorate ? 1U : 0U,
+                    .attempt = actions.install->attempt};
     wire::encode(*actions.install, command.bytes);
     must_send(std::move(command));
   }
@@ -212,6 +239,7 @@ void Conductor::look_for_view_change(TimeNs now) {
                     .members = {members.begin(), members.end()},
                     .left = without(members_, members),
                     .joined = without(members, members_),
+                    .quorum = quorum_.outcome(),
                     .took = change_began_ == 0 ? 0 : now - change_began_};
   view_ = change.view;
   members_ = change.members;

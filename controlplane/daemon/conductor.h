@@ -8,6 +8,7 @@
 
 #include "controlplane/daemon/data_plane_port.h"
 #include "controlplane/membership/membership.h"
+#include "controlplane/quorum/quorum.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/base/ids.h"
@@ -21,12 +22,15 @@ struct ViewChange {
   std::vector<Member> members;
   std::vector<Member> left;    ///< Members of the old view that are not in the new one.
   std::vector<Member> joined;  ///< The other way round.
+  quorum::Outcome quorum;
   TimeNs took = 0;  ///< Since the old view stopped being left alone; 0 for a re-adopted one.
 };
 
 /// Couples one incarnation of the data plane to the membership: its actions become commands, the
-/// worker's events become its calls, and the attempt is kept where it outlives this process. Owns
-/// the Membership. No I/O of its own: tests drive it with a scripted port. One thread.
+/// worker's events become its calls, and the attempt is kept where it outlives this process. Quorum
+/// gets its word in on the way: this node's ballot into each report, the plan before anybody hears
+/// of it, and the answer into the install. Owns both. No I/O of its own: tests drive it with a
+/// scripted port. One thread.
 class Conductor {
  public:
   struct Hooks {
@@ -38,8 +42,8 @@ class Conductor {
     std::function<void(const Error&)> failed;
   };
 
-  Conductor(const membership::MembershipConfig& config, std::uint64_t sequence_reserved,
-            DataPlanePort& port, Hooks hooks);
+  Conductor(const membership::MembershipConfig& config, const quorum::QuorumConfig& votes,
+            std::uint64_t sequence_reserved, DataPlanePort& port, Hooks hooks);
 
   enum class Begin : std::uint8_t {
     Started,   ///< The data plane was fresh.
@@ -58,11 +62,15 @@ class Conductor {
   void leave(TimeNs now);
 
   [[nodiscard]] const membership::Membership& membership() const noexcept { return membership_; }
+  [[nodiscard]] const quorum::Quorum& quorum() const noexcept { return quorum_; }
   /// Events and sends that came to nothing: rubbish from the worker, a full command ring.
   [[nodiscard]] std::uint64_t events_bad() const noexcept { return events_bad_; }
   [[nodiscard]] std::uint64_t sends_lost() const noexcept { return sends_lost_; }
 
  private:
+  [[nodiscard]] std::optional<membership::Actions> restore(std::span<const std::byte> bytes,
+                                                           TimeNs now);
+  void store();
   void perform(const membership::Actions& actions, TimeNs now);
   void command(const membership::Actions& actions);
   void send(const membership::Send& what);
@@ -74,6 +82,7 @@ class Conductor {
 
   membership::MembershipConfig config_;
   membership::Membership membership_;
+  quorum::Quorum quorum_;
   DataPlanePort& port_;
   Hooks hooks_;
   std::optional<std::uint64_t> reserve_wanted_;  ///< Not durable yet.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "controlplane/daemon/notify.h"
+#include "controlplane/quorum/from_config.h"
 
 namespace phalanx::controlplane {
 namespace {
@@ -47,7 +48,8 @@ std::string list_of(const std::vector<Member>& members) {
 void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
   const TimeNs now = monotonic_now();
   conductor_.emplace(
-      membership_config(config_, identity.self, config_hash_, key_id_), sequence_used_, link_,
+      membership_config(config_, identity.self, config_hash_, key_id_),
+      quorum::from_config(config_), sequence_used_, link_,
       Conductor::Hooks{
           .reserve = [this](std::uint64_t sequence) { return state_.reserve(sequence); },
           .wake = [this](TimeNs at) { tick_.arm(at); },
@@ -146,12 +148,15 @@ void Daemon::on_tick() {
 
 void Daemon::on_view(const ViewChange& change) {
   log("membership")
-      .info("view installed view={} members={} {} left={} joined={} took_ms={:.1f}",
-            change.view.sequence, change.members.size(), list_of(change.members),
-            list_of(change.left), list_of(change.joined),
-            static_cast<double>(change.took / kMicrosecond) / 1000.0);
+      .info(
+          "view installed view={} members={} {} left={} joined={} quorate={} votes={} needed={} "
+          "took_ms={:.1f}",
+          change.view.sequence, change.members.size(), list_of(change.members),
+          list_of(change.left), list_of(change.joined), change.quorum.quorate, change.quorum.total,
+          change.quorum.needed, static_cast<double>(change.took / kMicrosecond) / 1000.0);
   notify("STATUS=view " + std::to_string(change.view.sequence) + " of " +
-         std::to_string(change.members.size()) + " nodes");
+         std::to_string(change.members.size()) + " nodes" +
+         (change.quorum.quorate ? "" : ", not quorate"));
 }
 
 void Daemon::on_vouch_time() {

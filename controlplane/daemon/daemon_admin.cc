@@ -58,6 +58,7 @@ nlohmann::json Daemon::status() const {
   return status_json({.config = config_,
                       .state = state,
                       .membership = membership,
+                      .quorum = conductor_ ? &conductor_->quorum() : nullptr,
                       .dataplane = link_.is_up() ? &link_.identity() : nullptr,
                       .dataplane_starts = link_.starts(),
                       .worker = link_.status(),

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "controlplane/daemon/quorum_status.h"
+
 namespace phalanx::controlplane {
 namespace {
 
@@ -190,6 +192,7 @@ json status_json(const StatusSources& from) {
           {"state", from.state},
           {"configured", from.config.cluster.nodes.size()},
           {"view", view_json(from)},
+          {"quorum", from.quorum == nullptr ? json() : quorum_json(from.config, *from.quorum)},
           {"dataplane", dataplane_json(from)},
           {"link", {{"interface", from.interface}, {"up", from.link_up}}},
           {"transport", transport_json(from)},

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "controlplane/daemon/peer_book.h"
 #include "controlplane/membership/membership.h"
+#include "controlplane/quorum/quorum.h"
 #include "ipc/base/time_ns.h"
 #include "ipc/shm/control_channel.h"
 
@@ -21,6 +22,7 @@ struct StatusSources {
   std::string_view
       state;  ///< "starting" without a data plane, else the membership's, or "leaving".
   const membership::Membership* membership = nullptr;
+  const quorum::Quorum* quorum = nullptr;
   const shm::DataPlaneIdentity* dataplane = nullptr;  ///< Running.
   std::uint32_t dataplane_starts = 0;
   std::optional<shm::WorkerStatus> worker;

@@ -67,6 +67,7 @@ class ScriptedPort : public DataPlanePort {
         const auto plan = wire::decode_plan(command.bytes);
         worker.frozen = 0;
         worker.view = plan->attempt;
+        told_quorate = command.token != 0;
         worker.members = static_cast<std::uint32_t>(plan->members.size());
         std::fill(std::begin(worker.peer), std::end(worker.peer), shm::PeerStatus{});
         std::size_t next = 0;
@@ -89,6 +90,7 @@ class ScriptedPort : public DataPlanePort {
   shm::WorkerStatus worker{};
   bool ring_is_full = false;
   bool loses_installed = false;  ///< The event: it found no room.
+  bool told_quorate = false;     ///< With the install of its view.
   int refuses_plans = 0;         ///< So many of the next.
 
  private:
@@ -130,8 +132,11 @@ class Bench {
     config.self = at.self;
     for (const Node& other : nodes_) config.nodes.push_back(other.self.node);
     config.config_hash = 7;
+    quorum::QuorumConfig votes;
+    for (const NodeId node_id : config.nodes) votes.nodes.push_back({node_id, 1});
+    votes.wait_for_all = wait_for_all;
     at.conductor = std::make_unique<Conductor>(
-        config, at.reserved, *at.port,
+        config, votes, at.reserved, *at.port,
         Conductor::Hooks{
             .reserve = [&at](std::uint64_t sequence) -> Expected<void, Error> {
               if (at.disk_full) return fail(Error{.attempted = "reserve"});
@@ -194,6 +199,7 @@ class Bench {
   }
 
   bool vouching = false;
+  bool wait_for_all = false;  ///< Before the start.
 
  private:
   void carry(const Node& from, const shm::Command& command) {

@@ -1,0 +1,51 @@
+#include "controlplane/daemon/quorum_status.h"
+
+#include <nlohmann/json.hpp>
+
+namespace phalanx::controlplane {
+namespace {
+
+using nlohmann::json;
+
+/// What is on, in the words of the configuration.
+json flags_json(const quorum::QuorumConfig& config) {
+  json flags = json::array();
+  if (config.two_node) flags.push_back("two_node");
+  if (config.wait_for_all) flags.push_back("wait_for_all");
+  if (config.last_man_standing) flags.push_back("last_man_standing");
+  if (config.tie_breaker != quorum::TieBreaker::Off) flags.push_back("auto_tie_breaker");
+  return flags;
+}
+
+json votes_json(const config::Config& config, const quorum::Quorum& quorum) {
+  json votes = json::array();
+  const quorum::Outcome& outcome = quorum.outcome();
+  for (std::size_t i = 0; i < config.cluster.nodes.size(); ++i) {
+    const config::ClusterNode& node = config.cluster.nodes[i];
+    votes.push_back({{"node", node.id},
+                     {"name", node.name},
+                     {"votes", quorum.votes(node.id)},
+                     {"in_view", (outcome.present >> i & 1) != 0},
+                     {"counted", (outcome.counted >> i & 1) != 0}});
+  }
+  return votes;
+}
+
+}  // namespace
+
+json quorum_json(const config::Config& config, const quorum::Quorum& quorum) {
+  const quorum::Outcome& outcome = quorum.outcome();
+  return {{"view_sequence", quorum.view().sequence},
+          {"quorate", outcome.quorate},
+          {"reason", to_string(outcome.reason)},
+          {"policy", quorum.config().enabled ? "majority" : "off"},
+          {"total", outcome.total},
+          {"needed", outcome.needed},
+          {"expected", outcome.expected},
+          {"highest_expected", outcome.highest_expected},
+          {"flags", flags_json(quorum.config())},
+          {"waiting", quorum.forgotten()},
+          {"votes", votes_json(config, quorum)}};
+}
+
+}  // namespace phalanx::controlplane
