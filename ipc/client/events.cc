@@ -112,7 +112,30 @@ bool on_group_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) no
   return true;
 }
 
-bool on_node_view(Handle& handle, const shm::BulkRecord& record) noexcept {
+/// Keeps the flag, then tells it: before the node view, whose callback may ask for it.
+void on_quorum(Slot& slot, Handle& handle, const phx_node_view& view) noexcept {
+  const int quorate = (view.flags & PHX_FLAG_QUORATE) != 0 ? 1 : 0;
+  const bool changed = handle.quorum.sequence == 0 || handle.quorum.quorate != quorate;
+  {
+    const LockGuard guard(slot.send);
+    handle.quorum = {
+        .sequence = view.sequence, .representative = view.representative, .quorate = quorate};
+  }
+  if (handle.callbacks.quorum == nullptr) return;
+  const phx_quorum_view told{.sequence = view.sequence,
+                             .representative = view.representative,
+                             .quorate = quorate,
+                             .changed = changed ? 1 : 0,
+                             .members = view.members,
+                             .member_count = view.member_count,
+                             .left = view.left,
+                             .left_count = view.left_count,
+                             .joined = view.joined,
+                             .joined_count = view.joined_count};
+  handle.callbacks.quorum(handle.context, handle.value, &told);
+}
+
+bool on_node_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexcept {
   BodyReader body(record.body);
   const auto* event = body.take<shm::NodeViewEvent>(1);
   if (event == nullptr) return false;
@@ -122,8 +145,10 @@ bool on_node_view(Handle& handle, const shm::BulkRecord& record) noexcept {
   view.members = body.take<std::uint32_t>(view.member_count = event->members);
   view.left = body.take<std::uint32_t>(view.left_count = event->left);
   view.joined = body.take<std::uint32_t>(view.joined_count = event->joined);
+  view.flags = record.flags;
   if (!body.good()) return false;
-  if (handle.callbacks.node_view != nullptr)
+  on_quorum(slot, handle, view);
+  if (handle.callbacks.node_view != nullptr && !handle.finalised_inside)
     handle.callbacks.node_view(handle.context, handle.value, &view);
   return true;
 }
@@ -178,7 +203,7 @@ bool handle_event(Slot& slot, Handle& handle, const shm::BulkRecord& record) noe
     case shm::EventKind::GroupView:
       return on_group_view(slot, handle, record);
     case shm::EventKind::NodeView:
-      return on_node_view(handle, record);
+      return on_node_view(slot, handle, record);
     case shm::EventKind::Transitional:
       return on_transitional(handle);
     case shm::EventKind::Refused:

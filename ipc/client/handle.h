@@ -46,6 +46,8 @@ struct Handle {
   bool hung_up = false;     ///< Seen on the socket; what is queued is still dispatched first.
   bool distrusted = false;  ///< The data plane wrote rubbish: nothing more is taken from it.
 
+  phx_quorum_state quorum{};  ///< Of the view dispatched last; under the send lock too.
+
   // Sending.
   GroupTable groups;
   std::atomic<bool> unsent_groups{false};  ///< Some group's Join or Open waits for room.

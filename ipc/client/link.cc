@@ -197,6 +197,7 @@ Step poll_reply(Handle& handle) noexcept {
 }
 
 void drop_link(Handle& handle) noexcept {
+  handle.quorum = {};  // This node may go on in a view that nobody told this client of.
   close_socket(handle);
   handle.channel.close();
   handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;

@@ -35,6 +35,14 @@ phx_status phx_local_id(phx_handle value, phx_member* id) {
   return PHX_OK;
 }
 
+phx_status phx_quorum(phx_handle value, phx_quorum_state* state) {
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  if (state == nullptr) return PHX_INVALID;
+  *state = sending.handle().quorum;
+  return PHX_OK;
+}
+
 phx_status phx_flow_state(phx_handle value, phx_flow* flow) {
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;

@@ -160,7 +160,7 @@ struct fake_server {
     client.attached = send_attach_reply(client.socket.get(), client.channel).has_value();
     watch(client.channel.doorbell_fd(), EPOLLIN | EPOLLET);
     const NodeId self = kNode;
-    (void)client.channel.write_node_view(1, kNode, {&self, 1}, {}, {&self, 1});
+    (void)client.channel.write_node_view(1, kNode, {&self, 1}, {}, {&self, 1}, true);
     return true;
   }
 

@@ -91,8 +91,9 @@ typedef struct phx_member {
 
 /** Flags of a message or view. */
 #define PHX_FLAG_SAFE 1u /**< Sent with PHX_SAFE. */
-#define PHX_FLAG_TRANSITIONAL \
-  2u /**< Delivered between two views: maybe not by members that left. */
+/** Delivered between two views: maybe not by members that left. */
+#define PHX_FLAG_TRANSITIONAL 2u
+#define PHX_FLAG_QUORATE 4u /**< Of a node view: quorate. See quorum.h. */
 
 /** One message. Everything in it is valid until the callback returns. */
 typedef struct phx_message {
@@ -132,26 +133,25 @@ typedef struct phx_node_view {
   size_t left_count;
   const uint32_t* joined; /**< A node that restarted is in both lists. */
   size_t joined_count;
-  uint32_t flags; /**< PHX_FLAG_TRANSITIONAL. */
+  uint32_t flags; /**< PHX_FLAG_TRANSITIONAL, PHX_FLAG_QUORATE. */
 } phx_node_view;
 
 /** What happened to the attachment itself. */
 typedef enum phx_event {
   PHX_EVENT_DISCONNECTED = 1, /**< The data plane is gone. All memberships ended without a view. */
-  PHX_EVENT_ATTACHED =
-      2, /**< Attached again; the groups are being joined anew. The local id changed. */
+  PHX_EVENT_ATTACHED = 2,     /**< Attached again; groups are joined anew. The local id changed. */
   PHX_EVENT_EVICTED = 3,  /**< Everything queued was delivered; all groups were left. Join again. */
   PHX_EVENT_SENDABLE = 4, /**< There is room again after PHX_TRY_AGAIN. */
-  PHX_EVENT_REFUSED = 5 /**< A join or open was refused: see group and status. The group is gone. */
+  PHX_EVENT_REFUSED = 5   /**< A join or open was: see group and status. The group is gone. */
 } phx_event;
 
 typedef struct phx_connection {
   phx_event event;
-  phx_status
-      status;      /**< Of PHX_EVENT_REFUSED: why. Else PHX_OK, PHX_DISCONNECTED or PHX_EVICTED. */
-  phx_group group; /**< Of PHX_EVENT_REFUSED, else 0. */
+  phx_status status; /**< Of PHX_EVENT_REFUSED: why. Else PHX_OK, DISCONNECTED or EVICTED. */
+  phx_group group;   /**< Of PHX_EVENT_REFUSED, else 0. */
 } phx_connection;
 
+struct phx_quorum_view; /* quorum.h */
 /** Run by phx_dispatch(), in the thread that called it. Any of them may be NULL. All other calls
  * are allowed inside, phx_finalize() too; only phx_dispatch() of the same handle is not. */
 typedef struct phx_callbacks {
@@ -159,6 +159,8 @@ typedef struct phx_callbacks {
   void (*group_view)(void* context, phx_handle handle, const phx_group_view* view);
   void (*node_view)(void* context, phx_handle handle, const phx_node_view* view);
   void (*connection)(void* context, phx_handle handle, const phx_connection* connection);
+  /** With every view but transitional ones, before node_view of that view. */
+  void (*quorum)(void* context, phx_handle handle, const struct phx_quorum_view* view);
 } phx_callbacks;
 
 /** How to attach. Zero every field that you do not set: 0 and NULL mean the default. */
@@ -173,8 +175,7 @@ typedef struct phx_options {
   size_t delivery_ring_bytes;    /**< Default 1 MiB: how far this client may lag. */
   int attach_timeout_ms;         /**< Default 5000: for phx_initialize(). */
   int no_reattach;               /**< Non-zero: stay disconnected when the data plane goes. */
-  int spin_us; /**< How long a waiting phx_dispatch() yields before it sleeps. Default 30; negative:
-                  0. */
+  int spin_us; /**< How long a waiting phx_dispatch() yields before it sleeps: 30; < 0: 0. */
 } phx_options;
 
 /** What this attachment allows. */
@@ -189,8 +190,7 @@ typedef struct phx_flow {
   size_t submit_ring_bytes;
   size_t submit_queued_bytes; /**< Accepted and not yet taken by the data plane. */
   size_t delivery_ring_bytes;
-  size_t delivery_queued_bytes; /**< Delivered and not yet dispatched. Near the ring size: eviction
-                                   is near. */
+  size_t delivery_queued_bytes; /**< Not dispatched. Near the ring size: eviction is near. */
   int sendable;                 /**< Attached, and a small message would be accepted now. */
 } phx_flow;
 
@@ -269,8 +269,7 @@ PHX_API phx_status phx_open(phx_handle handle, const char* name, size_t name_byt
  *
  * @retval PHX_OK           Asked for.
  * @retval PHX_NOT_JOINED   Not joined (or left already, or only opened).
- * @retval PHX_EVICTED      This client was evicted, so it is no member any more; the phx_group
- * ends.
+ * @retval PHX_EVICTED      This client was evicted: no member any more; the phx_group ends.
  * @retval PHX_TRY_AGAIN    The ring is full.
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
@@ -280,10 +279,8 @@ PHX_API phx_status phx_open(phx_handle handle, const char* name, size_t name_byt
  */
 PHX_API phx_status phx_leave(phx_handle handle, phx_group group);
 
-/**
- * Give back a group that was opened for sending. A membership in it stays.
- * @retval PHX_OK, PHX_NOT_JOINED (not open), PHX_TRY_AGAIN, PHX_BAD_HANDLE. @since 0.1
- */
+/** Give back a group that was opened for sending. A membership in it stays.
+ * @retval PHX_OK, PHX_NOT_JOINED (not open), PHX_TRY_AGAIN, PHX_BAD_HANDLE. @since 0.1 */
 PHX_API phx_status phx_close(phx_handle handle, phx_group group);
 
 /**
@@ -396,5 +393,7 @@ PHX_API const char* phx_status_name(phx_status status);
 #ifdef __cplusplus
 }
 #endif
+
+#include "quorum.h"
 
 #endif

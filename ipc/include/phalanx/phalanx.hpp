@@ -25,6 +25,7 @@ struct Handlers {
   std::function<void(const phx_group_view&)> group_view;
   std::function<void(const phx_node_view&)> node_view;
   std::function<void(const phx_connection&)> connection;
+  std::function<void(const phx_quorum_view&)> quorum;
 };
 
 struct AttachOptions {
@@ -69,7 +70,8 @@ class Client {
     c.callbacks = {.message = call<&Handlers::message, phx_message>,
                    .group_view = call<&Handlers::group_view, phx_group_view>,
                    .node_view = call<&Handlers::node_view, phx_node_view>,
-                   .connection = call<&Handlers::connection, phx_connection>};
+                   .connection = call<&Handlers::connection, phx_connection>,
+                   .quorum = call<&Handlers::quorum, phx_quorum_view>};
     c.context = handlers_;
     c.instance = options.instance.c_str();
     c.runtime_directory = options.runtime_directory.c_str();
@@ -141,6 +143,12 @@ class Client {
   }
   [[nodiscard]] phx_status local_id(phx_member& id) const noexcept {
     return phx_local_id(handle_, &id);
+  }
+  /// Of the view that was dispatched last; not quorate when there is none, or no attachment.
+  [[nodiscard]] phx_quorum_state quorum() const noexcept {
+    phx_quorum_state state{};
+    (void)phx_quorum(handle_, &state);
+    return state;
   }
   [[nodiscard]] phx_status flow_state(phx_flow& flow) const noexcept {
     return phx_flow_state(handle_, &flow);

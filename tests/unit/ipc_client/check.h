@@ -44,6 +44,7 @@ struct client {
   char view_name[PHX_GROUP_NAME_BYTES_MAX + 1];
   uint64_t sequence;
   size_t node_left_count;
+  int quorums, quorate, quorum_changes, quorum_before_node_view;
 };
 
 void client_callbacks(struct client* client, phx_options* options);

@@ -33,8 +33,21 @@ static void on_node_view(void* context, phx_handle handle, const phx_node_view* 
     return;
   }
   c->node_views++;
+  if (c->quorums == c->node_views && (view->flags & PHX_FLAG_QUORATE ? 1 : 0) == c->quorate) {
+    c->quorum_before_node_view++;
+  }
   c->sequence = view->sequence;
   c->node_left_count = view->left_count;
+}
+
+static void on_quorum(void* context, phx_handle handle, const phx_quorum_view* view) {
+  struct client* c = context;
+  phx_quorum_state state;
+  CHECK_STATUS(PHX_OK, phx_quorum(handle, &state));
+  CHECK(state.sequence == view->sequence && state.quorate == view->quorate);
+  c->quorums++;
+  c->quorate = view->quorate;
+  c->quorum_changes += view->changed;
 }
 
 static void on_connection(void* context, phx_handle handle, const phx_connection* connection) {
@@ -66,7 +79,8 @@ void client_callbacks(struct client* client, phx_options* options) {
   options->callbacks = (phx_callbacks){.message = on_message,
                                        .group_view = on_group_view,
                                        .node_view = on_node_view,
-                                       .connection = on_connection};
+                                       .connection = on_connection,
+                                       .quorum = on_quorum};
   options->context = client;
 }
 

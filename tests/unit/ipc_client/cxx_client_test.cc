@@ -21,11 +21,13 @@ TEST(Client, SendsAndReceivesThroughItsHandlersAlsoAfterAMove) {
   Server s;
   std::string text;
   std::size_t members = 0;
+  bool quorate = false;
   phalanx::Client first = phalanx::Client::attached_or_throw(
       {.message = [&](const phx_message& m) { text = phalanx::text_of(m); },
        .group_view = [&](const phx_group_view& v) { members = v.member_count; },
        .node_view = {},
-       .connection = {}},
+       .connection = {},
+       .quorum = [&](const phx_quorum_view& v) { quorate = v.quorate != 0; }},
       s.options);
   const phalanx::Client client = std::move(first);
   phx_group group = 0;
@@ -36,6 +38,7 @@ TEST(Client, SendsAndReceivesThroughItsHandlersAlsoAfterAMove) {
 
   EXPECT_EQ(text, "hello");
   EXPECT_EQ(members, 1u);
+  EXPECT_TRUE(quorate && client.quorum().quorate);
   std::vector<phx_member> list;
   EXPECT_EQ(client.members(group, list), PHX_OK);
   EXPECT_EQ(list.size(), 1u);
