@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   add_groups(root, globals);
   add_key(root, globals);
   add_pub(root, globals);
+  add_quorum(root, globals);
   add_status(root, globals);
   add_sub(root, globals);
   add_version(root, globals);

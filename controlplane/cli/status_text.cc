@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "controlplane/cli/output.h"
+#include "controlplane/cli/quorum_text.h"
 
 namespace phalanx::cli {
 namespace {
@@ -42,6 +43,9 @@ std::vector<std::string> complaints(const json& status) {
     if (at(peer, "key_mismatch") == true) line += " (it holds another key)";
     if (at(peer, "version_mismatch") == true) line += " (it speaks another protocol version)";
     out.push_back(std::move(line));
+  }
+  if (!is_quorate(at(status, "quorum"))) {
+    out.push_back("not quorate (" + text_at(at(status, "quorum"), "reason") + ")");
   }
   const std::string state = text_at(status, "state");
   if (out.empty() && state != "operational") out.push_back("a view change is going on: " + state);
@@ -99,7 +103,8 @@ bool is_well(const json& status) {
   const json members = at(at(status, "view"), "members");
   return text_at(status, "state") == "operational" &&
          at(at(status, "dataplane"), "running") == true && at(at(status, "link"), "up") != false &&
-         members.is_array() && members.size() == number_at(status, "configured");
+         members.is_array() && members.size() == number_at(status, "configured") &&
+         is_quorate(at(status, "quorum"));
 }
 
 std::string status_text(const json& status) {
@@ -112,6 +117,7 @@ std::string status_text(const json& status) {
          text_at(at(status, "dataplane"), "starts") + " times; configuration " +
          text_at(status, "config_hash") + "\n";
   out += transport_line(status);
+  if (at(status, "quorum").is_object()) out += quorum_line(at(status, "quorum")) + "\n";
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);
   if (!at(status, "lanes").empty()) out += "\n" + lanes_table(status);
   for (const json& rejection : at(status, "rejections")) {
