@@ -19,54 +19,73 @@ membership::MembershipConfig machine_config(const Scenario& scenario, Member sel
   return config;
 }
 
+/// The default: a majority of one vote each.
+quorum::QuorumConfig votes(const Scenario& scenario) {
+  quorum::QuorumConfig config;
+  for (NodeId node = 1; node <= scenario.nodes; ++node) config.nodes.push_back({node, 1});
+  return config;
+}
+
 }  // namespace
 
 ControlPlane::ControlPlane(const Scenario& scenario, Member self, Durable& durable, Trace& trace)
     : self_(self),
       durable_(durable),
       trace_(trace),
-      machine_(machine_config(scenario, self), durable.sequence_reserved) {}
+      machine_(machine_config(scenario, self), durable.sequence_reserved),
+      quorum_(votes(scenario), self.node) {}
 
-void ControlPlane::start(TimeNs now) { execute(machine_.start(now)); }
+void ControlPlane::start(TimeNs now) { execute(machine_.start(now), now); }
 
 bool ControlPlane::restore(TimeNs now) {
+  if (!quorum_.restore(durable_.votes)) return false;
   const auto actions = machine_.restore(durable_.snapshot, now);
   if (!actions) return false;
-  execute(*actions);
+  execute(*actions, now);
   return true;
 }
 
 void ControlPlane::on_event(const PlaneEvent& event, TimeNs now) {
   switch (event.kind) {
     case PlaneEvent::Kind::Message:
-      return execute(machine_.on_message(event.from, event.message, event.bytes, now));
-    case PlaneEvent::Kind::Frozen:
-      return execute(machine_.on_frozen(event.report, now));
+      return execute(machine_.on_message(event.from, event.message, event.bytes, now), now);
+    case PlaneEvent::Kind::Frozen: {
+      wire::Report report = event.report;
+      report.ballot = quorum_.ballot(now);
+      return execute(machine_.on_frozen(report, now), now);
+    }
     case PlaneEvent::Kind::Recovered:
-      return execute(machine_.on_recovered(event.view, now));
+      return execute(machine_.on_recovered(event.view, now), now);
     case PlaneEvent::Kind::Installed:
-      return execute(machine_.on_installed(event.view, now));
+      return execute(machine_.on_installed(event.view, now), now);
     case PlaneEvent::Kind::Refused:
-      return execute(machine_.on_refused(event.view, now));
+      return execute(machine_.on_refused(event.view, now), now);
   }
 }
 
 void ControlPlane::on_time(std::span<const membership::PeerSeen> seen, TimeNs now) {
-  execute(machine_.on_seen(seen, now));
-  execute(machine_.on_time(now));
+  execute(machine_.on_seen(seen, now), now);
+  execute(machine_.on_time(now), now);
 }
 
-void ControlPlane::execute(const membership::Actions& actions) {
+void ControlPlane::execute(const membership::Actions& actions, TimeNs now) {
   wake_at_ = actions.wake_at;
   if (trace_.on()) trace_actions(actions);
   if (actions.reserve_sequence) durable_.sequence_reserved = *actions.reserve_sequence;
-  if (keep_snapshots_) durable_.snapshot = machine_.snapshot();
+  if (actions.recover) quorum_.on_plan(*actions.recover);
+  if (actions.install) (void)quorum_.on_install(*actions.install, now);
+  if (keep_snapshots_) {
+    durable_.snapshot = machine_.snapshot();
+    durable_.votes = quorum_.snapshot();
+  }
   if (actions.freeze)
     commands_.push_back({.kind = PlaneCommand::Kind::Freeze, .attempt = machine_.attempt()});
   if (actions.recover)
     commands_.push_back({.kind = PlaneCommand::Kind::Recover, .plan = *actions.recover});
   if (actions.install)
-    commands_.push_back({.kind = PlaneCommand::Kind::Install, .plan = *actions.install});
+    commands_.push_back({.kind = PlaneCommand::Kind::Install,
+                         .plan = *actions.install,
+                         .quorate = quorum_.outcome().quorate});
   for (const membership::Send& send : actions.sends) {
     commands_.push_back({.kind = PlaneCommand::Kind::Send, .send = send});
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controlplane/membership/membership.h"
+#include "controlplane/quorum/quorum.h"
 #include "tests/sim/data_plane.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/trace.h"
@@ -16,9 +17,10 @@ namespace phalanx::sim {
 struct Durable {
   std::uint64_t sequence_reserved = 0;
   std::vector<std::byte> snapshot;  ///< Dies with the data plane.
+  std::vector<std::byte> votes;     ///< Likewise.
 };
 
-/// A control-plane process: the production membership machine, its actions in order.
+/// A control-plane process: the production membership machine and quorum, their actions in order.
 class ControlPlane {
  public:
   ControlPlane(const Scenario& scenario, Member self, Durable& durable, Trace& trace);
@@ -30,11 +32,11 @@ class ControlPlane {
   [[nodiscard]] bool restore(TimeNs now);
 
   void on_event(const PlaneEvent& event, TimeNs now);
-  void leave(TimeNs now) { execute(machine_.leave(now)); }
-  void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now)); }
-  void on_cut_off(Member peer, TimeNs now) { execute(machine_.on_cut_off(peer, now)); }
-  void on_own_link(bool up, TimeNs now) { execute(machine_.on_own_link(up, now)); }
-  void on_vouch(NodeId peer, TimeNs now) { execute(machine_.on_vouch(peer, now)); }
+  void leave(TimeNs now) { execute(machine_.leave(now), now); }
+  void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now), now); }
+  void on_cut_off(Member peer, TimeNs now) { execute(machine_.on_cut_off(peer, now), now); }
+  void on_own_link(bool up, TimeNs now) { execute(machine_.on_own_link(up, now), now); }
+  void on_vouch(NodeId peer, TimeNs now) { execute(machine_.on_vouch(peer, now), now); }
   /// `seen` is the worker's table, read now.
   void on_time(std::span<const membership::PeerSeen> seen, TimeNs now);
 
@@ -43,13 +45,14 @@ class ControlPlane {
   [[nodiscard]] const membership::Membership& machine() const noexcept { return machine_; }
 
  private:
-  void execute(const membership::Actions& actions);
+  void execute(const membership::Actions& actions, TimeNs now);
   void trace_actions(const membership::Actions& actions);
 
   Member self_;
   Durable& durable_;
   Trace& trace_;
   membership::Membership machine_;
+  quorum::Quorum quorum_;
   std::deque<PlaneCommand> commands_;
   TimeNs wake_at_ = 0;
   bool keep_snapshots_ = false;

@@ -253,8 +253,8 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
       return;
     case PlaneCommand::Kind::Install: {
       if (core_.view() != command.plan.attempt) {
-        observer_.on_install(incarnation_, command.plan);
-        core_.install(command.plan, now);
+        observer_.on_install(incarnation_, command.plan, command.quorate);
+        core_.install(command.plan, now, command.quorate);
         recovering_ = {};
         std::vector<NodeId> nodes;
         for (const Member& member : command.plan.members) nodes.push_back(member.node);

@@ -36,6 +36,7 @@ struct PlaneCommand {
   membership::Send send;
   ViewId attempt;  ///< Freeze: to report for.
   wire::Plan plan;
+  bool quorate = false;  ///< Install.
 };
 
 struct DataPlaneParts {

@@ -50,6 +50,7 @@ void Node::start(TimeNs at) {
   }
   const TimeNs now = clock_.local(at);
   durable_.snapshot.clear();
+  durable_.votes.clear();
   data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now);
   if (std::exchange(disk_lost_, false)) {
     durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;

@@ -115,4 +115,15 @@ class Nonces {
   std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> last_;
 };
 
+/// All members of a view are told the same; of two views that share no node never both are held
+/// as quorate at one time.
+class Quorate {
+ public:
+  /// `who` has installed its view.
+  void on_install(const Facts& facts, Incarnation who, bool quorate);
+
+ private:
+  std::map<ViewIndex, bool> told_;
+};
+
 }  // namespace phalanx::sim

@@ -105,7 +105,7 @@ void Observer::note_sent(Incarnation origin, LaneId lane, ViewIndex view, Positi
   }
 }
 
-void Observer::on_install(Incarnation who, const wire::Plan& plan) {
+void Observer::on_install(Incarnation who, const wire::Plan& plan, bool quorate) {
   views_.on_install(facts_, who, plan);
   auto [at, fresh] =
       facts_.view_index.try_emplace(plan.attempt, static_cast<ViewIndex>(facts_.views.size()));
@@ -139,6 +139,7 @@ void Observer::on_install(Incarnation who, const wire::Plan& plan) {
   view.came_from[rank] = facts_.incarnations[who].installed;
   VirtualSynchrony::on_install(facts_, at->second, rank, view.came_from[rank]);
   facts_.incarnations[who].installed = at->second;
+  quorate_.on_install(facts_, who, quorate);
 }
 
 void Observer::on_deliver(Incarnation who, LaneId lane, const core::LocalRecord& record) {

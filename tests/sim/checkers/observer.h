@@ -36,7 +36,7 @@ class Observer {
                std::span<const std::byte> payload);
   /// The core took a frame of its installed view.
   void on_accept(Incarnation who, const wire::FrameHeader& header, std::size_t payload_bytes);
-  void on_install(Incarnation who, const wire::Plan& plan);
+  void on_install(Incarnation who, const wire::Plan& plan, bool quorate = false);
   void on_deliver(Incarnation who, LaneId lane, const core::LocalRecord& record);
   void at_end() { SelfDelivery::at_end(facts_); }
 
@@ -68,6 +68,7 @@ class Observer {
   Views views_;
   Bounds bounds_;
   Nonces nonces_;
+  Quorate quorate_;
   Coverage coverage_;
   std::uint64_t delivered_ = 0;
   std::uint64_t history_hash_ = 0;

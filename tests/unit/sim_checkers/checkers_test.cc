@@ -260,6 +260,25 @@ TEST_F(ObservedPair, G8AnEndThatDoesNotCome) {
   EXPECT_EQ(violation_of([] { Liveness::unsettled(kSecond, "n1 has no view"); }), "G8");
 }
 
+TEST_F(ObservedPair, QuorumTwoAnswersInOneView) {
+  observer_.on_install(who_[0], plan(2, view_id(1)), true);
+
+  EXPECT_EQ(violation_of([&] { observer_.on_install(who_[1], plan(2, view_id(1)), false); }),
+            "quorum");
+}
+
+TEST_F(ObservedPair, QuorumTwoViewsThatShareNoNode) {
+  for (int reader = 0; reader < 2; ++reader) {
+    wire::Plan alone = plan(static_cast<std::uint64_t>(2 + reader), {});
+    alone.attempt.representative = members_[reader].node;
+    alone.members = {members_[reader]};
+    const auto installs = [&](bool quorate) {
+      return violation_of([&] { observer_.on_install(who_[reader], alone, quorate); });
+    };
+    EXPECT_EQ(installs(true), reader == 0 ? "none" : "quorum");
+  }
+}
+
 TEST_F(ObservedPair, G9TheLogBeyondTheWindow) {
   const std::vector<std::byte> frame(600);
   const auto send = [&](Position at) {
