@@ -50,7 +50,8 @@ def test():
     good = cluster.config_text()
 
     refused(cluster, good.replace("dead_after", "dead_aftre"), 2, "bad.toml:", "dead_after")
-    refused(cluster, re.sub('dead_after = "([0-9]+)ms"', r'dead_after = "\1"', good), 2, "bad.toml:")
+    refused(cluster, re.sub('dead_after = "([0-9]+)ms"', r'dead_after = "\1"', good), 2,
+            "bad.toml:")
     refused(cluster, good.replace("id = 2", "id = 1"), 2, "bad.toml:", "1")
     refused(cluster, good.replace('name = "n1"', 'name = "other"'), 2, "n1")
     refused(cluster, good.replace("10.77.0.1", "10.99.0.1"), 2, "10.99.0.1", "remedy")
