@@ -79,6 +79,12 @@ Command& Command::seconds(const std::string& name, double& target, const std::st
   return *this;
 }
 
+Command& Command::rest(const std::string& name, std::vector<std::string>& target,
+                       const std::string& help) {
+  app_of(app_).add_option(name, target, help)->type_name("WORD")->required();
+  return *this;
+}
+
 Command& Command::flag(const std::string& name, bool& target, const std::string& help) {
   app_of(app_).add_flag(name, target, help);
   return *this;
@@ -117,7 +123,8 @@ ExitCode Arguments::run(int argc, char** argv) {
       where = where->get_subcommands().front();
       name += " " + where->get_name();
     }
-    const std::vector<std::string> rest = app.remaining(true);
+    std::vector<std::string> rest = app.remaining(true);
+    if (!rest.empty() && rest.front() == "--") rest.clear();  // Behind it nothing is ours to judge.
     const std::string what = rest.empty() ? error.what() : "there is no " + rest.front();
     const std::string meant = rest.empty() ? "" : config::closest(rest.front(), words_of(*where));
     // The line could not be parsed, so its options are not set yet.

@@ -33,6 +33,8 @@ class Command {
                   const std::string& help);
   /// 0.1 to 86400, with a fraction.
   Command& seconds(const std::string& name, double& target, const std::string& help);
+  /// All words that are left, at least one: a command line of its own.
+  Command& rest(const std::string& name, std::vector<std::string>& target, const std::string& help);
   Command& flag(const std::string& name, bool& target, const std::string& help);
   Command& footer(const std::string& text);
   /// What the command does once the whole line is parsed; without it a sub-command is needed.

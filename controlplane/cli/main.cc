@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   add_quorum(root, globals);
   add_status(root, globals);
   add_sub(root, globals);
+  add_supervise(root, globals);
   add_version(root, globals);
   return static_cast<int>(after_output(arguments.run(argc, argv)));
 }

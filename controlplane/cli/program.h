@@ -26,6 +26,7 @@ void add_pub(Command& root, const Globals& globals);
 void add_quorum(Command& root, const Globals& globals);
 void add_status(Command& root, const Globals& globals);
 void add_sub(Command& root, const Globals& globals);
+void add_supervise(Command& root, const Globals& globals);
 void add_version(Command& root, const Globals& globals);
 
 /// Where the sockets of an instance are: RUNTIME_DIRECTORY/NAME/.
