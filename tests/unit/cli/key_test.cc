@@ -51,8 +51,8 @@ TEST_F(KeyGenerate, ReplacesAKeyOnlyWhenTold) {
   EXPECT_EQ(wire::load_cluster_key(path_)->id, 2U);
 }
 
-// A writer that dies half-way leaves a file beside the key: the key stays whole, and the next writer
-// is not in its way.
+// A writer that dies half-way leaves a file beside the key: the key stays whole, and the next
+// writer is not in its way.
 TEST_F(KeyGenerate, GoesOverWhatADeadWriterLeft) {
   ASSERT_TRUE(write_key_file(path_, 1, false));
   std::ofstream(path_ + ".new") << "phalanx-cluster-key 1\nid 2\nkey 12";
