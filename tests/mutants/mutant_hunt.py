@@ -21,7 +21,7 @@ def hunt(mutant, simulator, seeds):
     """The aimed recipe first, then swarms."""
     begun = time.monotonic()
     aimed = mutant.recipe.split()
-    for words in (aimed, ['storm'], ['swarm']):
+    for words in [aimed] + [[swarm] for swarm in ('storm', 'swarm') if aimed != [swarm]]:
         command = [simulator, '--recipe', *words, '--seeds', f'1..{seeds}', '--no-shrink']
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
