@@ -71,6 +71,7 @@ struct Totals {
   std::uint64_t healed_after_max_seed = 0;
   Observer::Coverage coverage;
   std::uint64_t violations = 0;
+  std::string first_violated;  ///< Guarantee, recipe, seed and replay command, as JSON members.
   std::map<std::string, std::uint64_t> by_guarantee;
 };
 
@@ -152,6 +153,11 @@ bool run_history(const Options& options, const Scenario& scenario, MemoryPool& p
     ++totals.histories;
     ++totals.violations;
     ++totals.by_guarantee[violation.guarantee];
+    if (totals.first_violated.empty()) {
+      totals.first_violated = ",\"violated\":\"" + violation.guarantee + "\",\"in\":\"" +
+                              scenario.recipe + "\",\"seed\":" + std::to_string(scenario.seed) +
+                              ",\"replay\":\"" + replay + "\"";
+    }
     std::fflush(stdout);
     std::fprintf(stderr, "VIOLATED %s: %s\n  recipe %s seed %llu\n  replay: %s\n",
                  violation.guarantee.c_str(), violation.what.c_str(), scenario.recipe.c_str(),
@@ -169,11 +175,11 @@ void report(const Options& options, const Totals& totals, double seconds) {
         "{\"version\":1,\"recipe\":\"%s\",\"histories\":%llu,\"violations\":%llu,\"frame_events\":%"
         "llu,"
         "\"frame_events_per_cpu_s\":%.0f,\"submitted\":%llu,\"delivered\":%llu,\"views\":%llu,"
-        "\"healed_after_max_ms\":%.1f,\"cpu_seconds\":%.2f,\"hash\":\"%016llx\",\"ok\":%s}\n",
+        "\"healed_after_max_ms\":%.1f,\"cpu_seconds\":%.2f,\"hash\":\"%016llx\",\"ok\":%s%s}\n",
         options.recipe.c_str(), u(totals.histories), u(totals.violations), u(totals.frame_events),
         rate, u(totals.submitted), u(totals.delivered), u(totals.views),
         static_cast<double>(totals.healed_after_max) / 1e6, seconds, u(totals.hash),
-        totals.violations == 0 ? "true" : "false");
+        totals.violations == 0 ? "true" : "false", totals.first_violated.c_str());
     return;
   }
   std::printf(
