@@ -214,6 +214,9 @@ static void writes_a_line(void) {
 }
 
 int main(void) {
+  /* Whatever nohup or a shell's background job ignores. */
+  const int heard[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+  for (size_t i = 0; i < sizeof heard / sizeof *heard; i++) signal(heard[i], SIG_DFL);
   backs_off();
   stops_in_back_off();
   passes_signals_on();
