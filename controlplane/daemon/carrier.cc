@@ -65,10 +65,13 @@ void Carrier::look() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return;
   interface_ = "none";
-  up_ = is_wildcard(address_);  // Any interface will do: nothing can be told.
+  // A wildcard is anybody's, and what no interface ever had need not be the kernel's (a second
+  // address of lo, a port of DPDK): nothing can be told. What was there and is gone is down.
+  up_ = !owned_ || is_wildcard(address_);
   for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
     if (!owns(entry->ifa_addr, address_)) continue;
     interface_ = entry->ifa_name;
+    owned_ = true;
     up_ = (entry->ifa_flags & IFF_UP) != 0 && (entry->ifa_flags & IFF_RUNNING) != 0;
     break;
   }

@@ -9,8 +9,9 @@
 
 namespace phalanx::controlplane {
 
-/// Knows whether the interface that owns an address can carry frames: it exists, is up and has a
-/// carrier. Told by the kernel (rtnetlink) as it changes. Says "up" where the kernel tells nothing.
+/// Knows whether the interface that owns an address can carry frames: it still has the address, is
+/// up and has a carrier. Told by the kernel (rtnetlink) as it changes. Says "up" where the kernel
+/// tells nothing: of a wildcard, and of an address that no interface has had yet.
 class Carrier {
  public:
   /// Calls `changed` whenever is_up() has another answer.
@@ -28,6 +29,7 @@ class Carrier {
   std::function<void()> changed_;
   std::string interface_ = "none";
   bool up_ = true;
+  bool owned_ = false;  ///< Some interface has had the address.
   Fd fd_;
   Watch watch_;
 };

@@ -34,6 +34,15 @@ Expected<BootId, Error> draw_boot_id() {
   return boot;
 }
 
+/// Over DPDK the kernel's carrier says nothing of the data path: any address will do.
+config::Endpoint watched_address(const config::Config& config) {
+  config::Endpoint address = config.node.address;
+  if (config.transport.kind == config::TransportKind::Dpdk) {
+    address.host = address.is_ipv6 ? "::" : "0.0.0.0";
+  }
+  return address;
+}
+
 Expected<void, Error> make_state_directory(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -106,7 +115,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       state_(std::move(prepared.state)),
       sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
-      carrier_(loop_, config_.node.address, [this] { on_link(); }),
+      carrier_(loop_, watched_address(config_), [this] { on_link(); }),
       tick_(loop_, [this] { on_tick(); }),
       vouch_(loop_, [this] { on_vouch_time(); }),
       leave_limit_(loop_,
