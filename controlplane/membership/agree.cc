@@ -310,6 +310,7 @@ void Machine::judge_the_silent(TimeNs now) {
   const Attempt& attempt = durable_.attempt;
   // Rule: who did not do its own part accuses nobody else; it goes on alone until it can.
   if (attempt.plan ? !attempt.recovered : !attempt.report) return miss_answer(peers_[self_]);
+  peers_[self_].unanswered = 0;
   if (!leads()) return;
   for (NodeSet rest = attempt_set_ & ~only(self_); rest != 0; rest &= rest - 1) {
     Peer& peer = peers_[lowest(rest)];
