@@ -83,7 +83,7 @@ void Supervisor::pass_on(Signals::Taken signal, TimeNs now) noexcept {
     stopping_ = true;
     if (sam_.options.stop_ms > 0) stop_at_ = now + ns_of(sam_.options.stop_ms);
   }
-  if (reaped_) return;
+  if (reaped_ || pid_ == 0) return;  // There is none; kill(0) would be our whole process group.
   // Ctrl-C reaches the foreground group as a whole; a second one would end it the hard way.
   if (signal.by_terminal && getpgid(pid_) == getpgrp()) return;
   kill(pid_, signal.number);
