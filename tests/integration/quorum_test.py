@@ -80,6 +80,8 @@ def test():
     cluster.network.heal(cluster.nodes)
     cluster.wait_whole()
     wait_until("there is one leader again", lambda: roles(leaders) == whole)
+    led = [line for leader in leaders for line in leader.lines() if line.startswith("leader")]
+    assert len(led) == len(set(led)), f"two leaders in one view: {led}"
     for leader in leaders:
         leader.process.send_signal(signal.SIGTERM)
         assert leader.process.wait(10) == 0, leader.lines()

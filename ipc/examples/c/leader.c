@@ -10,7 +10,10 @@
 #include <string.h>
 
 static volatile sig_atomic_t stopped;
-static int first; /* In the group's list of members. */
+static phx_group group;
+static int first;   /* In the group's list of members. */
+static int settled; /* What was sent in this view came back: the list is this view's. */
+static int asked;   /* ... was sent. */
 
 static void on_signal(int number) {
   (void)number;
@@ -22,10 +25,29 @@ static void decide(phx_handle handle) {
   static const char* last = "";
   phx_quorum_state quorum;
   if (phx_quorum(handle, &quorum) != PHX_OK) return;
-  const char* role = !quorum.quorate ? "waiting for quorum" : first ? "leader" : "follower";
+  const char* role = !quorum.quorate    ? "waiting for quorum"
+                     : first && settled ? "leader"
+                                        : "follower";
   if (strcmp(role, last) == 0) return;
   last = role;
   printf("%s (view %llu)\n", role, (unsigned long long)quorum.sequence);
+}
+
+/* Group views of a node view follow later in the order than the view itself, and none comes for a
+ * group that did not change. A message of one's own, sent in the view, comes after all of them. */
+static void settle(phx_handle handle) {
+  if (!asked) asked = phx_multicast(handle, group, NULL, 0, PHX_AGREED) == PHX_OK;
+}
+
+static void on_message(void* context, phx_handle handle, const phx_message* message) {
+  phx_member self;
+  (void)context;
+  if (phx_local_id(handle, &self) != PHX_OK || message->node != self.node ||
+      message->client != self.client) {
+    return;
+  }
+  settled = asked;
+  decide(handle);
 }
 
 static void on_quorum(void* context, phx_handle handle, const phx_quorum_view* view) {
@@ -33,6 +55,7 @@ static void on_quorum(void* context, phx_handle handle, const phx_quorum_view* v
   printf("* view %llu: %s, %zu nodes (%zu left, %zu joined)\n", (unsigned long long)view->sequence,
          view->quorate ? "quorate" : "not quorate", view->member_count, view->left_count,
          view->joined_count);
+  settled = asked = 0;
   decide(handle);
 }
 
@@ -46,7 +69,9 @@ static void on_group_view(void* context, phx_handle handle, const phx_group_view
 
 static void on_connection(void* context, phx_handle handle, const phx_connection* connection) {
   (void)context;
-  if (connection->event == PHX_EVENT_DISCONNECTED) first = 0;
+  if (connection->event == PHX_EVENT_DISCONNECTED || connection->event == PHX_EVENT_EVICTED) {
+    first = settled = asked = 0;
+  }
   decide(handle); /* Without a data plane there is no quorum. */
 }
 
@@ -58,15 +83,17 @@ int main(int argc, char** argv) {
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
   setvbuf(stdout, NULL, _IOLBF, 0);
-  phx_options options = {
-      .struct_bytes = sizeof options,
-      .callbacks = {.group_view = on_group_view, .connection = on_connection, .quorum = on_quorum}};
+  phx_options options = {.struct_bytes = sizeof options,
+                         .callbacks = {.message = on_message,
+                                       .group_view = on_group_view,
+                                       .connection = on_connection,
+                                       .quorum = on_quorum}};
   phx_handle handle;
-  phx_group group;
   if (argc == 3) options.instance = argv[2];
   phx_status status = phx_initialize(&options, &handle);
   if (status == PHX_OK) status = phx_join(handle, argv[1], strlen(argv[1]), &group);
   while (status == PHX_OK && !stopped) {
+    settle(handle);
     status = phx_dispatch(handle, PHX_DISPATCH_ALL, 100);
     if (status == PHX_TRY_AGAIN) status = PHX_OK;
   }
