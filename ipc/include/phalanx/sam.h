@@ -158,7 +158,9 @@ PHX_API phx_status phx_sam_hc_send(void);
 PHX_API phx_status phx_sam_hc_callback_register(int (*healthy)(void));
 
 /**
- * The signal that warns a failing instance. Default SIGTERM. Holds for later instances too.
+ * The signal that warns a failing instance. Default SIGTERM. Holds for later instances too. To be
+ * called in the thread that phx_sam_register() returned in: the kernel warns that one when the
+ * supervisor dies, and asks it alone for the signal. So phx_sam_finalize().
  * @retval PHX_OK, PHX_INVALID (no such signal), PHX_BAD_HANDLE (not initialised, finalised, or used
  * after fork()), PHX_DISCONNECTED, PHX_TRY_AGAIN.
  * @since 0.1
