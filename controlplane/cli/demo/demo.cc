@@ -143,8 +143,11 @@ ExitCode run_demo(const DemoOptions& options, const Globals& globals) {
   if (options.senders > kBoardClientsMax) {
     return report({.code = ExitCode::Usage, .attempted = "too many senders"}, globals);
   }
+  catch_stop_signals();  // From here on there is something to give back; then supervise() passes
+                         // on.
   const auto transport = choose_transport(options);
   if (!transport) return report(transport.error(), globals);
+  if (stop_requested()) return ExitCode::Failed;
   std::string directory = access("/run", W_OK) == 0 ? "/run/" : "/tmp/";
   directory += "phalanx-demo-XXXXXX";
   if (mkdtemp(directory.data()) == nullptr) {

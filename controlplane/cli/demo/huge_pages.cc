@@ -54,7 +54,10 @@ HugePages::HugePages(HugePages&& other) noexcept
       raised_to_(std::exchange(other.raised_to_, 0)) {}
 
 HugePages::~HugePages() {
-  if (raised_to_ != 0 && number("nr_hugepages") == raised_to_) set_total(before_);
+  if (raised_to_ == 0) return;
+  const std::uint64_t added = raised_to_ - before_;
+  const std::uint64_t total = number("nr_hugepages");
+  if (total >= added) set_total(total - added);
 }
 
 }  // namespace phalanx::cli

@@ -9,7 +9,7 @@
 namespace phalanx::cli {
 
 /// Hugepages of 2 MiB that a demo may use. Where too few are free it asks the kernel for more, and
-/// gives these back when it is destroyed, unless somebody has set another number meanwhile.
+/// gives as many back when it is destroyed, whoever else has raised the number meanwhile.
 class HugePages {
  public:
   [[nodiscard]] static Expected<HugePages, Error> get(std::uint64_t wanted);
