@@ -96,6 +96,7 @@ void Lane::take_turns(std::uint64_t share) noexcept {
     const std::size_t taken = take_from(rank, share);
     period_bytes_[rank] += taken;
     own_served_ = own_served_ && taken == 0;
+    if (end_of_log_is_taken()) next_origin_ = rank;  // All others come before it again.
     if (held_up_ != ViewInfo::kNone || end_of_log_is_taken()) break;
   }
   if (held_up_ == ViewInfo::kNone) next_origin_ = (next_origin_ + 1) % view_.count;

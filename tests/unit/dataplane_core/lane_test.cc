@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "tests/unit/dataplane_core/bench.h"
 
@@ -208,6 +209,32 @@ TEST(Lane, HandsTheOrderToTheMemberThatSendsNearlyEverything) {
 
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(bench[i].core->orderer(0), 3u);
   EXPECT_EQ(bench[0].delivered.size(), bench[2].delivered.size());
+}
+
+// Each turn copies one long record at most: whose it is must not depend on who else is idle.
+TEST(Lane, LongRecordsOfTwoMembersTakeTurns) {
+  Bench bench(8, {.record = 128 << 10,
+                  .window = 512 << 10,
+                  .submit_window = 256 << 10,
+                  .log = 4 << 20,
+                  .frame = 8192,
+                  .handover = false});
+  bench.change_view({0, 1, 2, 3, 4, 5, 6, 7});
+
+  for (int turn = 0; turn < 400; ++turn) {
+    for (std::size_t from = 1; from <= 2; ++from) {
+      while (bench.submit(from, std::string(100'000, from == 1 ? 'a' : 'b'))) {
+      }
+    }
+    bench.step();
+  }
+
+  const auto ordered = [&](char from) {
+    return std::count_if(bench[0].delivered.begin(), bench[0].delivered.end(),
+                         [&](const std::string& text) { return text[0] == from; });
+  };
+  EXPECT_GT(ordered('a'), 10);
+  EXPECT_LE(std::labs(ordered('a') - ordered('b')), ordered('a') / 4);
 }
 
 }  // namespace
