@@ -57,8 +57,16 @@ struct ClientPort {
   std::uint64_t blocked_at = 0;  ///< What it had released when it was looked at last.
   TimeNs held_since = 0;         ///< Since then it has released less than a good share,
   std::uint64_t held_at = 0;     ///< from here on.
-  std::byte* room = nullptr;     ///< Reserved for a long message that is copied over several turns,
-  LaneId room_lane = 0;          ///< from this lane.
+  /// How long it has held back a lane whose log is nearly full.
+  struct Hold {
+    LaneId lane = 0;
+    std::uint64_t caught_up = 0;  ///< The lane's count when `in_all` began.
+    TimeNs at_a_time = 0;         ///< Since its ring filled,
+    TimeNs in_all = 0;            ///< and since the lane last caught up,
+    TimeNs look_at = 0;           ///< until this look. 0: it did not, when looked at last.
+  } hold;
+  std::byte* room = nullptr;  ///< Reserved for a long message that is copied over several turns,
+  LaneId room_lane = 0;       ///< from this lane.
   // Its long submission that is copied over several turns. What was begun may not change.
   bool copying = false;
   GroupId copied_group = 0;

@@ -77,9 +77,7 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
     reader.pop();
   }
   lane.delivered += records;
-  if (records > 0) lane.held_now = 0;
-  if (!waits) lane.held_look_at = 0;
-  if (!waits && reader.at() < bytes_end) lane.held_back = 0;  // It has caught up.
+  if (!waits && reader.at() < bytes_end) ++lane.caught_up;
   return records;
 }
 
@@ -241,8 +239,9 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
     wake_at_ = 0;
     return false;
   }
+  const bool just_full = port.blocked_since == 0;
   bool out = !port.channel.fits_reserved_event() || out_of_patience(port, lane, now);
-  if (!out && !policy_.holds_lane) out = held_back_too_long(lane, now);
+  if (!out && !policy_.holds_lane) out = held_back_too_long(port, just_full, lane, now);
   if (!out) {
     publish_touched();  // It must see what there is, or it never makes room.
     wake_at_ = std::min(wake_at_, now + kLookAgain);
@@ -255,23 +254,28 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   return true;
 }
 
-bool Delivery::held_back_too_long(LaneId id, TimeNs now) noexcept {
-  Lane& lane = lanes_[id];
+/// Each client's own time counts: the lane may be held back by several in turn.
+bool Delivery::held_back_too_long(ClientPort& port, bool just_full, LaneId id,
+                                  TimeNs now) noexcept {
+  ClientPort::Hold& hold = port.hold;
+  if (hold.lane != id || hold.caught_up != lanes_[id].caught_up) {
+    hold = {.lane = id, .caught_up = lanes_[id].caught_up};
+  }
+  if (just_full) {
+    hold.at_a_time = 0;
+    if (now > hold.look_at + kLookMax) hold.look_at = 0;  // It had room in between.
+  }
   const core::LaneStatus status = core_.lane_status(id);
   if (status.limit >= status.received + policy_.room_min) {
-    lane.held_look_at = 0;
+    hold.look_at = 0;
     return false;
   }
-  const TimeNs more = lane.held_look_at == 0 ? 0 : std::min(now - lane.held_look_at, kLookMax);
-  lane.held_look_at = now;
-  lane.held_now += more;
-  lane.held_back += more;
-  if (lane.held_now < policy_.hold_max &&
-      lane.held_back < SlowClientPolicy::kPatienceHolds * policy_.hold_max) {
-    return false;
-  }
-  lane.held_now = lane.held_back = lane.held_look_at = 0;  // The next one has its own time.
-  return true;
+  const TimeNs more = hold.look_at == 0 ? 0 : std::min(now - hold.look_at, kLookMax);
+  hold.look_at = now;
+  hold.at_a_time += more;
+  hold.in_all += more;
+  return hold.at_a_time >= policy_.hold_max ||
+         hold.in_all >= SlowClientPolicy::kPatienceHolds * policy_.hold_max;
 }
 
 bool Delivery::out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept {

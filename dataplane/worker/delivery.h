@@ -61,9 +61,7 @@ class Delivery {
     std::size_t recipient = 0;  ///< to whom next,
     std::size_t copied = 0;     ///< and bytes of a long message that all recipients have.
     std::uint64_t delivered = 0;
-    TimeNs held_now = 0;      ///< By a slow client for so long since a record last went out,
-    TimeNs held_back = 0;     ///< in all since it last caught up,
-    TimeNs held_look_at = 0;  ///< until this look. 0: it was not, when looked at last.
+    std::uint64_t caught_up = 0;  ///< How often all that was there had been delivered.
   };
 
   std::size_t deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept;
@@ -84,7 +82,8 @@ class Delivery {
   /// The ring is full. True: it is out, go on without it. False: wait, nothing more of this lane
   /// now.
   bool evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept;
-  [[nodiscard]] bool held_back_too_long(LaneId id, TimeNs now) noexcept;
+  [[nodiscard]] bool held_back_too_long(ClientPort& port, bool just_full, LaneId id,
+                                        TimeNs now) noexcept;
   [[nodiscard]] bool out_of_patience(ClientPort& port, LaneId lane, TimeNs now) const noexcept;
   /// Other lanes may still find room for what is shorter: that ends no wait of this one.
   void written(ClientPort& port, LaneId lane) noexcept {

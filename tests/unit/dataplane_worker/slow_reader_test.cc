@@ -189,6 +189,40 @@ TEST(Worker, AReaderThatIsSlowerThanTheLaneGoes) {
   EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Evicted);
 }
 
+// A group's readers hold the lane back in turn; each is judged by its own time alone.
+TEST(Worker, AReaderIsNotChargedWithTheTimeOfAnother) {
+  Flood f;
+  TestClient other{f.c[1].attach(3)};
+  f.slow.join("chat");
+  other.join("chat");
+  f.writer.open("chat");
+  f.c.turn(100);
+  const auto run = [&](TimeNs time, int slow_reads, int other_reads) {
+    for (const TimeNs end = f.c.now + time; f.c.now < end;) {
+      f.c.now += 95 * kMicrosecond;
+      for (int i = 0; i < 3 && f.writer.send("chat", std::string(1000, 'm')); ++i) {
+      }
+      for (int i = 0; i < slow_reads && read_one(f.slow); ++i) {
+      }
+      for (int i = 0; i < other_reads && read_one(other); ++i) {
+      }
+      f.c.turn();
+    }
+  };
+
+  for (int i = 0; i < 19; ++i) {
+    run(40 * kMillisecond, 0, 100);
+    run(1, 3, 100);
+  }
+  for (int i = 0; i < 2; ++i) {
+    run(45 * kMillisecond, 100, 0);
+    run(1, 100, 3);
+  }
+
+  EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Open);
+  EXPECT_EQ(other.channel.state(), shm::ChannelState::Open);
+}
+
 TEST(Worker, AReaderThatStopsWhileTheLaneIsInFloodGoesSoon) {
   Flood f;
   f.slow.join("chat");
