@@ -68,7 +68,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  /// Takes up to out.size() received frames. Returns how many it wrote; 0 is not an error.
+  /// Takes up to out.size() received frames. Returns how many it wrote; 0 is not an error. Fewer
+  /// than there was room for: nothing more waits.
   virtual std::size_t rx_burst(std::span<RxFrame> out) noexcept = 0;
 
   /// Gives received frames back. Every frame from rx_burst() comes back here exactly once.

@@ -19,6 +19,8 @@
 namespace phalanx::transport::dpdk {
 namespace {
 
+constexpr int kBurstsMost = 16;  ///< A whole ring of other people's packets in one look.
+
 struct Peer {
   NodeId node = 0;
   bool member = false;
@@ -112,16 +114,20 @@ std::size_t Ethernet::rx_burst(std::span<RxFrame> out) noexcept {
     registered_ = true;
   }
   std::array<rte_mbuf*, Buffers::kBurst> mbufs;
-  const auto room = static_cast<std::uint16_t>(std::min(out.size(), mbufs.size()));
-  const std::uint16_t got = rte_eth_rx_burst(port_.number(), 0, mbufs.data(), room);
   std::size_t count = 0;
-  for (rte_mbuf* mbuf : std::span(mbufs).first(got)) {
-    if (accept(mbuf, out[count])) {
-      ++count;
-    } else {
-      ++counters_.rx_refused;
-      rte_pktmbuf_free(mbuf);
+  // Other packets of the segment must not make a full ring look empty; nor is there an end to them.
+  for (int tries = 0; tries < kBurstsMost && count < out.size(); ++tries) {
+    const auto room = static_cast<std::uint16_t>(std::min(out.size() - count, mbufs.size()));
+    const std::uint16_t got = rte_eth_rx_burst(port_.number(), 0, mbufs.data(), room);
+    for (rte_mbuf* mbuf : std::span(mbufs).first(got)) {
+      if (accept(mbuf, out[count])) {
+        ++count;
+      } else {
+        ++counters_.rx_refused;
+        rte_pktmbuf_free(mbuf);
+      }
     }
+    if (got < room) break;
   }
   counters_.rx_frames += count;
   return count;
