@@ -124,7 +124,14 @@ void Frames::take_control(wire::CheckedFrame& frame, const transport::RxFrame& r
     count(Counter::RxBadTag);
     return;
   }
-  transport_.authenticated(frame.sender().node, received);
+  // Never from a dead incarnation: its frames can be replayed, from anywhere.
+  const std::span<const Member> members = core_.members();
+  const auto known = std::find_if(members.begin(), members.end(), [&](const Member& member) {
+    return member.node == frame.sender().node;
+  });
+  if (known == members.end() || *known == frame.sender()) {
+    transport_.authenticated(frame.sender().node, received);
+  }
   const auto fragment = wire::decode_fragment(std::span(scratch_).first(frame.sealed.size()));
   // A hello may be for anyone; all else names the incarnation that it is for.
   if (!fragment || (!frame.addressed && fragment->kind != wire::MessageKind::Hello)) {
