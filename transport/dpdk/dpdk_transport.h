@@ -26,7 +26,8 @@ struct DpdkConfig {
 };
 
 /// Starts EAL and opens the port. Everything is made here; afterwards the calls of the transport do
-/// no system call, allocation or lock. Nothing stays behind when it fails.
+/// no system call, allocation or lock, but for the first rx_burst(), which makes its thread known
+/// to DPDK, and counters(), which may ask the device. Nothing stays behind when it fails.
 [[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config);
 
 }  // namespace phalanx::transport::dpdk

@@ -29,6 +29,17 @@ void put_silence(int fd) noexcept {
   }
 }
 
+/// The same, unless another thread has opened something under that number meanwhile.
+void put_silence_if_free(int fd) noexcept {
+  Fd silence(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (silence.get() == fd) {
+    (void)silence.release();
+    return;
+  }
+  const int got = fcntl(silence.get(), F_DUPFD_CLOEXEC, fd);
+  if (got >= 0 && got != fd) close(got);
+}
+
 void nap(TimeNs length) noexcept {
   const timespec time{.tv_sec = 0, .tv_nsec = static_cast<long>(length)};
   nanosleep(&time, nullptr);
@@ -161,7 +172,7 @@ void InterruptGate::expect_connection() noexcept {
 /// what it watches. So something silent takes its place.
 void InterruptGate::mend_connection() noexcept {
   if (expected_fd_ < 0 || fcntl(expected_fd_, F_GETFD) != -1) return;
-  put_silence(expected_fd_);
+  put_silence_if_free(expected_fd_);
 }
 
 /// The epoll set that the interrupt thread waits in: the one that holds our eventfd, since changing

@@ -97,10 +97,7 @@ bool MemifMesh::wants_tending(TimeNs now) {
 void MemifMesh::tend(TimeNs now) {
   for (Link& link : links_) {
     const bool up = link.port.has_link();
-    if (link.up && !up) {
-      ++link.lost;
-      link.try_at = now;
-    }
+    if (link.up && !up) link.try_at = now;
     link.up = up;
     if (!may_connect(link, now)) continue;
     // Stopped first: the driver makes a connection only when a port starts.

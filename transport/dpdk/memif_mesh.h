@@ -36,7 +36,6 @@ class MemifMesh final : public InterruptGate::Client {
     bool listens = false;
     bool up = false;  ///< Both ends are there.
     TimeNs try_at = 0;
-    std::uint64_t lost = 0;  ///< How often it went down.
   };
 
   MemifMesh(MemifOptions options) : options_(std::move(options)) {}

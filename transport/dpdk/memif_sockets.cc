@@ -49,6 +49,12 @@ bool lock(int file, off_t start, off_t length) noexcept {
   return fcntl(file, F_OFD_SETLK, &wanted) == 0;
 }
 
+/// The last one to leave locks all of the file for a moment; a node holds one byte of it.
+bool somebody_leaves(int file, NodeId self) noexcept {
+  struct flock held = range(F_WRLCK, self, 1);
+  return fcntl(file, F_OFD_GETLK, &held) == 0 && (held.l_type == F_UNLCK || held.l_len == 0);
+}
+
 /// The last one to leave takes the file away, so who locks it looks whether it is still there.
 bool still_there(int file, const std::string& path) noexcept {
   struct stat opened {};
@@ -78,6 +84,10 @@ Expected<MemifSockets, Error> MemifSockets::open(std::string directory, NodeId s
     if (!locks && errno == ENOENT) continue;
     if (!locks) return fail(system_error("cannot open " + file, "open", errno));
     if (!lock(locks.get(), self, 1)) {
+      if (somebody_leaves(locks.get(), self)) {
+        locks.reset();
+        continue;
+      }
       return fail(Error{.code = ExitCode::Usage,
                         .attempted = attempted,
                         .observed = "another process of this host is node " + std::to_string(self) +
