@@ -20,7 +20,7 @@ struct Ballot {
   static constexpr std::size_t kOpenMax = 4;
 
   std::uint32_t votes = 0;
-  std::uint32_t expected = 0;      ///< Lowest sum of votes that it counts with.
+  std::uint32_t expected = 0;      ///< Sum of votes that it counts with.
   std::uint32_t device_votes = 0;  ///< That its quorum device gives to its side.
   bool forgotten = false;          ///< It was in no quorate view since it started.
   Electorate settled;
