@@ -153,7 +153,8 @@ void Daemon::on_view(const ViewChange& change) {
           "took_ms={:.1f}",
           change.view.sequence, change.members.size(), list_of(change.members),
           list_of(change.left), list_of(change.joined), change.quorum.quorate, change.quorum.total,
-          change.quorum.needed, static_cast<double>(change.took / kMicrosecond) / 1000.0);
+          change.quorum.needed,
+          static_cast<double>(change.took) / static_cast<double>(kMillisecond));
   notify("STATUS=view " + std::to_string(change.view.sequence) + " of " +
          std::to_string(change.members.size()) + " nodes" +
          (change.quorum.quorate ? "" : ", not quorate"));

@@ -15,6 +15,7 @@ constexpr int kDatagramsPerTurn = 64;
 
 std::vector<NodeId> ids_of(const std::vector<config::ClusterNode>& nodes) {
   std::vector<NodeId> ids;
+  ids.reserve(nodes.size());
   for (const config::ClusterNode& node : nodes) ids.push_back(node.id);
   return ids;
 }

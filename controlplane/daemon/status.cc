@@ -31,7 +31,8 @@ std::string name_of(const config::Config& config, NodeId node) {
 /// Milliseconds since, or null for "never".
 json since_ms(TimeNs then, TimeNs now) {
   if (then == 0) return nullptr;
-  return now > then ? static_cast<double>((now - then) / kMicrosecond) / 1000.0 : 0.0;
+  const TimeNs us = now > then ? (now - then) / kMicrosecond : 0;
+  return static_cast<double>(us) / 1000.0;
 }
 
 json view_json(const StatusSources& from) {

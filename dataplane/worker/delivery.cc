@@ -36,7 +36,8 @@ std::size_t Delivery::deliver_turn(TimeNs now) noexcept {
   std::uint64_t bytes = 0;
   wake_at_ = kNever;
   events_ = 0;
-  for (LaneId id = 0; id < lanes_.size(); ++id) {
+  const auto lanes = static_cast<LaneId>(lanes_.size());
+  for (LaneId id = 0; id < lanes; ++id) {
     const std::uint64_t before = core_.reader(id).at();
     records += deliver_lane(id, lanes_[id], now);
     bytes += core_.reader(id).at() - before;

@@ -100,13 +100,14 @@ Expected<Fd, Error> connect_data_plane(const char* socket_path) {
   if (!connection) return fail(system_error(what, "socket", errno));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (std::strlen(socket_path) >= sizeof address.sun_path) {
+  const std::size_t length = std::strlen(socket_path);
+  if (length >= sizeof address.sun_path) {
     return fail(Error{.code = ExitCode::Usage,
                       .attempted = what,
                       .observed = "the path is over 107 bytes long",
                       .remedy = "choose a shorter node.runtime_directory"});
   }
-  std::strcpy(address.sun_path, socket_path);
+  std::memcpy(address.sun_path, socket_path, length + 1);
   if (connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     Error error = system_error(what, "connect", errno);
     const bool nobody = errno == ENOENT || errno == ECONNREFUSED;

@@ -76,7 +76,7 @@ class Supervisor {
     Message message;
     char data[PHX_SAM_DATA_BYTES_MAX];
   };
-  Packet packet_;  ///< Too large to come and go on the stack with each message.
+  Packet packet_{};  ///< Too large to come and go on the stack with each message.
 };
 
 }  // namespace phalanx::client::sam
