@@ -27,6 +27,7 @@ shm::GroupMember to_shm(const GroupMember& member, shm::MemberReason reason) noe
 
 std::vector<shm::GroupMember> to_shm(const std::vector<MemberChange>& changes) {
   std::vector<shm::GroupMember> out;
+  out.reserve(changes.size());
   for (const MemberChange& change : changes)
     out.push_back(to_shm(change.member, to_shm(change.reason)));
   return out;
@@ -36,6 +37,7 @@ std::vector<shm::GroupMember> to_shm(const std::vector<MemberChange>& changes) {
 
 bool Delivery::write_group_event(ClientPort& port, const GroupEvent& event) noexcept {
   std::vector<shm::GroupMember> members;
+  members.reserve(event.members.size());
   for (const GroupMember& member : event.members)
     members.push_back(to_shm(member, shm::MemberReason::None));
   return port.channel.write_group_view(event.group, members, to_shm(event.left),

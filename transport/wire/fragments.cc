@@ -9,6 +9,8 @@
 namespace phalanx::wire {
 namespace {
 
+constexpr std::size_t kPartBytes = sizeof(std::vector<std::byte>);  ///< Of the table, each.
+
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::Hello) &&
          kind <= static_cast<std::uint8_t>(MessageKind::Done);
@@ -105,7 +107,7 @@ Reassembler::Progress* Reassembler::find_or_replace(const Member& sender,
                           [](const auto& a, const auto& b) { return a.used_at < b.used_at; });
     clear(*it);
   }
-  const std::size_t table_bytes = fragment.count * sizeof(it->parts[0]);
+  const std::size_t table_bytes = fragment.count * kPartBytes;
   if (bytes_held_ + table_bytes > bytes_max_) return nullptr;
   bytes_held_ += table_bytes;
   it->sender = sender;
@@ -128,7 +130,7 @@ bool Reassembler::place(Progress& progress, const Fragment& fragment) {
 }
 
 void Reassembler::clear(Progress& progress) noexcept {
-  for (const auto& part : progress.parts) bytes_held_ -= part.size() + sizeof part;
+  for (const auto& part : progress.parts) bytes_held_ -= part.size() + kPartBytes;
   progress.parts.clear();
   progress.parts.shrink_to_fit();
 }
