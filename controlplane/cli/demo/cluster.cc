@@ -68,6 +68,8 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
                      "[cluster]\nname = \"demo\"\nkey_file = \"" + places.directory +
                      "/cluster.key\"\n" + (options.insecure ? "encryption = \"insecure\"\n" : "") +
                      "max_message = " + size(message) +
+                     // Its death is proved, not waited for; a busy host must not look like one.
+                     "dead_after = \"1s\"\nstall_after = \"5s\"\n" +
                      (memif ? "[transport]\nkind = \"dpdk\"\nport = \"memif\"\n" : "") +
                      "[lane]\nlog = " + size(log) +
                      // Its own clients must see everything, however slow the host is.
