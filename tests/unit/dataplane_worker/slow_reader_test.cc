@@ -145,21 +145,24 @@ TEST(Worker, AReaderThatGoesOnReadingIsNotEvicted) {
   EXPECT_EQ(messages(slow.read()).back(), "m:" + std::string(1900, 'l'));
 }
 
-/// A lane of two nodes with three messages a turn, and a reader that may hold it back for 50 ms.
+/// A lane of two nodes with three messages a turn, and two readers that may hold it back for 50 ms.
 struct Flood {
   Flood() { c.change_view({0, 1}); }
-  void run(TimeNs time, std::size_t reads_a_turn) {
+  void run(TimeNs time, int slow_reads_a_turn, int other_reads_a_turn = 0) {
     for (const TimeNs end = c.now + time; c.now < end;) {
       c.now += 95 * kMicrosecond;
       for (int i = 0; i < 3 && writer.send("chat", std::string(1000, 'm')); ++i) {
       }
-      for (std::size_t i = 0; i < reads_a_turn && read_one(slow); ++i) {
+      for (int i = 0; i < slow_reads_a_turn && read_one(slow); ++i) {
+      }
+      for (int i = 0; i < other_reads_a_turn && read_one(other); ++i) {
       }
       c.turn();
     }
   }
   TestCluster c{2, NodeOptions{.client_ring = 8192, .slow_clients = {.room_min = 64 * 1024}}};
   TestClient slow{c[1].attach(1)};
+  TestClient other{c[1].attach(3)};
   TestClient writer{c[0].attach(2)};
 };
 
@@ -192,35 +195,22 @@ TEST(Worker, AReaderThatIsSlowerThanTheLaneGoes) {
 // A group's readers hold the lane back in turn; each is judged by its own time alone.
 TEST(Worker, AReaderIsNotChargedWithTheTimeOfAnother) {
   Flood f;
-  TestClient other{f.c[1].attach(3)};
   f.slow.join("chat");
-  other.join("chat");
+  f.other.join("chat");
   f.writer.open("chat");
   f.c.turn(100);
-  const auto run = [&](TimeNs time, int slow_reads, int other_reads) {
-    for (const TimeNs end = f.c.now + time; f.c.now < end;) {
-      f.c.now += 95 * kMicrosecond;
-      for (int i = 0; i < 3 && f.writer.send("chat", std::string(1000, 'm')); ++i) {
-      }
-      for (int i = 0; i < slow_reads && read_one(f.slow); ++i) {
-      }
-      for (int i = 0; i < other_reads && read_one(other); ++i) {
-      }
-      f.c.turn();
-    }
-  };
 
   for (int i = 0; i < 19; ++i) {
-    run(40 * kMillisecond, 0, 100);
-    run(1, 3, 100);
+    f.run(40 * kMillisecond, 0, 100);
+    f.run(1, 3, 100);
   }
   for (int i = 0; i < 2; ++i) {
-    run(45 * kMillisecond, 100, 0);
-    run(1, 100, 3);
+    f.run(45 * kMillisecond, 100, 0);
+    f.run(1, 100, 3);
   }
 
   EXPECT_EQ(f.slow.channel.state(), shm::ChannelState::Open);
-  EXPECT_EQ(other.channel.state(), shm::ChannelState::Open);
+  EXPECT_EQ(f.other.channel.state(), shm::ChannelState::Open);
 }
 
 TEST(Worker, AReaderThatStopsWhileTheLaneIsInFloodGoesSoon) {
