@@ -81,7 +81,8 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
     for (const OriginLane& lane : origin) before.push_back(lane.submissions.size());
   }
   work += load_.submit(core_, observer_, incarnation_);
-  for (LaneId lane = 0; lane < before.size(); ++lane) {
+  const auto traced = static_cast<LaneId>(before.size());
+  for (LaneId lane = 0; lane < traced; ++lane) {
     for (std::size_t i = before[lane]; i < origin[lane].submissions.size(); ++i) {
       const Submission& s = origin[lane].submissions[i];
       trace_.line(self_.node, "sub", "%u %zu %s @%llu +%u%s", lane, i,

@@ -73,7 +73,7 @@ void Load::draw() {
 }
 
 bool Load::is_copying(const core::Core& core) const noexcept {
-  for (LaneId lane = 0; lane < waiting_.size(); ++lane) {
+  for (LaneId lane = 0; lane < lanes(); ++lane) {
     if (copied_[lane] > 0 && core.reserved(lane) != nullptr) return true;
   }
   return false;
@@ -92,7 +92,7 @@ bool Load::copy(LaneId lane, std::byte* room) {
 
 std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) {
   std::size_t accepted = 0;
-  for (LaneId lane = 0; lane < waiting_.size(); ++lane) {
+  for (LaneId lane = 0; lane < lanes(); ++lane) {
     auto& queue = waiting_[lane];
     const auto loses_patience = [&] {
       return !patient_ && queue.front().kind == core::RecordKind::App &&

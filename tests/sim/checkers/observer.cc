@@ -127,7 +127,8 @@ void Observer::on_install(Incarnation who, const wire::Plan& plan, bool quorate)
     view.came_from.resize(plan.members.size());
     view.installed.resize(plan.members.size());
     for (const wire::TransitionalSet& set : plan.sets) {
-      for (LaneId lane = 0; lane < set.lanes.size(); ++lane) {
+      const auto lanes = static_cast<LaneId>(set.lanes.size());
+      for (LaneId lane = 0; lane < lanes; ++lane) {
         view.cuts[{lane, facts_.find_view(set.old_view)}] = set.lanes[lane].cut;
       }
     }
