@@ -15,6 +15,7 @@
 #include "controlplane/daemon/log.h"
 #include "controlplane/daemon/spawn.h"
 #include "controlplane/security/hardening.h"
+#include "ipc/base/scheduling.h"
 #include "ipc/base/standard_fds.h"
 
 namespace {
@@ -39,7 +40,10 @@ struct Arguments {
 
 /// Does next to nothing, but what it does must not wait: on a busy host a view change would take as
 /// many scheduling delays as it has steps. Where it is not allowed, so be it.
-void be_prompt() noexcept { (void)setpriority(PRIO_PROCESS, 0, -10); }
+void be_prompt() noexcept {
+  (void)setpriority(PRIO_PROCESS, 0, -10);
+  phalanx::ask_for_short_turns();
+}
 
 /// Ends the program for what is only a question.
 Arguments parse(int argc, char** argv) {

@@ -15,6 +15,7 @@
 #include "config/load.h"
 #include "dataplane/daemon/data_plane.h"
 #include "dataplane/daemon/main_thread.h"
+#include "ipc/base/scheduling.h"
 #include "ipc/base/standard_fds.h"
 
 namespace {
@@ -121,6 +122,7 @@ void allow_descriptors(std::uint32_t clients) {
 }
 
 int run(const config::Config& config) {
+  ask_for_short_turns();
   auto plane = dataplane::DataPlane::create(config);
   if (!plane) {
     std::fputs(plane.error().text().c_str(), stderr);
