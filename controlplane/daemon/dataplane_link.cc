@@ -21,6 +21,9 @@ constexpr TimeNs kForeignRetryGap = 50 * kMillisecond;  // While somebody else s
 constexpr TimeNs kHangUpGrace = 100 * kMillisecond;
 constexpr TimeNs kStartTimeout = 10 * kSecond;
 constexpr TimeNs kHealthyAfter = kSecond;
+/// The peers let the dead one go first. On a host that they share, as in tests, the start of the
+/// next would take the processor from them just then: it maps and clears all of its memory.
+constexpr TimeNs kLetGo = 20 * kMillisecond;
 constexpr TimeNs kBackOffMin = 50 * kMillisecond;
 constexpr TimeNs kBackOffMax = 10 * kSecond;
 
@@ -53,12 +56,14 @@ struct DataPlaneLink::Live {
   Fd command_doorbell;
   Fd event_doorbell;
   Fd process;
+  Fd witness;  // Of one thread; none where the kernel cannot tell.
   shm::ControlSegment segment;
   shm::ControlPlaneEnd end;
   TimeNs since = 0;
   Watch socket_watch;
   Watch event_watch;
   Watch process_watch;
+  Watch witness_watch;
 };
 
 DataPlaneLink::DataPlaneLink(EventLoop& loop, Options options, Handlers handlers)
@@ -73,6 +78,7 @@ DataPlaneLink::DataPlaneLink(EventLoop& loop, Options options, Handlers handlers
                }),
       kill_(loop, [this] {
         if (live_) send_signal(live_->process.get(), SIGKILL);
+        if (dying_) send_signal(dying_.get(), SIGKILL);
         if (child_fd_) send_signal(child_fd_.get(), SIGKILL);
       }) {}
 
@@ -162,6 +168,11 @@ void DataPlaneLink::take(shm::Welcome welcome) {
       Watch(loop_, live_->process.get(), EPOLLIN, [this](std::uint32_t) { on_exit(); });
   live_->socket_watch =
       Watch(loop_, live_->socket.get(), 0, [this](std::uint32_t) { on_socket(); });
+  if (auto witness = open_thread(static_cast<pid_t>(identity_.witness)); witness) {
+    live_->witness = std::move(*witness);
+    live_->witness_watch =
+        Watch(loop_, live_->witness.get(), EPOLLIN, [this](std::uint32_t) { on_witness(); });
+  }
   if (child_ == pid) {
     child_watch_.reset();
     child_fd_.reset();
@@ -203,24 +214,38 @@ void DataPlaneLink::on_socket() {
   hung_up_.arm(monotonic_now() + kHangUpGrace);
 }
 
+// A kill ends all threads: each dies before its program would go on. One that is asked to end lets
+// its witness go while it still ends its work in good order; then only the whole death counts.
+void DataPlaneLink::on_witness() {
+  live_->witness_watch.reset();
+  if (!stopping_) on_exit();
+}
+
 void DataPlaneLink::on_exit() {
   PHX_CHECK(live_);
-  const TimeNs lived = monotonic_now() - live_->since;
-  handlers_.down(identity_);  // First of all: the peers wait for the obituary.
+  lived_ = monotonic_now() - live_->since;
+  if (!stopping_) handlers_.down(identity_);  // First of all: the peers wait for the obituary.
+  dying_ = std::move(live_->process);
   live_.reset();
-  kill_.disarm();
   hung_up_.disarm();
+  dying_watch_ = Watch(loop_, dying_.get(), EPOLLIN, [this](std::uint32_t) { on_gone(); });
+}
+
+void DataPlaneLink::on_gone() {
+  dying_watch_.reset();
+  dying_.reset();
+  kill_.disarm();
   const auto pid = static_cast<pid_t>(identity_.pid);
   const std::string how = reap(pid);
   if (child_ == pid) child_ = -1;
   if (stopping_) {
     log("dataplane").info("data plane ended pid={} how=\"{}\"", pid, how);
-    return;
+    return handlers_.down(identity_);
   }
   log("dataplane")
       .error("data plane died pid={} how=\"{}\" lived_ms={}", pid, how.empty() ? "unknown" : how,
-             lived / kMillisecond);
-  if (lived >= kHealthyAfter) back_off_ = 0;
+             lived_ / kMillisecond);
+  if (lived_ >= kHealthyAfter) back_off_ = kLetGo;
   again_later();
 }
 
@@ -256,7 +281,7 @@ void DataPlaneLink::stop(TimeNs grace) {
   stopping_ = true;
   retry_.disarm();
   (void)end_greeting();
-  if (!live_ && !child_fd_) return handlers_.down(identity_);
+  if (!live_ && !child_fd_ && !dying_) return handlers_.down(identity_);
   if (live_) send_signal(live_->process.get(), SIGTERM);
   if (child_fd_) send_signal(child_fd_.get(), SIGTERM);
   kill_.arm(monotonic_now() + grace);

@@ -33,7 +33,8 @@ class DataPlaneLink : public DataPlanePort {
     /// A data plane is there; commands and events may flow.
     std::function<void(const shm::DataPlaneIdentity&)> up;
     std::function<void(const shm::Event&)> event;
-    /// It is dead. `identity` holds what is to be told to the peers.
+    /// It is dead: none of its threads runs its program again. `identity` holds what is to be told
+    /// to the peers.
     std::function<void(const shm::DataPlaneIdentity&)> down;
     /// It can not be had, and trying again will not help.
     std::function<void(const Error&)> failed;
@@ -76,7 +77,9 @@ class DataPlaneLink : public DataPlanePort {
   void no_welcome(std::string_view observed);
   void take(shm::Welcome welcome);
   void on_socket();
+  void on_witness();
   void on_exit();
+  void on_gone();
   void on_child_exit();
   void again_later();
 
@@ -85,6 +88,11 @@ class DataPlaneLink : public DataPlanePort {
   Handlers handlers_;
   shm::DataPlaneIdentity identity_;
   std::unique_ptr<Live> live_;
+
+  // Dead, but not yet gone: it may still hold its sockets and ports.
+  Fd dying_;
+  Watch dying_watch_;
+  TimeNs lived_ = 0;
 
   // Connected, and waits for the welcome.
   Fd greeting_;

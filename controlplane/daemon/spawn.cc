@@ -60,6 +60,13 @@ Expected<Fd, Error> open_process(pid_t pid) {
   return fd;
 }
 
+Expected<Fd, Error> open_thread(pid_t thread) {
+  constexpr unsigned kPidfdThread = O_EXCL;  // PIDFD_THREAD; Debian 12's headers lack it.
+  Fd fd(static_cast<int>(syscall(SYS_pidfd_open, thread, kPidfdThread)));
+  if (fd) return fd;
+  return fail(system_error("cannot watch thread " + std::to_string(thread), "pidfd_open", errno));
+}
+
 std::string reap(pid_t pid) {
   int status = 0;
   if (waitpid(pid, &status, WNOHANG) != pid) return {};

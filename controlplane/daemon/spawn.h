@@ -22,6 +22,10 @@ namespace phalanx::controlplane {
 /// ever.
 [[nodiscard]] Expected<Fd, Error> open_process(pid_t pid);
 
+/// The same for one thread of a process. Linux knows it from 6.9 on; an Error before that. A number
+/// that is another thread's by now must be found out otherwise.
+[[nodiscard]] Expected<Fd, Error> open_thread(pid_t thread);
+
 /// Collects the process if it was our child and has ended. Says how it ended ("signal 9", "exit
 /// 2"), or is empty when that is not known.
 [[nodiscard]] std::string reap(pid_t pid);

@@ -75,8 +75,12 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
   if (!rings) return fail(std::move(rings.error()));
   rings_ = std::make_unique<LaneRings>(std::move(*rings));
   core_ = std::make_unique<core::Core>(sizes_, rings_->lanes());
+  auto witness = Witness::start();
+  if (!witness) return fail(std::move(witness.error()));
+  witness_.emplace(std::move(*witness));
   auto segment = shm::ControlSegment::create({.self = self_,
                                               .pid = static_cast<std::uint32_t>(getpid()),
+                                              .witness = witness_->id(),
                                               .config_hash = config::cluster_hash(config),
                                               .obituary = obituary_});
   if (!segment) return fail(std::move(segment.error()));

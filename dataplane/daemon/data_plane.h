@@ -1,10 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "config/config.h"
 #include "dataplane/daemon/control_listener.h"
 #include "dataplane/daemon/lane_memory.h"
+#include "dataplane/daemon/witness.h"
 #include "dataplane/worker/worker.h"
 #include "dataplane/worker/worker_loop.h"
 #include "ipc/base/error.h"
@@ -45,6 +47,7 @@ class DataPlane {
   Member self_;
   wire::Cipher cipher_ = wire::Cipher::Insecure;
   std::unique_ptr<ControlListener> listener_;
+  std::optional<Witness> witness_;
   Fd command_doorbell_;
   Fd event_doorbell_;
   Fd worker_doorbell_;

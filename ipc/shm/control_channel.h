@@ -74,6 +74,7 @@ void encode(const Event& event, std::vector<std::byte>& out);
 struct DataPlaneIdentity {
   Member self;
   std::uint32_t pid = 0;
+  std::uint32_t witness = 0;        ///< A thread that ends when the process is killed; 0: none.
   std::uint64_t config_hash = 0;    ///< Of the cluster part of the configuration it runs with.
   std::vector<std::byte> obituary;  ///< Sealed bytes to send to the peers when it is dead.
 };

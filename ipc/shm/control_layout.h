@@ -13,7 +13,7 @@ namespace phalanx::shm {
 /// memfd; outlives the control plane. One writer each part, named beside it. Fixed-width plain
 /// data.
 inline constexpr std::uint64_t kControlMagic = 0x4c5254'4358'4850;  // "PHXCTRL"
-inline constexpr std::uint32_t kControlVersion = 2;
+inline constexpr std::uint32_t kControlVersion = 3;
 inline constexpr std::size_t kControlRingBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kControlMessageBytesMax = (std::size_t{1} << 20) + 8192;
 inline constexpr std::size_t kAttemptBytesMax = 64 * 1024;
@@ -134,6 +134,7 @@ struct ControlLayout {
   std::uint64_t size;
   std::uint64_t config_hash;
   Member self;
+  std::uint32_t witness;
   std::uint32_t obituary_bytes;
   std::byte obituary[kObituaryBytesMax];
 

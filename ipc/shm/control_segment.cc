@@ -42,6 +42,7 @@ Expected<ControlSegment, Error> ControlSegment::create(const DataPlaneIdentity& 
       **layout;  // Fresh memfd pages are zero: rings are empty, no attempt is stored.
   l.version = kControlVersion;
   l.pid = identity.pid;
+  l.witness = identity.witness;
   l.size = sizeof(ControlLayout);
   l.config_hash = identity.config_hash;
   l.self = identity.self;
@@ -92,6 +93,7 @@ DataPlaneIdentity ControlSegment::identity() const {
   const std::size_t bytes = std::min<std::size_t>(layout_->obituary_bytes, kObituaryBytesMax);
   return {.self = layout_->self,
           .pid = layout_->pid,
+          .witness = layout_->witness,
           .config_hash = layout_->config_hash,
           .obituary = {layout_->obituary, layout_->obituary + bytes}};
 }

@@ -5,7 +5,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <future>
+#include <thread>
+
 #include "controlplane/daemon/instance.h"
+#include "controlplane/daemon/spawn.h"
 #include "tests/unit/controlplane_daemon/temporary_directory.h"
 
 namespace phalanx::controlplane {
@@ -66,6 +70,38 @@ TEST_F(DataPlaneLinkTest, WaitsForTheWelcomeInTheLoop) {
 
   EXPECT_TRUE(link_->is_up());
   EXPECT_EQ(ups_, 1);
+}
+
+// The threads of a killed process end one by one; the first that sleeps tells of it.
+TEST_F(DataPlaneLinkTest, TakesTheEndOfTheWitnessForTheEndOfAll) {
+  const Fd connection = accept_one();
+  std::promise<std::uint32_t> id;
+  std::promise<void> end;
+  std::thread witness([&] {
+    id.set_value(static_cast<std::uint32_t>(gettid()));
+    end.get_future().wait();
+  });
+  const std::uint32_t thread = id.get_future().get();
+  const bool supported = open_thread(static_cast<pid_t>(thread)).has_value();
+  const auto segment = shm::ControlSegment::create({.self = {7, {}},
+                                                    .pid = static_cast<std::uint32_t>(getpid()),
+                                                    .witness = thread,
+                                                    .config_hash = 9,
+                                                    .obituary = {}});
+  const Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  ASSERT_TRUE(segment);
+  ASSERT_TRUE(shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
+                                segment->fd(), bell.get(), bell.get()));
+  ASSERT_TRUE(loop_.run_once(0));
+  ASSERT_TRUE(link_->is_up());
+
+  end.set_value();
+  witness.join();
+  if (!supported) GTEST_SKIP() << "this kernel watches no single threads";
+  ASSERT_TRUE(loop_.run_once(monotonic_now() + kSecond));
+
+  EXPECT_EQ(downs_, 1);
+  EXPECT_FALSE(link_->is_up());
 }
 
 TEST_F(DataPlaneLinkTest, TriesAgainAfterAHangUpInsteadOfAWelcome) {
