@@ -33,7 +33,7 @@ struct Checkpoint {
   std::uint64_t time_ns = 0;  ///< CLOCK_MONOTONIC at delivery.
 };
 
-inline constexpr std::uint32_t kCheckpointsMax = 256;
+inline constexpr std::uint32_t kCheckpointsMax = 4096;
 
 struct alignas(64) ClientSlot {
   std::atomic<std::uint32_t> failed;         ///< `error` says why; the client has ended.

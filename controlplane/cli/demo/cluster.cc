@@ -49,6 +49,8 @@ Expected<void, Error> write_file(const std::string& path, const std::string& tex
   return fail(Error{.attempted = "cannot write " + path, .observed = "is the disk full?"});
 }
 
+std::string milliseconds(TimeNs time) { return std::to_string(time / kMillisecond) + "ms"; }
+
 }  // namespace
 
 std::string node_name(std::size_t node) { return "n" + std::to_string(node); }
@@ -67,9 +69,9 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
                      "runtime_directory = \"" + places.runtime_directory + "\"\n" +
                      "[cluster]\nname = \"demo\"\nkey_file = \"" + places.directory +
                      "/cluster.key\"\n" + (options.insecure ? "encryption = \"insecure\"\n" : "") +
-                     "max_message = " + size(message) +
-                     // Its death is proved, not waited for; a busy host must not look like one.
-                     "dead_after = \"1s\"\nstall_after = \"5s\"\n" +
+                     "max_message = " + size(message) + "dead_after = \"" +
+                     milliseconds(options.dead_after) + "\"\nstall_after = \"" +
+                     milliseconds(options.stall_after) + "\"\n" +
                      (memif ? "[transport]\nkind = \"dpdk\"\nport = \"memif\"\n" : "") +
                      "[lane]\nlog = " + size(log) +
                      // Its own clients must see everything, however slow the host is.
@@ -95,18 +97,24 @@ Expected<DemoCluster, Error> DemoCluster::start(const DemoOptions& options, cons
   if (!written) return fail(written.error());
   const auto key = write_key_file(places.directory + "/cluster.key", 1, true);
   if (!key) return fail(key.error());
-  DemoCluster cluster(places, std::move(network));
+  DemoCluster cluster(places, std::move(network), program);
   for (std::size_t node = 1; node <= cluster.network_.places().size(); ++node) {
-    const auto pid =
-        spawn({.program = program,
-               .arguments = {"--config", config_file(places), "--instance", node_name(node)},
-               .environment = {"PHX_RUNTIME_DIR=" + places.runtime_directory},
-               .network = cluster.network_.places()[node - 1].network,
-               .log = log_file(places, node)});
-    if (!pid) return fail(pid.error());
-    cluster.controlplanes_.push_back(*pid);
+    cluster.controlplanes_.push_back(0);
+    if (auto done = cluster.start_node(node); !done) return fail(done.error());
   }
   return cluster;
+}
+
+Expected<void, Error> DemoCluster::start_node(std::size_t node) {
+  const auto pid =
+      spawn({.program = program_,
+             .arguments = {"--config", config_file(places_), "--instance", node_name(node)},
+             .environment = {"PHX_RUNTIME_DIR=" + places_.runtime_directory},
+             .network = network_.places()[node - 1].network,
+             .log = log_file(places_, node)});
+  if (!pid) return fail(pid.error());
+  controlplanes_[node - 1] = *pid;
+  return {};
 }
 
 Instance DemoCluster::instance(std::size_t node) const {

@@ -31,6 +31,9 @@ class DemoCluster {
                                                           const Places& places, DemoNetwork network,
                                                           bool memif);
 
+  /// Starts the control plane of a node whose last one has ended; it starts its data plane.
+  [[nodiscard]] Expected<void, Error> start_node(std::size_t node);
+
   /// Waits until every node has every node in one view; says how far it is while it waits.
   [[nodiscard]] Expected<void, Error> wait_whole(TimeNs patience) const;
 
@@ -40,7 +43,7 @@ class DemoCluster {
   /// The process of a node's data plane now; 0: none.
   [[nodiscard]] pid_t dataplane(std::size_t node) const;
   [[nodiscard]] pid_t controlplane(std::size_t node) const { return controlplanes_[node - 1]; }
-  [[nodiscard]] bool has_namespaces() const noexcept { return network_.has_namespaces(); }
+  [[nodiscard]] const DemoNetwork& network() const noexcept { return network_; }
   /// What a node answers to `phalanx status`, or null.
   [[nodiscard]] nlohmann::json status(std::size_t node) const;
   /// Names a control plane that has ended by itself; empty: all run.
@@ -49,11 +52,12 @@ class DemoCluster {
   [[nodiscard]] std::string logs() const;
 
  private:
-  DemoCluster(Places places, DemoNetwork network)
-      : places_(std::move(places)), network_(std::move(network)) {}
+  DemoCluster(Places places, DemoNetwork network, std::string program)
+      : places_(std::move(places)), network_(std::move(network)), program_(std::move(program)) {}
 
   Places places_;
   DemoNetwork network_;
+  std::string program_;
   std::vector<pid_t> controlplanes_;
 };
 

@@ -44,6 +44,12 @@ Expected<DemoCrew, Error> DemoCrew::start(const DemoOptions& options, const Demo
   }
   crew.board_ = map_board(crew.memory_.get());
   if (crew.board_ == nullptr) return fail(system_error("cannot map it", "mmap", errno));
+  const std::string program = find_program("phalanx", "controlplane/cli");
+  if (program.empty()) {
+    return fail(Error{.attempted = "cannot find phalanx",
+                      .observed = "it is not beside " + own_program(),
+                      .remedy = "build or install all of Phalanx"});
+  }
   const std::size_t clients = std::max<std::size_t>(cluster.size(), options.senders);
   crew.board_->clients = static_cast<std::uint32_t>(clients);
   crew.board_->senders = static_cast<std::uint32_t>(options.senders);
@@ -51,7 +57,7 @@ Expected<DemoCrew, Error> DemoCrew::start(const DemoOptions& options, const Demo
   for (std::size_t client = 0; client < clients; ++client) {
     const Instance instance = cluster.instance(crew.node_of(client));
     const auto pid =
-        spawn({.program = own_program(),
+        spawn({.program = program,
                .arguments = {"--instance", instance.name, "demo-client", "--board",
                              std::to_string(crew.memory_.get()), "--index", std::to_string(client)},
                .environment = {"PHX_RUNTIME_DIR=" + instance.runtime_directory},

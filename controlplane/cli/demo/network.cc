@@ -2,7 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +63,28 @@ Expected<void, Error> run_ip(int network, const std::string& commands) {
                     .remedy = missing ? "apt install iproute2" : "see its message above"});
 }
 
+Expected<Fd, Error> socket_in(int network, int home) {
+  if (setns(network, CLONE_NEWNET) != 0) return fail(no_namespace("setns"));
+  Fd made(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const int error = errno;
+  if (setns(home, CLONE_NEWNET) != 0) return fail(no_namespace("setns"));
+  if (!made) return fail(system_error("cannot reach the demo's bridge", "socket", error));
+  return made;
+}
+
+ifreq request_for(const std::string& interface) {
+  ifreq request{};
+  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+  return request;
+}
+
+Error no_change(const std::string& what, const char* call) {
+  return system_error("cannot " + what, call, errno,
+                      "links of the demo can be cut only as root, with a namespace for each node");
+}
+
+std::string port_of(std::size_t node) { return "port" + std::to_string(node); }
+
 std::string host_of(std::size_t node) { return "10.77.0." + std::to_string(node); }
 
 }  // namespace
@@ -73,10 +98,13 @@ Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes) {
     if (!made) return fail(made.error());
     network.namespaces_.push_back(std::move(*made));
   }
+  auto bridge = socket_in(network.namespaces_[0].get(), home.get());
+  if (!bridge) return fail(bridge.error());
+  network.bridge_ = std::move(*bridge);
   const std::string self = "/proc/" + std::to_string(getpid()) + "/fd/";
   std::string commands = "link add bridge type bridge forward_delay 0\nlink set bridge up\n";
   for (std::size_t node = 1; node <= nodes; ++node) {
-    const std::string port = "port" + std::to_string(node);
+    const std::string port = port_of(node);
     commands += "link add " + port + " type veth peer name data netns " + self +
                 std::to_string(network.namespaces_[node].get()) + "\nlink set " + port +
                 " master bridge up\n";
@@ -94,6 +122,26 @@ Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes) {
                                .network = inside.get()});
   }
   return network;
+}
+
+Expected<void, Error> DemoNetwork::set_link(std::size_t node, bool up) const {
+  ifreq request = request_for(port_of(node));
+  if (ioctl(bridge_.get(), SIOCGIFFLAGS, &request) == 0) {
+    const int flags = request.ifr_flags;
+    request.ifr_flags = static_cast<short>(up ? flags | IFF_UP : flags & ~IFF_UP);
+    if (ioctl(bridge_.get(), SIOCSIFFLAGS, &request) == 0) return {};
+  }
+  return fail(no_change("set the link of node " + std::to_string(node), "SIOCSIFFLAGS"));
+}
+
+Expected<void, Error> DemoNetwork::set_bridged(std::size_t node, bool bridged) const {
+  ifreq port = request_for(port_of(node));
+  if (ioctl(bridge_.get(), SIOCGIFINDEX, &port) == 0) {
+    ifreq request = request_for("bridge");
+    request.ifr_ifindex = port.ifr_ifindex;
+    if (ioctl(bridge_.get(), bridged ? SIOCBRADDIF : SIOCBRDELIF, &request) == 0) return {};
+  }
+  return fail(no_change("part node " + std::to_string(node) + " from the others", "SIOCBRADDIF"));
 }
 
 Expected<DemoNetwork, Error> DemoNetwork::on_loopback(std::size_t nodes) {

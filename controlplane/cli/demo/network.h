@@ -24,11 +24,19 @@ class DemoNetwork {
   [[nodiscard]] static Expected<DemoNetwork, Error> on_loopback(std::size_t nodes);
 
   [[nodiscard]] const std::vector<NodePlace>& places() const noexcept { return places_; }
+
+  /// Only with namespaces, else Error. Each takes effect before it returns, without a process.
+  /// The bridge's end of a node's cable goes down or up: the node loses its carrier.
+  [[nodiscard]] Expected<void, Error> set_link(std::size_t node, bool up) const;
+  /// Takes a node out of the bridge or back: its frames go nowhere, and its carrier stays.
+  [[nodiscard]] Expected<void, Error> set_bridged(std::size_t node, bool bridged) const;
+
   [[nodiscard]] bool has_namespaces() const noexcept { return !namespaces_.empty(); }
 
  private:
   std::vector<NodePlace> places_;
   std::vector<Fd> namespaces_;  ///< The bridge's first, then each node's.
+  Fd bridge_;                   ///< A socket in the bridge's: a socket stays where it was made.
 };
 
 }  // namespace phalanx::cli

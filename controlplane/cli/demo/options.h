@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "ipc/base/time_ns.h"
+
 namespace phalanx::cli {
 
 /// What `phalanx demo` was asked for.
@@ -16,6 +18,9 @@ struct DemoOptions {
   bool serve = false;
   bool insecure = false;
   bool json = false;
+  /// The demo proves a death, it does not wait for one: a busy host must not look like it.
+  TimeNs dead_after = kSecond;
+  TimeNs stall_after = 5 * kSecond;
 };
 
 }  // namespace phalanx::cli

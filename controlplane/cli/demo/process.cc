@@ -156,7 +156,8 @@ std::string own_command() {
 std::string find_program(const std::string& name, const std::string& build_folder) {
   const fs::path folder = fs::path(own_program()).parent_path();
   std::error_code error;
-  for (const fs::path& path : {folder / name, folder / ".." / ".." / build_folder / name}) {
+  for (const fs::path& path : {folder / name, folder / ".." / build_folder / name,
+                               folder / ".." / ".." / build_folder / name}) {
     if (fs::exists(path, error)) return fs::weakly_canonical(path, error).string();
   }
   return "";

@@ -1,0 +1,15 @@
+#include "controlplane/cli/arguments.h"
+#include "controlplane/cli/program.h"
+#include "ipc/base/standard_fds.h"
+#include "perf/failover/failover.h"
+
+int main(int argc, char** argv) {
+  using namespace phalanx;
+  occupy_standard_fds();
+  cli::Globals globals;
+  cli::Arguments arguments("Measure whole clusters on this host.", "phalanx-perf", PHALANX_RELEASE);
+  cli::Command& root = arguments.root();
+  root.flag("--json", globals.json, "Print one JSON object");
+  perf::add_failover(root, globals);
+  return static_cast<int>(cli::after_output(arguments.run(argc, argv)));
+}
