@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "ipc/base/fd.h"
 
@@ -18,6 +19,8 @@ namespace phalanx::controlplane {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 512;
+/// No cluster gets there: what is above would wrap around, and a sequence never goes back.
+constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 62;
 
 /// CRC-32 (IEEE), bit by bit: the file has some 60 bytes.
 std::uint32_t crc32(std::string_view text) noexcept {
@@ -87,13 +90,21 @@ Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId 
     }
     text.resize(static_cast<std::size_t>(bytes));
     const auto content = parse(text);
-    if (!content || content->node != node) {
+    std::string wrong;
+    if (!content) {
+      wrong = "its checksum does not match its content";
+    } else if (content->node != node) {
+      wrong = "it belongs to node " + std::to_string(content->node) + ", this is node " +
+              std::to_string(node);
+    } else if (content->reserved > kSequenceMax) {
+      wrong = "its sequence " + std::to_string(content->reserved) + " is above " +
+              std::to_string(kSequenceMax);
+    }
+    if (!wrong.empty()) {
       return fail(Error{
           .code = ExitCode::Failed,
           .attempted = "cannot use the state file " + state.path_,
-          .observed = content ? "it belongs to node " + std::to_string(content->node) +
-                                    ", this is node " + std::to_string(node)
-                              : "its checksum does not match its content",
+          .observed = std::move(wrong),
           .remedy =
               "restore it from a copy (an older one will do), or delete it: the view sequence "
               "then starts again from what the peers have seen"});

@@ -91,6 +91,19 @@ TEST(StateFile, RefusesTheFileOfAnotherNode) {
   EXPECT_NE(state.error().observed.find("node 3"), std::string::npos);
 }
 
+// Two blocks above it there is no sequence: the next one would start at 0 again.
+TEST(StateFile, RefusesASequenceThatWouldWrapAround) {
+  const TemporaryDirectory directory;
+  ASSERT_TRUE(StateFile::open(directory.path(), 3));
+  overwrite(directory.path() + "/node3.state",
+            "phalanx-state 1\nnode 3\nsequence 18446744073709551615\nchecksum 616708e6\n");
+
+  const auto state = StateFile::open(directory.path(), 3);
+
+  ASSERT_FALSE(state);
+  EXPECT_NE(state.error().observed.find("18446744073709551615"), std::string::npos);
+}
+
 TEST(StateFile, NamesAMissingDirectoryAndTheRemedy) {
   const auto state = StateFile::open("/nonexistent/phalanx", 3);
 
