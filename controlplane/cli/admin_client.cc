@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -28,6 +29,15 @@ Error no_answer(const std::string& path, const char* call, int errno_value) {
   return error;
 }
 
+/// Others than root are only served by daemons of their own user: whoever else listens there took
+/// the place of one.
+bool is_trusted(int socket_fd) noexcept {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  return geteuid() == 0 || (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
+                            (peer.uid == 0 || peer.uid == geteuid()));
+}
+
 Expected<Fd, Error> connect_to(const std::string& path, TimeNs patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -46,6 +56,12 @@ Expected<Fd, Error> connect_to(const std::string& path, TimeNs patience) {
   setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
   if (connect(socket_fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return fail(no_answer(path, "connect", errno));
+  }
+  if (!is_trusted(socket_fd.get())) {
+    return fail(Error{.code = ExitCode::Permission,
+                      .attempted = "cannot ask the control plane at " + path,
+                      .observed = "another user than root and this one listens there",
+                      .remedy = "set PHX_RUNTIME_DIR to a directory that is yours"});
   }
   return socket_fd;
 }

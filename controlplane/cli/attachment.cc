@@ -1,5 +1,7 @@
 #include "controlplane/cli/attachment.h"
 
+#include "config/config.h"
+
 namespace phalanx::cli {
 namespace {
 
@@ -25,7 +27,8 @@ std::string remedy(unsigned status) {
     case PHX_NOT_RUNNING:
       return "start phalanx-controlplane, or name another --instance";
     case PHX_ACCESS:
-      return "list this user in client.uids or one of its groups in client.gids";
+      return "list this user in client.uids or one of its groups in client.gids; in a directory of "
+             "/tmp, see whose the socket is";
     case PHX_TRY_AGAIN:
       return "the data plane does not answer: phalanx status";
     case PHX_LIMIT:
@@ -53,7 +56,10 @@ Expected<Attachment, Error> attach(const Instance& instance, const phx_callbacks
   options.callbacks = callbacks;
   options.context = context;
   options.instance = instance.name.c_str();
-  options.runtime_directory = instance.runtime_directory.c_str();
+  // The library finds the default by itself: in a directory that anybody may have made it then
+  // believes only root's or this user's own daemon.
+  if (instance.runtime_directory != config::default_runtime_directory())
+    options.runtime_directory = instance.runtime_directory.c_str();
   phx_handle handle = 0;
   const phx_status status = phx_initialize(&options, &handle);
   if (status == PHX_OK) return Attachment(handle);
