@@ -156,6 +156,19 @@ TEST(Errors, NoNodesAtAll) {
             "  remedy:  phalanx config init prints a file to start from\n");
 }
 
+TEST(Errors, OneNodeMoreThanTablesHold) {
+  std::string nodes;
+  for (int id = 2; id <= 65; ++id) {
+    nodes += "[[cluster.nodes]]\nid = " + std::to_string(id) + "\naddress = \"127.0.1." +
+             std::to_string(id) + ":5405\"\n";
+  }
+
+  const std::string said = errors_of(nodes);
+
+  EXPECT_NE(said.find("cluster.nodes holds 65 nodes"), std::string::npos) << said;
+  EXPECT_EQ(errors_of(nodes.substr(0, nodes.rfind("[["))).find("holds"), std::string::npos);
+}
+
 TEST(Errors, LogThatDoesNotHoldWhatMayBeInFlight) {
   EXPECT_EQ(errors_of("[lane]\nlog = \"2MiB\"\n"),
             "t.toml:4:7: error: lane.log (2MiB) is smaller than 2 x cluster.max_message (1MiB) + "
