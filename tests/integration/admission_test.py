@@ -1,9 +1,10 @@
-"""Who may attach, and what is refused with which exit code."""
+"""Who may attach and who may give orders, and what is refused with which exit code."""
 
 import json
 import os
 import signal
 import subprocess
+import sys
 
 from harness import sandbox
 from harness.cluster import Cluster, program
@@ -17,6 +18,32 @@ def as_nobody(*words, groups=(), user=NOBODY):
                           input="hello\n", capture_output=True, text=True, timeout=20, check=False,
                           user=user, group=user, extra_groups=list(groups),
                           env=dict(os.environ, PHX_RUNTIME_DIR="/run/phalanx"))
+
+
+# One connection, many requests: each is judged by who made the connection.
+ORDERS = """
+import json, os, socket, sys
+os.setgroups([])
+os.setgid(int(sys.argv[1]))
+os.setuid(int(sys.argv[1]))
+admin = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+admin.settimeout(10)
+admin.connect("/run/phalanx/n1/admin.sock")
+for request in ({"command": "status"}, {"command": "shutdown"}, {"command": "leave"},
+                {"command": "shutdown", "keep_dataplane": True}, {"command": "status"}):
+    admin.send(json.dumps(request).encode())
+    print(json.loads(admin.recv(1 << 20)).get("error", {}).get("code", 0))
+"""
+
+
+def orders_of_nobody():
+    """What a stranger is answered when the modes of the files let it through by mistake."""
+    for path in ("/run/phalanx", "/run/phalanx/n1"):
+        os.chmod(path, 0o711)
+    os.chmod("/run/phalanx/n1/admin.sock", 0o666)
+    done = subprocess.run([sys.executable, "-c", ORDERS, str(NOBODY)], capture_output=True,
+                          text=True, timeout=30, check=True)
+    return [int(code) for code in done.stdout.split()]
 
 
 def test():
@@ -40,6 +67,10 @@ def test():
     assert other.returncode == 5 and "client.uids" in other.stderr, other
     for allowed in (as_nobody(), as_nobody(user=NOBODY - 1, groups=[GUESTS])):
         assert allowed.returncode == 0, allowed
+
+    # Reading is for whoever gets that far; orders are not, whatever came before them.
+    assert orders_of_nobody() == [0, 5, 5, 5, 0]
+    refusing.wait_whole()
 
     # Nobody listens for that instance: said as such, not as a refusal.
     absent = refusing.phalanx(9, "status", "--json")

@@ -50,3 +50,41 @@ def part_of(subscriber, reference, suffix=False):
         f"{mine[first_difference(mine, whole[start:])]}")
     if suffix:
         assert start + len(mine) == len(whole), f"{subscriber.name} lacks the end"
+
+
+def within_views(subscribers):
+    """Who went from one view to the next delivered the same in it as all that went along (G1, G2).
+
+    Only for subscribers whose data plane lived: another join looks like another view.
+    """
+    told, compared = {}, 0
+    for subscriber in subscribers:
+        views = subscriber.views()[1:]  # Somewhere in the first one it joined.
+        for (view, messages), (following, _) in zip(views, views[1:]):
+            first, reference = told.setdefault((view, following), (subscriber, messages))
+            compared += first is not subscriber
+            i = first_difference(reference, messages)
+            assert messages == reference, (
+                f"{first.name} ({len(reference)}) and {subscriber.name} ({len(messages)}) went "
+                f"from {view!r} to {following!r} and differ at {i}:\n"
+                f"  {reference[i:i + 3]}\n  {messages[i:i + 3]}")
+    return compared
+
+
+def in_order_of(subscriber, reference, gaps_most=None):
+    """Whatever both delivered, they delivered in one order, and with so many gaps at most.
+
+    Not for one that was left out alive: parts that split may end their common view differently.
+    """
+    place = {token: i for i, token in enumerate(reference.messages())}
+    last, last_token, gaps = -1, "nothing", 0
+    for token in subscriber.messages():
+        at = place.get(token)
+        if at is None:
+            continue
+        assert at > last, (
+            f"{subscriber.name} delivered {token} after {last_token}, {reference.name} before")
+        gaps += at != last + 1
+        last, last_token = at, token
+    assert gaps_most is None or gaps <= gaps_most, (
+        f"{subscriber.name} has {gaps} gaps, it was away {gaps_most} times")

@@ -65,9 +65,32 @@ class Subscriber(Client):
         return TOKEN.findall(self.output.read_text(errors="replace"))
 
     def wait_for(self, token, limit_s=20.0):
+        """Reads each part of the output once: it may be long."""
         from harness.cluster import wait_until
 
-        wait_until(f"{self.name} prints {token}", lambda: token in self.messages(), limit_s)
+        wanted, tail, at = token.encode(), b"", 0
+
+        def printed():
+            nonlocal tail, at
+            with open(self.output, "rb") as output:
+                output.seek(at)
+                new = output.read()
+            at += len(new)
+            found = wanted in tail + new
+            tail = (tail + new)[-len(wanted):]
+            return found
+
+        wait_until(f"{self.name} prints {token}", printed, limit_s)
+
+    def views(self):
+        """What it delivered in each view: [(its line, its messages)], in order."""
+        views = []
+        for line in self.lines():
+            if line.startswith("view "):
+                views.append((line, []))
+            elif views:
+                views[-1][1].extend(TOKEN.findall(line))
+        return views
 
     def lines_from(self, token):
         """Everything it printed from the line of that message on, views included."""
