@@ -31,9 +31,7 @@ class Load {
   /// Offers what waits. Returns how many records the core accepted.
   std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
   [[nodiscard]] std::size_t waiting() const noexcept;
-  [[nodiscard]] LaneId lanes() const noexcept {
-    return static_cast<LaneId>(waiting_.size());
-  }
+  [[nodiscard]] LaneId lanes() const noexcept { return static_cast<LaneId>(waiting_.size()); }
   /// A long record is being copied, a piece each time it is offered.
   [[nodiscard]] bool is_copying(const core::Core& core) const noexcept;
   /// Bytes of the record that a lane's clients wait for most; 0 when none waits.
