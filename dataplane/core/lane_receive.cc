@@ -40,7 +40,8 @@ Placement Lane::place(const wire::FrameHeader& header, std::size_t rank,
       if (!recovering_) return {Verdict::WrongState, nullptr};
       return into(log_, plan_.cut);
     case FrameType::RecoverTail: {
-      if (!recovering_ || !cut_reached_) return {Verdict::WrongState, nullptr};
+      // A poisoned lane never made out where some of the tails would go.
+      if (!recovering_ || !cut_reached_ || poisoned_) return {Verdict::WrongState, nullptr};
       const auto at = std::find(set_ranks_.begin(), set_ranks_.end(), rank);
       if (at == set_ranks_.end()) return {Verdict::NotMember, nullptr};
       return into(origins_[rank], tails_[static_cast<std::size_t>(at - set_ranks_.begin())].to);

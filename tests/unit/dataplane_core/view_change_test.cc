@@ -179,6 +179,31 @@ void lose_and_repeat_nothing(const Sizes& sizes, std::uint32_t seed, std::size_t
   }
 }
 
+// A member that reports more than anybody may have sent spoils this recovery, and nothing else:
+// what it then sends has no place anywhere.
+TEST(ViewChange, GivesATailThatCannotBeNoPlace) {
+  Bench bench(2);
+  bench.change_view({0, 1});
+  bench.step(50);
+  const ViewId attempt{7, 1, bench.member(0).boot};
+  for (std::size_t i : {0, 1}) bench[i].core->freeze();
+  std::vector<wire::Report> reports{bench[0].core->report(attempt), bench[1].core->report(attempt)};
+  reports[0].lanes[0].stream_end += 1 << 20;
+
+  const wire::Plan plan = plan_of(attempt, {bench.member(0), bench.member(1)}, reports);
+  ASSERT_TRUE(bench[1].core->begin_recovery(plan, bench.now));
+
+  const wire::FrameHeader tail{.type = wire::FrameType::RecoverTail,
+                               .sender = 1,
+                               .position = plan.sets[0].lanes[0].streams[0].from};
+  for (Position ahead = 0; ahead < 4096; ahead += 8) {
+    wire::FrameHeader frame = tail;
+    frame.position += ahead;
+    EXPECT_EQ(bench[1].core->place(frame, 100).verdict, Verdict::WrongState) << ahead;
+  }
+  EXPECT_FALSE(bench[1].core->recovered());
+}
+
 class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};
 
 TEST_P(ViewChangeSoak, LosesAndRepeatsNothingOverManyChanges) {
