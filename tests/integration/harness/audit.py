@@ -12,20 +12,18 @@ GROWTH_KB = 24 * 1024 if SLOW == 1 else 1 << 20
 
 
 def held(pid):
-    """Descriptors, mappings of shared memory, and resident kB of one process."""
+    """Descriptors, mappings of shared memory, huge and resident kB of one process."""
     memory = pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
     status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")),
             "memfds": memory.count("memfd:"),
+            "huge": int(re.search(r"HugetlbPages:\s+(\d+)", status)[1]),
             "resident": int(re.search(r"VmRSS:\s+(\d+)", status)[1])}
 
 
-def hugepages():
-    """Pages of the host that are in use, and files that would keep some."""
-    text = pathlib.Path("/proc/meminfo").read_text(encoding="utf-8")
-    total, free = (int(re.search(rf"HugePages_{word}:\s+(\d+)", text)[1])
-                   for word in ("Total", "Free"))
-    return total - free
+def hugepage_files():
+    """Files that would keep pages of the host after the end of whoever made them."""
+    return sum(path.name.startswith("phalanx") for path in pathlib.Path("/dev/hugepages").glob("*"))
 
 
 def processes():
@@ -55,7 +53,7 @@ class Audit:
         self.before = self._take()
 
     def _take(self):
-        taken = {"processes": processes(), "hugepages": hugepages()}
+        taken = {"processes": processes(), "hugepage files": hugepage_files()}
         for node in self.cluster.nodes:
             taken[f"n{node} data plane"] = held(self.cluster.dataplane_pid(node))
             taken[f"n{node} control plane"] = held(self.cluster.controlplanes[node].pid)
