@@ -62,6 +62,7 @@ HistoryCounts Cluster::run() {
   run_until_others_go_on();
   run_until_quiet();
   observer_.at_end();
+  check_innocence();
   for (const auto& node : nodes_) check_lanes(node->data().core());
   return counts();
 }

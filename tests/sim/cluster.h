@@ -65,6 +65,8 @@ class Cluster {
   void run_until_others_go_on();
   [[nodiscard]] std::string others_wait() const;
   [[nodiscard]] std::string unfinished();
+  /// Where nothing fails, no view follows the first one of all nodes.
+  void check_innocence() const;
   void check_budget() const;
   void check_lanes(const core::Core& core) const;
   [[nodiscard]] HistoryCounts counts() const;

@@ -23,7 +23,28 @@ std::string describe_lanes(const DataPlane& data) {
   return out;
 }
 
+/// Clients may do what they like: that is no fault.
+bool nothing_fails(const Scenario& s) {
+  const Scenario calm;
+  const transport::LinkFaults& f = s.faults;
+  const bool links = !f.cut && f.drop_ppm == 0 && f.duplicate_ppm == 0 && f.corrupt_ppm == 0 &&
+                     f.reorder_ppm == 0 && f.forge_ppm == 0 && f.delay <= calm.faults.delay &&
+                     f.jitter <= calm.faults.jitter;
+  return links && s.drift_ppm == 0 && s.rx_ring_frames == 0 && s.plane_delay <= calm.plane_delay &&
+         std::ranges::all_of(s.steps, [](const Step& step) {
+           return step.kind == Step::Kind::Burst || step.kind == Step::Kind::PauseReaders;
+         });
+}
+
 }  // namespace
+
+void Cluster::check_innocence() const {
+  if (!nothing_fails(scenario_)) return;
+  const std::vector<ViewFacts>& views = observer_.facts().views;
+  for (std::size_t i = 1; i + 1 < views.size(); ++i) {
+    if (views[i].members.size() == nodes_.size()) Liveness::accused(to_string(views[i + 1].id));
+  }
+}
 
 // Links that are cut in the end leave a graph; the views must be cliques of it that every member
 // holds, and no two of them may be able to go on as one.

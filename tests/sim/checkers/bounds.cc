@@ -16,6 +16,10 @@ void Liveness::unsettled(TimeNs waited, const std::string& why) {
                               std::to_string(waited / kMillisecond) + " ms, yet " + why);
 }
 
+void Liveness::accused(const std::string& view) {
+  violated("G8 liveness", "nothing had failed, and yet a view of all nodes was left for " + view);
+}
+
 void Bounds::on_send(const Facts& facts, const SentFrame& frame) {
   if (!frame.ordered || frame.recovery) return;
   const ViewFacts& view = facts.views[frame.view];

@@ -82,6 +82,8 @@ class Liveness {
   [[noreturn]] static void stuck(TimeNs waited, const std::string& why);
   /// Parts that cannot all hear each other: each must be one view.
   [[noreturn]] static void unsettled(TimeNs waited, const std::string& why);
+  /// A node was left out, or thought to be, that nobody had harmed.
+  [[noreturn]] static void accused(const std::string& view);
 };
 
 /// No queue, log or table passes its configured size.

@@ -258,6 +258,7 @@ TEST_F(ObservedPair, G7AnOldStateFileExcusesLowSequencesOfThatNodeAlone) {
 TEST_F(ObservedPair, G8AnEndThatDoesNotCome) {
   EXPECT_EQ(violation_of([] { Liveness::stuck(kSecond, "n1 has no view"); }), "G8");
   EXPECT_EQ(violation_of([] { Liveness::unsettled(kSecond, "n1 has no view"); }), "G8");
+  EXPECT_EQ(violation_of([] { Liveness::accused("2.1.00000000"); }), "G8");
 }
 
 TEST_F(ObservedPair, QuorumTwoAnswersInOneView) {
