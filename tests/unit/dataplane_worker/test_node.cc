@@ -13,8 +13,6 @@
 namespace phalanx::worker::testing {
 namespace {
 
-constexpr std::uint32_t kFrameBytes = 1472;
-
 core::RingMemory make_ring(std::vector<shm::MirroredRing>& rings, std::uint64_t bytes) {
   rings.push_back(shm::MirroredRing::create(bytes).value());
   return {rings.back().data(), bytes};
@@ -149,7 +147,7 @@ std::vector<std::string> TestClient::read() {
   return seen;
 }
 
-TestNode::TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes,
+TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
                    const NodeOptions& options)
     : options_(options),
       member_(member_of(id)),
@@ -160,10 +158,13 @@ TestNode::TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes,
       plane(segment_.layout(), bells_[1].get()),
       mailbox(bells_[2].get(), bells_[3].get()) {
   const auto record_max = static_cast<std::uint32_t>(core::record_bytes(options.message_bytes_max));
+  // Frames end between words, as the daemon's.
+  const auto payload = static_cast<std::uint32_t>(
+      (transport.limits().frame_bytes_max - wire::kOverheadBytes) & ~std::size_t{7});
   const core::CoreConfig config{.self = id,
                                 .boot = member_.boot,
                                 .lanes = options.lanes,
-                                .frame_payload_bytes = kFrameBytes - wire::kOverheadBytes,
+                                .frame_payload_bytes = payload,
                                 .record_bytes_max = record_max,
                                 .submit_window_bytes = 16 * 1024,
                                 .window_bytes = 32 * 1024,
@@ -180,7 +181,7 @@ TestNode::TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes,
   core = std::make_unique<core::Core>(config, memory);
   keys = std::make_unique<wire::KeyTable>(
       wire::KeyTable::Config{
-          .cipher = wire::Cipher::OpenSsl, .self = member_, .lanes = options.lanes, .nodes = nodes},
+          .cipher = options.cipher, .self = member_, .lanes = options.lanes, .nodes = nodes},
       wire::insecure_cluster_key("test"));
   worker = std::make_unique<Worker>(WorkerConfig{.self = id,
                                                  .nodes = nodes,
@@ -188,7 +189,7 @@ TestNode::TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes,
                                                  .message_bytes_max = options.message_bytes_max,
                                                  .record_bytes_max = record_max,
                                                  .slow_clients = options.slow_clients},
-                                    WorkerParts{*core, wire.add(id), *keys, worker_end, mailbox});
+                                    WorkerParts{*core, transport, *keys, worker_end, mailbox});
 }
 
 ClientPort& TestNode::attach(ClientId id) {
@@ -221,8 +222,20 @@ std::vector<shm::Event> TestNode::events() {
 TestCluster::TestCluster(std::size_t nodes, const NodeOptions& options) {
   std::vector<NodeId> ids;
   for (NodeId id = 1; id <= nodes; ++id) ids.push_back(id);
-  for (const NodeId id : ids) nodes_.push_back(std::make_unique<TestNode>(wire, id, ids, options));
-  for (std::size_t i = 0; i < nodes; ++i) alive_.push_back(i);
+  for (const NodeId id : ids) {
+    nodes_.push_back(std::make_unique<TestNode>(wire.add(id), id, ids, options));
+    alive_.push_back(id - 1);
+  }
+}
+
+TestCluster::TestCluster(std::span<transport::Transport* const> transports,
+                         const NodeOptions& options) {
+  std::vector<NodeId> ids;
+  for (NodeId id = 1; id <= transports.size(); ++id) ids.push_back(id);
+  for (const NodeId id : ids) {
+    nodes_.push_back(std::make_unique<TestNode>(*transports[id - 1], id, ids, options));
+    alive_.push_back(id - 1);
+  }
 }
 
 void TestCluster::turn(std::size_t times) {

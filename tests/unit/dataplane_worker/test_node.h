@@ -65,6 +65,7 @@ struct NodeOptions {
   SlowClientPolicy slow_clients;
   LaneId lanes = 1;
   std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
+  wire::Cipher cipher = wire::Cipher::OpenSsl;
 };
 
 /// What a test's client saw, in words: "m:TEXT", "g+2:7" (client 7 of node 2 joined),
@@ -86,7 +87,8 @@ class TestClient {
 /// One worker with all it needs, but for a control plane: the test plays it.
 class TestNode {
  public:
-  TestNode(Wire& wire, NodeId id, const std::vector<NodeId>& nodes, const NodeOptions& options);
+  TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
+           const NodeOptions& options);
 
   [[nodiscard]] Member member() const { return member_; }
   ClientPort& attach(ClientId id);
@@ -117,6 +119,8 @@ class TestNode {
 class TestCluster {
  public:
   explicit TestCluster(std::size_t nodes, const NodeOptions& options = {});
+  /// Nodes 1, 2 ... over transports of another kind, which outlive the cluster.
+  TestCluster(std::span<transport::Transport* const> transports, const NodeOptions& options);
   TestNode& operator[](std::size_t index) { return *nodes_[index]; }
   /// Every node's turn, once or more, 5 us apart.
   void turn(std::size_t times = 1);
