@@ -1,6 +1,7 @@
 #include "controlplane/cli/arguments.h"
 #include "controlplane/cli/program.h"
 #include "ipc/base/standard_fds.h"
+#include "perf/failover/calm.h"
 #include "perf/failover/failover.h"
 
 int main(int argc, char** argv) {
@@ -10,6 +11,7 @@ int main(int argc, char** argv) {
   cli::Arguments arguments("Measure whole clusters on this host.", "phalanx-perf", PHALANX_RELEASE);
   cli::Command& root = arguments.root();
   root.flag("--json", globals.json, "Print one JSON object");
+  perf::add_calm(root, globals);
   perf::add_failover(root, globals);
   return static_cast<int>(cli::after_output(arguments.run(argc, argv)));
 }

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,6 +72,7 @@ void DataPlanes::start(std::size_t index, const std::string& program) {
   const std::string config = directory_ + "/" + instance(index) + ".toml";
   node.pid = fork();
   if (node.pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // A bench that is killed leaves none behind.
     setenv("PHX_RUNTIME_DIR", directory_.c_str(), 1);
     execl(program.c_str(), program.c_str(), "--config", config.c_str(), "--instance",
           instance(index).c_str(), nullptr);
