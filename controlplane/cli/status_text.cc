@@ -83,6 +83,15 @@ std::string lanes_table(const json& status) {
   return table.text();
 }
 
+/// "turns at most 12.5 ms apart since the start, 0.2 ms lately": empty when the daemon says
+/// nothing.
+std::string gaps_line(const json& dataplane) {
+  const std::string longest = text_at(dataplane, "longest_gap_ms", "");
+  if (longest.empty()) return "";
+  return "turns at most " + longest + " ms apart since the start, " +
+         text_at(dataplane, "recent_gap_ms", "-") + " ms lately\n";
+}
+
 /// "transport dpdk memif, net_memif, 2 of 2 ports up; lost 0, refused 0 in and 0 out".
 std::string transport_line(const json& status) {
   const json transport = at(status, "transport");
@@ -116,6 +125,7 @@ std::string status_text(const json& status) {
   out += "data plane " + text_at(at(status, "dataplane"), "pid", "-") + ", started " +
          text_at(at(status, "dataplane"), "starts") + " times; configuration " +
          text_at(status, "config_hash") + "\n";
+  out += gaps_line(at(status, "dataplane"));
   out += transport_line(status);
   if (at(status, "quorum").is_object()) out += quorum_line(at(status, "quorum")) + "\n";
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);

@@ -28,11 +28,12 @@ std::string name_of(const config::Config& config, NodeId node) {
   return found == nodes.end() ? std::string() : found->name;
 }
 
+double in_ms(TimeNs length) { return static_cast<double>(length / kMicrosecond) / 1000.0; }
+
 /// Milliseconds since, or null for "never".
 json since_ms(TimeNs then, TimeNs now) {
   if (then == 0) return nullptr;
-  const TimeNs us = now > then ? (now - then) / kMicrosecond : 0;
-  return static_cast<double>(us) / 1000.0;
+  return in_ms(now > then ? now - then : 0);
 }
 
 json view_json(const StatusSources& from) {
@@ -52,13 +53,21 @@ json view_json(const StatusSources& from) {
 
 json dataplane_json(const StatusSources& from) {
   if (from.dataplane == nullptr) {
-    return {
-        {"running", false}, {"pid", nullptr}, {"boot", nullptr}, {"starts", from.dataplane_starts}};
+    return {{"running", false},          {"pid", nullptr},
+            {"boot", nullptr},           {"starts", from.dataplane_starts},
+            {"longest_gap_ms", nullptr}, {"recent_gap_ms", nullptr}};
   }
-  return {{"running", true},
-          {"pid", from.dataplane->pid},
-          {"boot", to_string(from.dataplane->self.boot)},
-          {"starts", from.dataplane_starts}};
+  json out = {{"running", true},
+              {"pid", from.dataplane->pid},
+              {"boot", to_string(from.dataplane->self.boot)},
+              {"starts", from.dataplane_starts},
+              {"longest_gap_ms", nullptr},
+              {"recent_gap_ms", nullptr}};
+  if (from.worker) {
+    out["longest_gap_ms"] = in_ms(from.worker->gaps.longest);
+    out["recent_gap_ms"] = in_ms(from.worker->gaps.recent);
+  }
+  return out;
 }
 
 json transport_json(const StatusSources& from) {

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kBurstsATurn = 4;
 constexpr std::size_t kBurstsAfterPause = 256;
 constexpr TimeNs kStatusInterval = 500 * kMicrosecond;
+constexpr TimeNs kGapInterval = 10 * kSecond;
 constexpr TimeNs kSleepMax =
     10 * kMillisecond;  // So old is the status that others judge this worker by.
 
@@ -64,6 +65,7 @@ std::size_t Worker::poll_once(TimeNs now) noexcept {
 // accuses, and says so in its rows.
 void Worker::notice_pause(TimeNs now) noexcept {
   const TimeNs pause = expected_ != 0 && now > expected_ ? now - expected_ : 0;
+  gap_ = std::max(gap_, pause);
   if (pause > config_.dead_after / 2) [[unlikely]] {
     frames_.receive(now, kBurstsAfterPause);
     core_.set_distrust(true);
@@ -157,7 +159,17 @@ void Worker::publish_status(TimeNs now) noexcept {
     }
   }
   look_at_wire();
+  look_at_gaps(now);
   control_.publish(status_);
+}
+
+void Worker::look_at_gaps(TimeNs now) noexcept {
+  status_.gaps.recent = std::max(gap_, gap_before_);
+  status_.gaps.longest = std::max(status_.gaps.longest, gap_);
+  if (now - gap_since_ < kGapInterval) return;
+  gap_before_ = gap_;
+  gap_ = 0;
+  gap_since_ = now;
 }
 
 void Worker::look_at_wire() noexcept {

@@ -71,6 +71,7 @@ class Worker {
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
   void look_at_wire() noexcept;
+  void look_at_gaps(TimeNs now) noexcept;
 
   WorkerConfig config_;
   core::Core& core_;
@@ -85,7 +86,10 @@ class Worker {
   shm::WorkerStatus status_{};
   transport::TransportCounters wire_;  ///< As last counted.
   TimeNs expected_ = 0;                ///< By when this turn was due; 0: the first turn.
-  TimeNs distrust_until_ = 0;          ///< It was descheduled and says so until then.
+  TimeNs gap_ = 0;                     ///< The longest since gap_since_.
+  TimeNs gap_since_ = 0;
+  TimeNs gap_before_ = 0;      ///< The longest in the ten seconds before gap_since_.
+  TimeNs distrust_until_ = 0;  ///< It was descheduled and says so until then.
   bool busy_ = false;
 };
 

@@ -94,6 +94,13 @@ struct TransportStatus {
   std::uint32_t ports_up = 0;
 };
 
+/// How long the worker did not turn although it was due: between the beginnings of two turns, or
+/// beyond the time it had meant to sleep.
+struct TurnGaps {
+  TimeNs longest = 0;  ///< Since start.
+  TimeNs recent = 0;   ///< In the last ten seconds, up to twenty.
+};
+
 /// Written whole by the worker at most every half millisecond, at every view change and before it
 /// sleeps.
 struct WorkerStatus {
@@ -110,6 +117,7 @@ struct WorkerStatus {
   LaneStatus lane[kLanesMax];
   PeerStatus peer[kNodesMax];  ///< Every configured node but this one.
   TransportStatus transport;
+  TurnGaps gaps;
 };
 
 /// One direction of messages: u32 length, bytes, padding to 8. Indices run on for ever.
@@ -150,7 +158,7 @@ static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
               std::is_standard_layout_v<ControlLayout>);
 static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus) == 48 &&
               sizeof(PeerStatus) == 40);
-static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 48 + 64 * 40 + 32);
+static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 48 + 64 * 40 + 32 + 16);
 static_assert(offsetof(ControlLayout, self) == 32 && offsetof(ControlLayout, counters) == 576);
 static_assert(sizeof(ControlRing) == kControlRingBytes + 128);
 

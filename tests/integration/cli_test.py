@@ -86,6 +86,8 @@ def test_with_a_node():
     expect(2, *node, "sub", "")
     expect(2, *node, "pub", "g" * 129, feed="hello\n")
     assert expect(0, *node, "status").stdout.startswith("fine"), "all is well"
+    dataplane = json.loads(expect(0, *node, "status", "--json").stdout)["dataplane"]
+    assert dataplane["longest_gap_ms"] >= dataplane["recent_gap_ms"] > 0, dataplane
 
 
 def test():

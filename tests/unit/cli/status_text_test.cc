@@ -52,6 +52,17 @@ TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
       << status_text(status);
 }
 
+TEST(Status, SaysHowFarApartTurnsWere) {
+  json status = healthy();
+  status["dataplane"]["longest_gap_ms"] = 12.5;
+  status["dataplane"]["recent_gap_ms"] = 0.5;
+
+  EXPECT_NE(
+      status_text(status).find("turns at most 12.5 ms apart since the start, 0.5 ms lately\n"),
+      std::string::npos)
+      << status_text(status);
+}
+
 TEST(Status, FirstLineSaysWhatIsMissing) {
   json status = healthy();
   status["view"]["members"].erase(1);

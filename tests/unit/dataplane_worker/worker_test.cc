@@ -293,6 +293,50 @@ TEST(Worker, SaysSoWhenItWasNotScheduled) {
   EXPECT_EQ(events.back().token, 200U);
 }
 
+TEST(Worker, TellsTheLongestGapBetweenTurns) {
+  TestCluster c(1);
+  c.change_view({0});
+  const auto gaps = [&] {
+    c.turn(200);  // A status is written every half millisecond.
+    return c[0].plane.status().value().gaps;
+  };
+  ASSERT_EQ(gaps().longest, 5 * kMicrosecond);
+
+  c.now += 3 * kMillisecond;
+
+  EXPECT_EQ(gaps().longest, 3 * kMillisecond + 5 * kMicrosecond);
+  EXPECT_EQ(gaps().recent, 3 * kMillisecond + 5 * kMicrosecond);
+}
+
+// What it had meant to sleep is no gap; what it overslept is one.
+TEST(Worker, CountsWhatItOversleptAsAGap) {
+  TestCluster c(1);
+  c.change_view({0});
+  c.turn(200);
+  TimeNs until = 0;
+  ASSERT_TRUE(c[0].worker->arm(c.now, until));
+
+  c.now = until + 2 * kMillisecond;
+  c[0].worker->disarm();
+  c.turn(200);
+
+  EXPECT_EQ(c[0].plane.status().value().gaps.longest, 2 * kMillisecond + 5 * kMicrosecond);
+}
+
+TEST(Worker, ForgetsAGapThatIsLongPast) {
+  TestCluster c(1);
+  c.change_view({0});
+  c.now += 3 * kMillisecond;
+  for (int i = 0; i < 21'000; ++i) {
+    c.now += kMillisecond;
+    c.turn();
+  }
+
+  const shm::TurnGaps gaps = c[0].plane.status().value().gaps;
+  EXPECT_GE(gaps.longest, 3 * kMillisecond);
+  EXPECT_EQ(gaps.recent, kMillisecond + 5 * kMicrosecond);
+}
+
 TEST(Worker, SleepsOnlyWhenNothingWaits) {
   TestCluster c(1);
   c.change_view({0});
