@@ -13,6 +13,7 @@
 #include "transport/dpdk/buffers.h"
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
+#include "transport/dpdk/membership_report.h"
 #include "transport/dpdk/packet.h"
 #include "transport/dpdk/port.h"
 
@@ -36,7 +37,7 @@ struct Addresses {
 class Ethernet final : public Transport {
  public:
   Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::uint32_t mtu);
-  bool start() noexcept { return port_.start(); }
+  bool start() noexcept;
 
   std::size_t rx_burst(std::span<RxFrame> out) noexcept override;
   void rx_release(std::span<const RxFrame> frames) noexcept override { Buffers::release(frames); }
@@ -62,14 +63,18 @@ class Ethernet final : public Transport {
   rte_mbuf* copy_of(const rte_mbuf* mbuf) noexcept;
   void flush() noexcept;
   void look_at_port() const noexcept;
+  void report_membership() noexcept;
 
-  static constexpr std::uint32_t kLooksBetween = 2000;
+  static constexpr std::uint32_t kLooksBetween = 2000;  ///< A second when busy, two when idle.
+  static constexpr std::uint32_t kReportsAtOnce = 3;    ///< One a look; any of them may be lost.
+  static constexpr std::uint32_t kLooksToReport = 30;   ///< Switches forget in some minutes.
 
   Buffers buffers_;  ///< Outlives the port, whose rings hold of it.
   Port port_;
   PacketFilter filter_;
   std::vector<Peer> peers_;
   std::optional<PacketHeader> group_;
+  std::optional<MembershipReport> report_;
   ChecksumOffload offload_;
   std::uint64_t send_flags_ = 0;
   TransportLimits limits_;
@@ -79,6 +84,8 @@ class Ethernet final : public Transport {
   mutable std::uint32_t looks_ = 0;
   mutable std::uint64_t overflow_ = 0;
   mutable bool has_link_ = false;
+  mutable bool report_due_ = false;
+  mutable std::uint32_t looks_since_link_ = 0;
   bool registered_ = false;
 };
 
@@ -95,6 +102,7 @@ Ethernet::Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::
   }
   if (filter_.group) {
     group_.emplace(mac, filter_.self, multicast_mac(*filter_.group), *filter_.group);
+    report_.emplace(mac, filter_.self, *filter_.group);
     (void)rte_eth_allmulticast_enable(port_.number());  // Where the driver filters at all.
   }
   const bool ipv6 = filter_.self.is_ipv6();
@@ -108,11 +116,20 @@ Ethernet::Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::
              .rx_ring_frames = port_.features().rx_frames};
 }
 
+/// The group is asked for at once; frames of others come as soon as they are sent.
+bool Ethernet::start() noexcept {
+  if (!port_.start()) return false;
+  if (report_) report_membership();
+  return true;
+}
+
 std::size_t Ethernet::rx_burst(std::span<RxFrame> out) noexcept {
   if (!registered_) [[unlikely]] {
     register_thread();
     registered_ = true;
   }
+  if (report_due_) [[unlikely]]
+    report_membership();
   std::array<rte_mbuf*, Buffers::kBurst> mbufs;
   std::size_t count = 0;
   // Other packets of the segment must not make a full ring look empty; nor is there an end to them.
@@ -230,7 +247,22 @@ void Ethernet::look_at_port() const noexcept {
   if (looks_++ % kLooksBetween != 0) return;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_.number(), &stats) == 0) overflow_ = stats.imissed;
-  has_link_ = port_.has_link();
+  const bool had_link = std::exchange(has_link_, port_.has_link());
+  // What was said before there was a link, or to a switch before this one, was said to nobody.
+  looks_since_link_ = has_link_ && !had_link ? 0 : looks_since_link_ + 1;
+  report_due_ = report_.has_value() &&
+                (looks_since_link_ < kReportsAtOnce || looks_since_link_ % kLooksToReport == 0);
+}
+
+/// Counted as no frame: it is none.
+void Ethernet::report_membership() noexcept {
+  report_due_ = false;
+  rte_mbuf* mbuf = rte_pktmbuf_alloc(buffers_.pool());
+  if (mbuf == nullptr) return;
+  const std::span<const std::byte> packet = report_->packet();
+  std::memcpy(rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(packet.size())), packet.data(),
+              packet.size());
+  if (rte_eth_tx_burst(port_.number(), 0, &mbuf, 1) == 0) rte_pktmbuf_free(mbuf);
 }
 
 TransportCounters Ethernet::counters() const noexcept {
