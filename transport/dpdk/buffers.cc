@@ -10,6 +10,9 @@
 
 #include "ipc/base/assert.h"
 #include "ipc/base/bytes.h"
+#include "transport/dpdk/eal.h"
+#include "transport/dpdk/hugepages.h"
+#include "transport/dpdk/pool_poison.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -17,31 +20,64 @@ namespace {
 /// Mbufs that were just freed are used again first, while they are in the processor's cache.
 constexpr std::uint32_t kCacheFrames = 128;
 
+/// EAL found no room for the mbufs themselves, and for `room` bytes behind each.
+Error no_pool(unsigned frames, std::uint16_t room) {
+  const int why = rte_errno;
+  const std::uint64_t bytes = std::uint64_t{frames} * (sizeof(rte_mbuf) + 64 + room);
+  if (has_hugepages()) {
+    if (auto there = check_hugepages(bytes); !there) return std::move(there.error());
+  }
+  return {.code = ExitCode::Usage,
+          .attempted = "cannot make " + std::to_string(frames) + " packet buffers in " +
+                       std::to_string(bytes >> 10) + " KiB of DPDK's memory",
+          .observed = rte_strerror(why),
+          .remedy = has_hugepages()
+                        ? "leave --socket-mem, -m and --socket-limit out of transport.eal"
+                        : "with --no-huge give more memory: transport.eal = \"--no-huge -m 128\""};
+}
+
 }  // namespace
 
 Expected<Buffers, Error> Buffers::create(const Options& options) {
+  if (poisons_pools()) poison_next_pools();
+  const unsigned cache = poisons_pools() ? 0 : kCacheFrames;
   // The cache of a thread may hold half as much again as it was made for.
-  const std::uint32_t frames = options.frames + 2 * kBurst + kCacheFrames * 2;
+  const std::uint32_t needed = options.frames + 2 * kBurst + 2 * kCacheFrames;
+  const unsigned frames = std::bit_ceil(needed) - 1;
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM +
                                                round_up<std::uint32_t>(options.frame_bytes, 64));
-  rte_mempool* pool = rte_pktmbuf_pool_create(options.name.c_str(), std::bit_ceil(frames) - 1,
-                                              kCacheFrames, 0, room, SOCKET_ID_ANY);
-  if (pool == nullptr) {
-    return fail(Error{.code = ExitCode::Usage,
-                      .attempted = "cannot make " + std::to_string(std::bit_ceil(frames) - 1) +
-                                   " packet buffers of " + std::to_string(room) + " bytes",
-                      .observed = rte_strerror(rte_errno),
-                      .remedy = "give more hugepages (sysctl -w vm.nr_hugepages=N), or with "
-                                "--no-huge more memory (transport.eal = \"--no-huge -m 128\")"});
+  std::optional<PoolMemory> memory;
+  rte_mempool* pool = nullptr;
+  if (options.own_memory) {
+    auto made = PoolMemory::create(std::uint64_t{frames} * room);
+    if (!made) return fail(std::move(made.error()));
+    memory.emplace(std::move(*made));
+    const std::span<std::byte> bytes = memory->bytes();
+    const rte_pktmbuf_extmem area{.buf_ptr = bytes.data(),
+                                  .buf_iova = reinterpret_cast<rte_iova_t>(bytes.data()),
+                                  .buf_len = bytes.size(),
+                                  .elt_size = room};
+    pool = rte_pktmbuf_pool_create_extbuf(options.name.c_str(), frames, cache, 0, room,
+                                          SOCKET_ID_ANY, &area, 1);
+  } else {
+    pool = rte_pktmbuf_pool_create(options.name.c_str(), frames, cache, 0, room, SOCKET_ID_ANY);
   }
-  return Buffers(pool, options);
+  if (pool == nullptr) {
+    return fail(no_pool(frames, options.own_memory ? std::uint16_t{0} : room));
+  }
+  if (poisons_pools()) start_poisoning(pool);
+  return Buffers(std::move(memory), pool, options);
 }
 
-Buffers::Buffers(rte_mempool* pool, const Options& options) noexcept
-    : pool_(pool), lent_bytes_(options.frame_bytes - options.header_bytes) {}
+Buffers::Buffers(std::optional<PoolMemory> memory, rte_mempool* pool,
+                 const Options& options) noexcept
+    : memory_(std::move(memory)),
+      pool_(pool),
+      lent_bytes_(options.frame_bytes - options.header_bytes) {}
 
 Buffers::Buffers(Buffers&& other) noexcept
-    : pool_(std::exchange(other.pool_, nullptr)),
+    : memory_(std::move(other.memory_)),
+      pool_(std::exchange(other.pool_, nullptr)),
       lent_bytes_(other.lent_bytes_),
       missing_(std::exchange(other.missing_, kBurst)),
       lent_(other.lent_) {}

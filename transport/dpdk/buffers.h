@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
+#include "transport/dpdk/pool_memory.h"
 #include "transport/transport.h"
 
 struct rte_mbuf;
@@ -25,6 +27,8 @@ class Buffers {
     std::uint32_t frames = 0;        ///< Held by ports at once; the lent ones come on top.
     std::uint32_t frame_bytes = 0;   ///< Longest frame, the transport's own headers included.
     std::uint32_t header_bytes = 0;  ///< Of these, headers before the lent part.
+    /// Frames in memory of ours; where a driver needs them in DPDK's, beside their mbufs: not.
+    bool own_memory = true;
   };
   [[nodiscard]] static Expected<Buffers, Error> create(const Options& options);
   Buffers(Buffers&& other) noexcept;
@@ -40,8 +44,9 @@ class Buffers {
   static void release(std::span<const RxFrame> frames) noexcept;
 
  private:
-  Buffers(rte_mempool* pool, const Options& options) noexcept;
+  Buffers(std::optional<PoolMemory> memory, rte_mempool* pool, const Options& options) noexcept;
 
+  std::optional<PoolMemory> memory_;  ///< Outlives the pool.
   rte_mempool* pool_;
   std::uint32_t lent_bytes_;
   std::size_t missing_ = kBurst;  ///< The first of lent_ that must be filled again.

@@ -314,17 +314,26 @@ std::uint32_t device_number(const std::string& device, const std::string& name) 
   return value;
 }
 
+bool is_af_xdp(const std::string& device) { return device.starts_with("net_af_xdp"); }
+
+/// A device reads and writes memory that EAL has mapped for it; af_xdp lends the kernel whole
+/// mbufs, and takes them for contiguous.
+bool needs_dpdk_memory(const std::string& device) {
+  return is_pci_address(device) || is_af_xdp(device);
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Transport>, Error> open_ethernet(const EthernetOptions& options) {
   const auto addresses = parse(options);
   if (!addresses) return fail(addresses.error());
   static std::atomic<unsigned> number{0};
-  // af_packet wants mbufs as long as the frames of its ring, and has as many as it was told.
+  // af_packet wants mbufs as long as the frames of its ring, and has as many as it was told; af_xdp
+  // lends 2048 to the kernel whatever it was told.
   const std::uint32_t ring_frame = device_number(options.device, "framesz");
   const std::uint32_t ring = device_number(options.device, "framecnt");
   const auto queue = static_cast<std::uint16_t>(
-      ring != 0 ? std::min(ring, 4096U) : (is_pci_address(options.device) ? 2048 : 512));
+      ring != 0 ? std::min(ring, 4096U) : (needs_dpdk_memory(options.device) ? 2048 : 512));
   const std::uint32_t packet_bytes = std::max(
       {options.mtu + static_cast<std::uint32_t>(PacketHeader::kEthernetBytes), ring_frame, 2048U});
   const auto header =
@@ -332,7 +341,8 @@ Expected<std::unique_ptr<Transport>, Error> open_ethernet(const EthernetOptions&
   auto buffers = Buffers::create({.name = "phalanx-ether-" + std::to_string(number++),
                                   .frames = 2U * queue,
                                   .frame_bytes = packet_bytes,
-                                  .header_bytes = header});
+                                  .header_bytes = header,
+                                  .own_memory = !needs_dpdk_memory(options.device)});
   if (!buffers) return fail(std::move(buffers.error()));
   auto port = Port::open({.device = options.device,
                           .mtu = options.mtu,

@@ -1,0 +1,86 @@
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "ipc/base/fd.h"
+#include "tests/unit/transport_dpdk/nodes.h"
+#include "tests/unit/transport_dpdk/pair.h"
+
+namespace phalanx::transport::dpdk {
+namespace {
+
+/// A veth pair in a network namespace of this thread.
+class AfPacket : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (unshare(CLONE_NEWNET) != 0 ||
+        std::system("ip link add left mtu 9000 type veth peer name right mtu 9000 && "
+                    "ip link set left up && ip link set right up") != 0) {
+      GTEST_SKIP() << "needs root, and the command ip";
+    }
+  }
+  static PairOptions between(const std::string& more) {
+    return {.device_1 = "net_af_packet_left,iface=left" + more,
+            .device_2 = "net_af_packet_right,iface=right" + more};
+  }
+};
+
+TEST_F(AfPacket, CarriesFramesOverVeth) {
+  carry_both_ways(between(""));
+  PairOptions group = between("");
+  group.multicast = true;
+  group.ipv6 = true;
+  carry_both_ways(group);
+}
+
+TEST_F(AfPacket, CarriesLongFrames) {
+  PairOptions options = between(",blocksz=40960,framesz=10240,framecnt=512");
+  options.mtu = 9000;
+  carry_both_ways(options);
+}
+
+TEST_F(AfPacket, RefusesAnMtuOverThePorts) {
+  ASSERT_EQ(std::system("ip link set left mtu 1400"), 0);
+
+  const auto opened = open(pair_config(between(""), 1));
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ExitCode::Usage);
+  EXPECT_NE(opened.error().observed.find("1400"), std::string::npos) << opened.error().text();
+  EXPECT_NE(opened.error().remedy.find("transport.mtu"), std::string::npos);
+}
+
+/// The same wire by af_xdp: packets go round the kernel's own receive path.
+class AfXdp : public AfPacket {
+ protected:
+  void SetUp() override {
+    AfPacket::SetUp();
+    if (IsSkipped()) return;
+    // One queue: packets of the others would go to the kernel. And whole frames in one buffer.
+    ASSERT_EQ(std::system("ip link set left mtu 1500 && ip link set right mtu 1500"), 0);
+    Fd probe(socket(AF_XDP, SOCK_RAW, 0));
+    if (!probe) GTEST_SKIP() << "this kernel has no AF_XDP sockets: " << std::strerror(errno);
+  }
+  static PairOptions between() {
+    return {.device_1 = "net_af_xdp_left,iface=left,busy_budget=0",
+            .device_2 = "net_af_xdp_right,iface=right,busy_budget=0"};
+  }
+};
+
+// A test each, on interfaces of its own: the driver gives a queue back with its process only.
+TEST_F(AfXdp, CarriesACopyToEachPeerOverVeth) { carry_both_ways(between()); }
+
+TEST_F(AfXdp, CarriesOneCopyToAGroupOverVeth) {
+  PairOptions group = between();
+  group.multicast = true;
+  group.ipv6 = true;
+  carry_both_ways(group);
+}
+
+}  // namespace
+}  // namespace phalanx::transport::dpdk
