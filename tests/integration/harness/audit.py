@@ -68,7 +68,7 @@ class Audit:
                     more.append(f"{who}: {had} became {now[who]}")
                 continue
             for what, count in had.items():
-                allowed = count + (GROWTH_KB if what == "resident" else 0)
+                allowed = count + (GROWTH_KB if what in ("resident", "huge") else 0)
                 if now[who][what] > allowed:
                     more.append(f"{who}: {what} {count} became {now[who][what]}")
         return more
