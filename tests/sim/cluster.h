@@ -64,6 +64,7 @@ class Cluster {
   /// Whom a mute node does not keep from a view of their own; then it speaks again.
   void run_until_others_go_on();
   [[nodiscard]] std::string others_wait() const;
+  [[nodiscard]] bool has_mute_member(const core::Core& core) const;
   [[nodiscard]] std::string unfinished();
   /// Where nothing fails, no view follows the first one of all nodes.
   void check_innocence() const;

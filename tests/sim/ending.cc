@@ -111,6 +111,14 @@ void Cluster::run_until_others_go_on() {
   for (const auto& node : nodes_) node->mute(0);
 }
 
+bool Cluster::has_mute_member(const core::Core& core) const {
+  return std::ranges::any_of(core.members(), [&](const Member& member) {
+    Node& node = *nodes_[member.node - 1];
+    return node.is_mute() && node.up() && node.data().self() == member &&
+           node.data().core().view() == core.view();
+  });
+}
+
 std::string Cluster::others_wait() const {
   const core::Core* first = nullptr;
   for (const auto& node : nodes_) {
@@ -118,8 +126,11 @@ std::string Cluster::others_wait() const {
     const std::string name = "n" + std::to_string(node->id());
     if (!node->up() || !node->control_up()) return name + " is down";
     const core::Core& core = node->data().core();
+    const bool whole = !core.view().is_none() && !core.frozen();
+    // It may lead a view of its own: whose members go on, and leave it for a superset only.
+    if (whole && has_mute_member(core)) continue;
     if (first == nullptr) first = &core;
-    if (core.view().is_none() || core.frozen() || core.view() != first->view()) {
+    if (!whole || core.view() != first->view()) {
       return name + " waits for a mute node in view " + to_string(core.view()) + ", attempt " +
              to_string(node->control().machine().attempt());
     }
