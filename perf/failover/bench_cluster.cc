@@ -33,10 +33,13 @@ ExitCode orchestrate(const BenchOptions& options, const cli::Globals& globals,
                      const BenchWork& work) {
   cli::catch_stop_signals();
   cli::show_step(transport.told);
-  auto network = geteuid() == 0 ? cli::DemoNetwork::in_namespaces(options.demo.nodes)
+  using Ports = cli::DemoNetwork::Ports;
+  auto network = geteuid() == 0 ? cli::DemoNetwork::in_namespaces(
+                                      options.demo.nodes,
+                                      transport.is_ethernet() ? Ports::DataForDpdk : Ports::One)
                                 : cli::DemoNetwork::on_loopback(options.demo.nodes);
   if (!network) return cli::report(network.error(), globals);
-  auto cluster = DemoCluster::start(options.demo, places, std::move(*network), transport.memif);
+  auto cluster = DemoCluster::start(options.demo, places, std::move(*network), transport.port);
   if (!cluster) return cli::report(cluster.error(), globals);
   const auto done = work_with(*cluster, options, transport, work);
   if (done) return *done ? ExitCode::Fine : ExitCode::Failed;
@@ -62,7 +65,8 @@ std::string difference(DemoCrew& crew, std::size_t nodes) {
 void add_cluster_options(cli::Command& command, BenchOptions& options) {
   options.demo.transport = "udp";
   command.number("--nodes", options.demo.nodes, {2, 16}, "Nodes")
-      .word("--transport", options.demo.transport, {"auto", "udp", "dpdk"}, "How frames travel")
+      .word("--transport", options.demo.transport, {"auto", "udp", "dpdk", "ethernet"},
+            "How frames travel")
       .number("--dead-after", options.dead_after_ms, {10, 10'000},
               "cluster.dead_after, milliseconds")
       .number("--stall-after", options.stall_after_ms, {50, 60'000},

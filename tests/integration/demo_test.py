@@ -94,6 +94,17 @@ def test_dpdk():
     assert pages.read_text() == before
 
 
+def test_ethernet():
+    """A port of DPDK's for each node, on a veth pair, and a second one for the kernel."""
+    tried = subprocess.run(demo("--transport", "ethernet", "--fault", "none", "--nodes", "1"),
+                           capture_output=True, text=True, timeout=45 * SLOW, check=False)
+    if tried.returncode == 2:
+        sandbox.skip(tried.stderr)
+    result = test_result("--transport", "ethernet")
+    assert result["transport"] == "dpdk:af_packet", result
+    assert result["faults"][0]["rejoin_ms"] > 0, result
+
+
 def test_interrupt():
     """Ctrl-C reaches the whole foreground process group."""
     served = subprocess.Popen(demo("--serve"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -115,7 +126,8 @@ def test_interrupt():
 
 def test():
     {"fault": test_fault, "no-fault": test_no_fault, "user": test_user,
-     "interrupt": test_interrupt, "udp": test_udp, "dpdk": test_dpdk}[sys.argv[1]]()
+     "interrupt": test_interrupt, "udp": test_udp, "dpdk": test_dpdk,
+     "ethernet": test_ethernet}[sys.argv[1]]()
 
 
 sandbox.run(test, limit_s=100)

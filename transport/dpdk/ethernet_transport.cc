@@ -49,7 +49,7 @@ class Ethernet final : public Transport {
       peer.member = std::find(members.begin(), members.end(), peer.node) != members.end();
     }
   }
-  [[nodiscard]] int wait_fd() const noexcept override { return -1; }
+  [[nodiscard]] int wait_fd() const noexcept override { return port_.features().wait_fd; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override;
   [[nodiscard]] TransportPorts ports() const noexcept override;

@@ -14,6 +14,7 @@
 #include "ipc/base/fd.h"
 #include "transport/dpdk/capture.h"
 #include "transport/dpdk/eal_arguments.h"
+#include "transport/dpdk/packet_socket.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -78,6 +79,7 @@ Error no_pci_device(const PortOptions& options) {
 
 Expected<Port, Error> Port::open(const PortOptions& options) {
   const std::string name = options.device.substr(0, options.device.find(','));
+  const std::vector<int> sockets = packet_sockets();
   std::uint16_t number = 0;
   bool attached = false;
   if (rte_eth_dev_get_port_by_name(name.c_str(), &number) != 0) {
@@ -99,6 +101,7 @@ Expected<Port, Error> Port::open(const PortOptions& options) {
   if (auto configured = port.configure(options); !configured) {
     return fail(std::move(configured.error()));
   }
+  port.features_.wait_fd = only_new(sockets, packet_sockets());
   return port;
 }
 

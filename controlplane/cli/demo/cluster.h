@@ -26,10 +26,11 @@ class DemoCluster {
     std::string runtime_directory;  ///< Sockets, one sub-directory a node.
   };
 
-  /// Writes the configuration and the key and starts all nodes. `memif`: over DPDK, else UDP.
+  /// Writes the configuration and the key and starts all nodes. `port`: transport.port of DPDK;
+  /// empty: UDP.
   [[nodiscard]] static Expected<DemoCluster, Error> start(const DemoOptions& options,
                                                           const Places& places, DemoNetwork network,
-                                                          bool memif);
+                                                          const std::string& port);
 
   /// Starts the control plane of a node whose last one has ended; it starts its data plane.
   [[nodiscard]] Expected<void, Error> start_node(std::size_t node);
@@ -66,6 +67,6 @@ class DemoCluster {
 
 /// The demo's configuration, one file for all nodes.
 [[nodiscard]] std::string demo_config(const DemoOptions& options, const DemoCluster::Places& places,
-                                      const DemoNetwork& network, bool memif);
+                                      const DemoNetwork& network, const std::string& port);
 
 }  // namespace phalanx::cli

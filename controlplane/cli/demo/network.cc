@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 
 namespace phalanx::cli {
 namespace {
@@ -86,10 +87,35 @@ Error no_change(const std::string& what, const char* call) {
 std::string port_of(std::size_t node) { return "port" + std::to_string(node); }
 
 std::string host_of(std::size_t node) { return "10.77.0." + std::to_string(node); }
+std::string management_of(std::size_t node) { return "10.78.0." + std::to_string(node); }
+
+/// A bridge, and for each node a port of it, whose other end is `interface` in the node's
+/// namespace.
+std::string bridge_commands(const std::string& bridge, const std::string& port,
+                            const std::string& interface, std::span<const Fd> nodes) {
+  std::string out =
+      "link add " + bridge + " type bridge forward_delay 0\nlink set " + bridge + " up\n";
+  const std::string self = "/proc/" + std::to_string(getpid()) + "/fd/";
+  for (std::size_t node = 1; node <= nodes.size(); ++node) {
+    const std::string end = port + std::to_string(node);
+    out += "link add " + end + " type veth peer name " + interface + " netns " + self +
+           std::to_string(nodes[node - 1].get()) + "\nlink set " + end + " master " + bridge +
+           " up\n";
+  }
+  return out;
+}
+
+/// What a node does with its end, or ends.
+std::string node_commands(DemoNetwork::Ports ports, std::size_t node) {
+  std::string out = "link set lo up\nlink set data up\n";
+  if (ports == DemoNetwork::Ports::One)
+    return out + "address add " + host_of(node) + "/24 dev data\n";
+  return out + "address add " + management_of(node) + "/24 dev mgmt\nlink set mgmt up\n";
+}
 
 }  // namespace
 
-Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes) {
+Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes, Ports ports) {
   const Fd home(open(kOwnNetwork, O_RDONLY | O_CLOEXEC));
   if (!home) return fail(no_namespace("open"));
   DemoNetwork network;
@@ -101,25 +127,19 @@ Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes) {
   auto bridge = socket_in(network.namespaces_[0].get(), home.get());
   if (!bridge) return fail(bridge.error());
   network.bridge_ = std::move(*bridge);
-  const std::string self = "/proc/" + std::to_string(getpid()) + "/fd/";
-  std::string commands = "link add bridge type bridge forward_delay 0\nlink set bridge up\n";
-  for (std::size_t node = 1; node <= nodes; ++node) {
-    const std::string port = port_of(node);
-    commands += "link add " + port + " type veth peer name data netns " + self +
-                std::to_string(network.namespaces_[node].get()) + "\nlink set " + port +
-                " master bridge up\n";
-  }
+  const std::span<const Fd> inside = std::span(network.namespaces_).subspan(1);
+  std::string commands = bridge_commands("bridge", "port", "data", inside);
+  if (ports == Ports::DataForDpdk) commands += bridge_commands("mbridge", "mport", "mgmt", inside);
   if (const auto done = run_ip(network.namespaces_[0].get(), commands); !done) {
     return fail(done.error());
   }
   for (std::size_t node = 1; node <= nodes; ++node) {
-    const Fd& inside = network.namespaces_[node];
-    const auto done = run_ip(inside.get(), "link set lo up\naddress add " + host_of(node) +
-                                               "/24 dev data\nlink set data up\n");
+    const auto done = run_ip(inside[node - 1].get(), node_commands(ports, node));
     if (!done) return fail(done.error());
+    const std::string management = ports == Ports::One ? host_of(node) : management_of(node);
     network.places_.push_back({.address = host_of(node) + ":5405",
-                               .management = host_of(node) + ":5406",
-                               .network = inside.get()});
+                               .management = management + ":5406",
+                               .network = inside[node - 1].get()});
   }
   return network;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,12 @@ class DemoNetwork {
     int network = -1;        ///< Namespace to start the node in, or -1.
   };
 
-  [[nodiscard]] static Expected<DemoNetwork, Error> in_namespaces(std::size_t nodes);
+  enum class Ports : std::uint8_t {
+    One,          ///< "data", for everything.
+    DataForDpdk,  ///< "data" without an address, since the kernel must not answer there; "mgmt".
+  };
+  [[nodiscard]] static Expected<DemoNetwork, Error> in_namespaces(std::size_t nodes,
+                                                                  Ports ports = Ports::One);
   [[nodiscard]] static Expected<DemoNetwork, Error> on_loopback(std::size_t nodes);
 
   [[nodiscard]] const std::vector<NodePlace>& places() const noexcept { return places_; }

@@ -17,28 +17,44 @@ constexpr bool kHasDpdk = false;
 constexpr std::uint64_t kPagesOfNode = 24;
 
 DemoTransport udp(std::string why) {
-  return {.memif = false, .told = "transport: udp (" + std::move(why) + ")", .pages = {}};
+  return {.port = {}, .told = "transport: udp (" + std::move(why) + ")", .pages = {}};
 }
 
 }  // namespace
 
+std::string DemoTransport::name() const {
+  if (is_memif()) return "dpdk:memif";
+  return is_ethernet() ? "dpdk:af_packet" : "udp";
+}
+
 Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
-  const bool asked = options.transport == "dpdk";
+  const bool ethernet = options.transport == "ethernet";
+  const bool asked = ethernet || options.transport == "dpdk";
   if (options.transport == "udp") return udp("asked for");
   if (!kHasDpdk) {
     if (!asked) return udp("this build has no DPDK");
     return fail(Error{.code = ExitCode::Usage,
-                      .attempted = "cannot use --transport dpdk",
+                      .attempted = "cannot use --transport " + options.transport,
                       .observed = "this build has no DPDK",
                       .remedy = "apt install libdpdk-dev, build with -Ddpdk=enabled"});
   }
   if (!asked && geteuid() != 0) return udp("DPDK's hugepages are for root to give");
+  if (ethernet && geteuid() != 0) {
+    return fail(Error{.code = ExitCode::Permission,
+                      .attempted = "cannot use --transport ethernet",
+                      .observed = "not root",
+                      .remedy = "run as root: each node needs a network namespace with a port"});
+  }
   auto pages = HugePages::get(kPagesOfNode * options.nodes);
   if (!pages && asked) return fail(std::move(pages.error()));
   if (!pages) return udp("not dpdk: " + pages.error().observed);
-  DemoTransport out{.memif = true, .told = {}, .pages = std::move(*pages)};
-  out.told = "transport: dpdk over memif, shared memory between the nodes; hugepages: " +
-             out.pages->told();
+  DemoTransport out{.port = ethernet ? "net_af_packet0,iface=data" : "memif",
+                    .told = {},
+                    .pages = std::move(*pages)};
+  out.told = std::string("transport: dpdk over ") +
+             (ethernet ? "af_packet, an Ethernet port for each node"
+                       : "memif, shared memory between the nodes") +
+             "; hugepages: " + out.pages->told();
   return out;
 }
 

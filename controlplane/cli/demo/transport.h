@@ -12,16 +12,20 @@ namespace phalanx::cli {
 
 /// How the demo's frames travel.
 struct DemoTransport {
-  bool memif = false;  ///< DPDK; otherwise UDP.
-  std::string told;    ///< Which, and why, for people.
+  std::string port;  ///< transport.port of DPDK; empty: UDP.
+  std::string told;  ///< Which, and why, for people.
   std::optional<HugePages> pages;
 
-  /// As the report names it: "udp", "dpdk:memif".
-  [[nodiscard]] std::string name() const { return memif ? "dpdk:memif" : "udp"; }
+  [[nodiscard]] bool is_memif() const { return port == "memif"; }
+  /// DPDK owns the nodes' interfaces: the kernel needs others.
+  [[nodiscard]] bool is_ethernet() const { return !port.empty() && !is_memif(); }
+  /// As the report names it: "udp", "dpdk:memif", "dpdk:af_packet".
+  [[nodiscard]] std::string name() const;
 };
 
-/// What --transport asks for. "auto" takes DPDK's memif where this is root, the build has DPDK, and
-/// hugepages can be had; asked for by name, what is missing is an error.
+/// What --transport asks for: "udp", "dpdk" (memif), "ethernet" (af_packet), or "auto". That takes
+/// DPDK's memif where this is root, the build has DPDK, and hugepages can be had; asked for by
+/// name, what is missing is an error.
 [[nodiscard]] Expected<DemoTransport, Error> choose_transport(const DemoOptions& options);
 
 }  // namespace phalanx::cli

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,6 +39,22 @@ TEST_F(AfPacket, CarriesFramesOverVeth) {
   carry_both_ways(group);
 }
 
+// A worker that sleeps is woken by a frame, and can sleep again once it has taken it.
+void wakes_for_a_frame(const PairOptions& options) {
+  const Pair pair(options);
+  ASSERT_TRUE(pair.is_open());
+  Transport& receiver = *pair.node[1];
+  ASSERT_GE(receiver.wait_fd(), 0);
+  ASSERT_EQ(take(receiver, 0).size(), 0U);  // What the kernel itself says on a new interface.
+  send(*pair.node[0], {frame_of(1, 100)}, {.kind = Destination::Kind::Everyone});
+
+  pollfd wait{.fd = receiver.wait_fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&wait, 1, 5000), 1);
+  EXPECT_EQ(take(receiver, 1).size(), 1U);
+}
+
+TEST_F(AfPacket, WakesForAFrame) { wakes_for_a_frame(between("")); }
+
 TEST_F(AfPacket, CarriesLongFrames) {
   PairOptions options = between(",blocksz=40960,framesz=10240,framecnt=512");
   options.mtu = 9000;
@@ -74,6 +91,8 @@ class AfXdp : public AfPacket {
 
 // A test each, on interfaces of its own: the driver gives a queue back with its process only.
 TEST_F(AfXdp, CarriesACopyToEachPeerOverVeth) { carry_both_ways(between()); }
+
+TEST_F(AfXdp, WakesForAFrame) { wakes_for_a_frame(between()); }
 
 TEST_F(AfXdp, CarriesOneCopyToAGroupOverVeth) {
   PairOptions group = between();
