@@ -110,6 +110,7 @@ struct ClientSection {
 struct WorkerSection {
   IdleStrategy idle = IdleStrategy::Adaptive;
   std::optional<std::uint32_t> cpu;  ///< Core to pin to, or none.
+  bool realtime = false;             ///< Scheduled before ordinary programs (SCHED_RR).
 };
 
 /// One node's whole configuration, checked. Plain data; the loader (config/load.h) makes it.

@@ -330,6 +330,16 @@ const std::array kKeys{
             [](const Config& c) {
               return c.worker.cpu ? number(*c.worker.cpu) : Value{.number = -1};
             }},
+    Key{.name = "worker.scheduling",
+        .kind = Kind::Choice,
+        .fallback = "normal",
+        .choices = "normal|realtime",
+        .text =
+            "realtime (SCHED_RR) puts the worker before all ordinary programs of its core, also "
+            "while it polls: round trips stay short beside other load. Needs root, "
+            "LimitRTPRIO=1 or CAP_SYS_NICE.",
+        .store = [](Config& c, const Value& v) { c.worker.realtime = v.text == "realtime"; },
+        .read = [](const Config& c) { return words(c.worker.realtime ? "realtime" : "normal"); }},
     Key{.name = "log.level",
         .kind = Kind::Choice,
         .fallback = "info",

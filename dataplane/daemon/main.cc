@@ -15,6 +15,7 @@
 #include "config/load.h"
 #include "dataplane/daemon/data_plane.h"
 #include "dataplane/daemon/main_thread.h"
+#include "dataplane/daemon/worker_thread.h"
 #include "ipc/base/scheduling.h"
 #include "ipc/base/standard_fds.h"
 
@@ -92,16 +93,6 @@ void open_log(config::LogLevel level) {
   spdlog::set_default_logger(std::move(log));
 }
 
-void pin(std::thread& thread, std::uint32_t cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (pthread_setaffinity_np(thread.native_handle(), sizeof set, &set) != 0) {
-    spdlog::warn(
-        "worker not pinned worker.cpu={} -> next: check that the core exists and is allowed", cpu);
-  }
-}
-
 /// The worker's thread gets no signal; they are taken in order by the main thread.
 void block_signals() {
   sigset_t blocked;
@@ -122,6 +113,16 @@ void allow_descriptors(std::uint32_t clients) {
 }
 
 int run(const config::Config& config) {
+  if (const auto checked = dataplane::check_worker_thread(config.worker); !checked) {
+    std::fputs(checked.error().text().c_str(), stderr);
+    return exit_with(checked.error().code);
+  }
+  if (config.worker.cpu) {
+    if (const auto other = dataplane::worker_pinned_to(*config.worker.cpu)) {
+      spdlog::warn("core shared by two workers worker.cpu={} pid={} -> next: give each its own",
+                   *config.worker.cpu, *other);
+    }
+  }
   ask_for_short_turns();
   auto plane = dataplane::DataPlane::create(config);
   if (!plane) {
@@ -138,9 +139,13 @@ int run(const config::Config& config) {
       (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
       config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
       (*plane)->sizes().window_frames);
-  std::thread worker([&plane] { (*plane)->loop().run((*plane)->worker(), (*plane)->mailbox()); });
-  pthread_setname_np(worker.native_handle(), "phx-worker");
-  if (config.worker.cpu) pin(worker, *config.worker.cpu);
+  std::thread worker([&plane, &config] {
+    if (!dataplane::become_worker_thread(config.worker)) {
+      spdlog::warn(
+          "worker neither pinned nor scheduled as configured -> next: chrt -p; taskset -p");
+    }
+    (*plane)->loop().run((*plane)->worker(), (*plane)->mailbox());
+  });
   (*main_thread)->run();
   (*plane)->mailbox().stop();
   worker.join();

@@ -29,6 +29,7 @@ TEST(Load, FillsInEveryDefault) {
   EXPECT_EQ(config->client.slow_policy, SlowPolicy::Evict);
   EXPECT_EQ(config->worker.idle, IdleStrategy::Adaptive);
   EXPECT_FALSE(config->worker.cpu.has_value());
+  EXPECT_FALSE(config->worker.realtime);
   EXPECT_EQ(config->log_level, LogLevel::Info);
 }
 
@@ -37,7 +38,7 @@ TEST(Load, TakesWhatIsSet) {
       "instance = \"a\"\nmanagement = \"[::1]:7\"\n"
       "[cluster]\nencryption = \"insecure\"\nlanes = 2\ndead_after = \"20ms\"\n"
       "[client]\nslow_policy = \"throttle\"\nuids = [1000, 1001]\n"
-      "[worker]\nidle = \"busy\"\ncpu = 3\n[log]\nlevel = \"debug\"\n");
+      "[worker]\nidle = \"busy\"\ncpu = 3\nscheduling = \"realtime\"\n[log]\nlevel = \"debug\"\n");
 
   ASSERT_TRUE(config) << errors_of(config);
   EXPECT_EQ(config->node.instance, "a");
@@ -49,6 +50,7 @@ TEST(Load, TakesWhatIsSet) {
   EXPECT_EQ(config->client.uids, (std::vector<std::uint32_t>{1000, 1001}));
   EXPECT_EQ(config->worker.idle, IdleStrategy::Busy);
   EXPECT_EQ(config->worker.cpu, 3U);
+  EXPECT_TRUE(config->worker.realtime);
   EXPECT_EQ(config->log_level, LogLevel::Debug);
 }
 
