@@ -5,6 +5,17 @@
 
 #include "tests/unit/transport_dpdk/nodes.h"
 
+// af_xdp's driver forgets what it has made with libxdp when its port is closed.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:xsk_umem__create\n"; }
+
+// The gate asks every number whether it is the interrupt thread's epoll set, while other threads
+// open and close descriptors: the kernel tells it apart.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:phalanx::transport::dpdk::InterruptGate::interrupt_set\n";
+}
+
 // "--peer DIRECTORY ID": the node that a test kills. Otherwise the tests.
 int main(int argc, char** argv) {
   if (argc == 4 && std::string(argv[1]) == "--peer") {
