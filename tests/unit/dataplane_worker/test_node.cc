@@ -101,6 +101,12 @@ WireTransport& Wire::add(NodeId node) {
   ends_.emplace_back(node, std::make_unique<WireTransport>(*this, node));
   return *ends_.back().second;
 }
+WireTransport& Wire::end(NodeId node) {
+  for (auto& end : ends_) {
+    if (end.first == node) return *end.second;
+  }
+  PHX_CHECK(false);
+}
 void Wire::carry(NodeId from, NodeId to, std::span<const std::byte> frame) {
   std::vector<std::byte> copy(frame.begin(), frame.end());
   if (filter && !filter(from, to, copy)) return;

@@ -29,12 +29,16 @@ class WireTransport final : public transport::Transport {
   std::size_t tx_alloc(std::span<transport::TxFrame> out) noexcept override;
   void tx_burst(std::span<const transport::TxFrame> frames) noexcept override;
   void set_members(std::span<const NodeId> members) noexcept override;
+  void authenticated(NodeId sender, const transport::RxFrame&) noexcept override {
+    believed.push_back(sender);
+  }
   [[nodiscard]] int wait_fd() const noexcept override { return -1; }
   [[nodiscard]] const transport::TransportLimits& limits() const noexcept override {
     return limits_;
   }
 
   std::deque<std::vector<std::byte>> inbox;
+  std::vector<NodeId> believed;  ///< Whose envelopes were told to be authentic.
   bool up = true;
 
  private:
@@ -49,6 +53,7 @@ class WireTransport final : public transport::Transport {
 class Wire {
  public:
   WireTransport& add(NodeId node);
+  WireTransport& end(NodeId node);
   void carry(NodeId from, NodeId to, std::span<const std::byte> frame);
   [[nodiscard]] std::vector<NodeId> nodes() const;
 

@@ -243,6 +243,33 @@ TEST(Worker, ControlMessagesPassWholeToTheirIncarnationOnly) {
   EXPECT_GT(c[1].plane.counter(shm::Counter::RxOtherReceiver), 0U);
 }
 
+// A transport learns from such frames where a peer is: whoever replays one from elsewhere must not
+// draw the peer's frames to himself.
+TEST(Worker, BelievesTheEnvelopeOfAControlFrameOnceOnly) {
+  TestCluster c(2);
+  std::vector<std::vector<std::byte>> caught;
+  c.wire.filter = [&](NodeId from, NodeId, std::vector<std::byte>& frame) {
+    if (from == 1) caught.push_back(frame);
+    return true;
+  };
+  ASSERT_TRUE(c[0].plane.send({.kind = shm::CommandKind::SendControl,
+                               .message_kind = static_cast<std::uint8_t>(wire::MessageKind::Plan),
+                               .to = {c[1].member()},
+                               .bytes = std::vector(100, std::byte{5})}));
+  c.turn(5);
+  ASSERT_FALSE(caught.empty());
+  ASSERT_EQ(c.wire.end(2).believed, (std::vector<NodeId>{1}));
+
+  for (const auto& frame : caught) c.wire.end(2).inbox.push_back(frame);
+  for (auto frame : caught) {
+    frame[frame.size() - 1] ^= std::byte{1};
+    c.wire.end(2).inbox.push_back(frame);
+  }
+  c.turn(5);
+
+  EXPECT_EQ(c.wire.end(2).believed, (std::vector<NodeId>{1}));
+}
+
 TEST(Worker, ListsItsGroups) {
   TestCluster c(1);
   c.change_view({0});

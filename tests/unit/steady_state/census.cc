@@ -21,7 +21,9 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     PHX_HAS_FEATURE(address_sanitizer) || PHX_HAS_FEATURE(thread_sanitizer)
-#define PHX_SANITIZED 1
+#define PHX_SANITIZED true
+#else
+#define PHX_SANITIZED false
 #endif
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
@@ -72,12 +74,9 @@ const char* hand_over_system_calls() noexcept {
 namespace phalanx::testing {
 
 const char* why_no_census() noexcept {
-#ifdef PHX_SANITIZED
-  return "the sanitizer has taken malloc()";
-#else
+  if (PHX_SANITIZED) return "the sanitizer has taken malloc()";
   static const char* const why = hand_over_system_calls();
   return why;
-#endif
 }
 
 Count::Count() noexcept {
@@ -96,7 +95,7 @@ Census Count::end() noexcept {
 
 }  // namespace phalanx::testing
 
-#ifndef PHX_SANITIZED
+#if !PHX_SANITIZED
 
 // The C library's own, under other names.
 extern "C" {
