@@ -24,6 +24,36 @@ def refused(cluster, text, code, *words):
         assert word in said, f"{word!r} is not in:\n{said}"
 
 
+def pretend(place, files):
+    """Puts a file system of its own in the place of a part of /sys: path below it, contents."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+    for name, text in files.items():
+        path = pathlib.Path(place) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def pretend_nic(**links):
+    """An Ethernet device at 0000:99:1f.7, with links like driver="i40e"."""
+    device = pathlib.Path("/sys/bus/pci/devices/0000:99:1f.7")
+    pretend("/sys/bus/pci/devices", {f"{device.name}/{name}": text for name, text in {
+        "vendor": "0x8086", "device": "0x1572", "subsystem_vendor": "0x8086",
+        "subsystem_device": "0x0001", "class": "0x020000", "numa_node": "-1", "max_vfs": "0",
+        "resource": "0x0 0x0 0x0\n" * 7}.items()})
+    for name, target in links.items():
+        (device / name).symlink_to(f"../../somewhere/{target}")
+
+
+def test_pci(cluster, over):
+    if not os.path.isdir("/sys/bus/pci/devices"):
+        return
+    text = over("0000:99:1f.7", "--no-huge -m 64")
+    pretend_nic(driver="i40e", iommu_group="7")
+    refused(cluster, text, 2, "the driver i40e", "dpdk-devbind.py -b vfio-pci 0000:99:1f.7")
+    pretend_nic()
+    refused(cluster, text, 2, "no driver", "there is no IOMMU", "intel_iommu=on")
+
+
 def test_dpdk():
     cluster = Cluster(nodes=2, start=False)
 
@@ -38,6 +68,13 @@ def test_dpdk():
     mtu = over("net_af_packet0,iface=data", "--no-huge -m 64").replace(
         "[transport]", '[transport]\nmtu = "9000B"')
     refused(cluster, mtu, 2, "9000", "1500", "ip link set data mtu 9000")
+    refused(cluster, over("net_null0", "--no-huge -m 1"), 2, "memory", "--no-huge -m")
+    test_pci(cluster, over)
+    pretend("/sys/kernel/mm/hugepages", {
+        "hugepages-2048kB/nr_hugepages": "5", "hugepages-2048kB/free_hugepages": "3",
+        "hugepages-2048kB/resv_hugepages": "1"})
+    refused(cluster, over("memif", ""), 2, "16 MiB in hugepages", "2 free of 5 of 2048 KiB",
+            "8 of 2 MiB are needed", "sysctl -w vm.nr_hugepages=13")
     assert not list(pathlib.Path("/run/phalanx").glob("memif*"))
     assert not pathlib.Path("/run/dpdk").exists()
 
@@ -55,6 +92,7 @@ def test():
     refused(cluster, good.replace("id = 2", "id = 1"), 2, "bad.toml:", "1")
     refused(cluster, good.replace('name = "n1"', 'name = "other"'), 2, "n1")
     refused(cluster, good.replace("10.77.0.1", "10.99.0.1"), 2, "10.99.0.1", "remedy")
+    refused(cluster, good + "[worker]\ncpu = 1023\n", 2, "worker.cpu = 1023", "the cores 0", "-1")
 
     os.chmod(cluster.key, 0o644)
     refused(cluster, good, 2, str(cluster.key), "chmod")

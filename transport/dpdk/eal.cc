@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t kHugeBytesMin = 16u << 20;
 
 bool started = false;
+bool silenced = false;
 
 /// EAL's own words, without the advice to read its manual.
 Error init_error(const std::string& said, const std::string& command) {
@@ -38,8 +39,8 @@ void remove_runtime_directory() {
 
 // Drivers tell of every peer that comes and goes; the transport counts these itself.
 void quieten(const std::string& extra) {
-  if (extra.find("--log-level") != std::string::npos) return;
-  rte_log_set_level_pattern("*", RTE_LOG_CRIT);
+  silenced = extra.find("--log-level") == std::string::npos;
+  if (silenced) rte_log_set_level_pattern("*", RTE_LOG_CRIT);
 }
 
 }  // namespace
@@ -77,6 +78,14 @@ Expected<void, Error> start_eal(const EalOptions& options) {
 }
 
 bool has_hugepages() noexcept { return rte_eal_has_hugepages() != 0; }
+
+DriversSpeak::DriversSpeak() noexcept {
+  if (silenced) rte_log_set_level_pattern("*", RTE_LOG_ERR);
+}
+
+DriversSpeak::~DriversSpeak() {
+  if (silenced) rte_log_set_level_pattern("*", RTE_LOG_CRIT);
+}
 
 void register_thread() noexcept {
   if (rte_lcore_id() == LCORE_ID_ANY) (void)rte_thread_register();

@@ -14,6 +14,14 @@ namespace phalanx::transport::dpdk {
 /// Whether EAL runs on hugepages; only after start_eal().
 [[nodiscard]] bool has_hugepages() noexcept;
 
+/// While it lives, drivers print their errors, which start_eal() has silenced otherwise. Cold.
+class DriversSpeak {
+ public:
+  DriversSpeak() noexcept;
+  DriversSpeak(const DriversSpeak&) = delete;
+  ~DriversSpeak();
+};
+
 /// Lets DPDK's caches know the calling thread. Once in each thread that sends or receives.
 void register_thread() noexcept;
 

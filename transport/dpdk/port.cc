@@ -13,6 +13,7 @@
 
 #include "ipc/base/fd.h"
 #include "transport/dpdk/capture.h"
+#include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
 #include "transport/dpdk/packet_socket.h"
 
@@ -32,7 +33,8 @@ Error refusal(const PortOptions& options, std::string observed, std::string reme
 
 Error failed_call(const PortOptions& options, const char* call, int result) {
   return refusal(options, std::string(call) + ": " + rte_strerror(-result),
-                 "see what the driver allows: dpdk-testpmd -a DEVICE, then `show port info all`");
+                 "see that no other process has the device, and what the driver allows: "
+                 "dpdk-testpmd -a DEVICE, then `show port info all`");
 }
 
 /// The kernel's interface that a software device stands on, or "".
@@ -65,14 +67,16 @@ Error no_pci_device(const PortOptions& options) {
   }
   const std::string driver = fs::read_symlink(device / "driver", error).filename().string();
   const bool guarded = fs::exists(device / "iommu_group", error);
+  // DPDK would take a device without an IOMMU by physical addresses only, which are not for us.
   return refusal(options,
                  "DPDK has no use for it: it is bound to " +
                      (driver.empty() ? "no driver" : "the driver " + driver) +
                      (guarded ? "" : ", and there is no IOMMU"),
-                 "dpdk-devbind.py -b vfio-pci " + address +
-                     (guarded ? ""
-                              : ", after: echo 1 > /sys/module/vfio/parameters/"
-                                "enable_unsafe_noiommu_mode"));
+                 (guarded ? ""
+                          : "switch the IOMMU on (intel_iommu=on or amd_iommu=on for the kernel), "
+                            "then: ") +
+                     std::string("dpdk-devbind.py -b vfio-pci ") + address +
+                     "; or leave it to the kernel: transport.port = \"net_af_xdp0,iface=NAME\"");
 }
 
 }  // namespace
@@ -98,8 +102,14 @@ Expected<Port, Error> Port::open(const PortOptions& options) {
     }
   }
   Port port(name, number, attached);
+  const DriversSpeak loud;
+  const Capture capture;
   if (auto configured = port.configure(options); !configured) {
-    return fail(std::move(configured.error()));
+    Error error = std::move(configured.error());
+    if (const std::string said = capture.last_lines(); !said.empty()) {
+      error.observed += " (" + said + ")";
+    }
+    return fail(std::move(error));
   }
   port.features_.wait_fd = only_new(sockets, packet_sockets());
   return port;

@@ -46,6 +46,20 @@ TEST_F(NetRing, RefusesPacketsOfOthersAndCountsThem) {
   EXPECT_EQ(pair.node[1]->counters().rx_refused, 1u);
 }
 
+// What others send on the segment must not make a full ring look empty: the worker would sleep.
+TEST_F(NetRing, FindsItsFrameBehindManyOfOthersInOneLook) {
+  Pair pair(options_);
+  ASSERT_TRUE(pair.is_open());
+  const std::vector<Bytes> burst(50, frame_of(1, 100));
+  for (int i = 0; i < 9; ++i) {
+    send(*pair.node[0], burst, {.kind = Kind::Peer, .peer = 3});
+  }
+  send(*pair.node[0], {frame_of(2, 100)}, {.kind = Kind::Peer, .peer = 2});
+
+  EXPECT_EQ(receive(*pair.node[1]), std::vector<Bytes>{frame_of(2, 100)});
+  EXPECT_EQ(pair.node[1]->counters().rx_refused, 450u);
+}
+
 // Until a frame of a peer was found authentic, it gets broadcasts; then its own address.
 TEST_F(NetRing, LearnsAPeersAddressFromAuthenticFramesOnly) {
   Pair pair(options_);

@@ -22,7 +22,7 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-std::string eal_words() { return check_hugepages(32u << 20) ? "" : "--no-huge -m 128"; }
+std::string eal_words() { return check_hugepages(128u << 20) ? "" : "--no-huge -m 128"; }
 
 DpdkConfig memif_config(const std::string& directory, NodeId self, std::size_t nodes) {
   DpdkConfig config{.self = self,

@@ -94,6 +94,21 @@ TEST_F(AfXdp, CarriesACopyToEachPeerOverVeth) { carry_both_ways(between()); }
 
 TEST_F(AfXdp, WakesForAFrame) { wakes_for_a_frame(between()); }
 
+TEST_F(AfXdp, RefusesAQueueThatAnotherHas) {
+  const Pair pair(between());
+  ASSERT_TRUE(pair.is_open());
+  PairOptions again = between();
+  again.device_1 = "net_af_xdp_again,iface=left,busy_budget=0";
+
+  const auto opened = open(pair_config(again, 1));
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ExitCode::Usage);
+  EXPECT_NE(opened.error().observed.find("Failed to create xsk socket"), std::string::npos)
+      << opened.error().text();
+  EXPECT_NE(opened.error().remedy.find("no other process"), std::string::npos);
+}
+
 TEST_F(AfXdp, CarriesOneCopyToAGroupOverVeth) {
   PairOptions group = between();
   group.multicast = true;
