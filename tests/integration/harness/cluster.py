@@ -4,10 +4,12 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
+from harness import sandbox
 from harness.client import Publisher, Stream, Subscriber
 from harness.network import Network
 
@@ -34,13 +36,20 @@ def wait_until(what, condition, limit_s=20.0):
 
 
 def transport(words):
-    """The [transport] table for a test's arguments: "memif" or "af_packet", else none, for UDP."""
-    ports = {"memif": "memif", "af_packet": "net_af_packet0,iface=data"}
+    """The [transport] table for a test's arguments: "memif", "af_packet" or "af_xdp", else UDP."""
+    ports = {"memif": "memif", "af_packet": "net_af_packet0,iface=data",
+             "af_xdp": "net_af_xdp0,iface=data,busy_budget=0"}
+    if "af_xdp" in words:
+        try:
+            socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP; python has no name for it.
+        except OSError as refused:
+            raise sandbox.Skip(f"this kernel has no AF_XDP sockets: {refused}") from refused
     for word in words:
         if word in ports:
             # Without hugepages, so that it runs wherever the rest does.
+            group = 'multicast = "239.192.0.7:5407"\n' if "group" in words else ""
             return (f'[transport]\nkind = "dpdk"\nport = "{ports[word]}"\n'
-                    'eal = "--no-huge -m 64"\n')
+                    f'eal = "--no-huge -m 64"\n{group}')
     return ""
 
 

@@ -42,6 +42,17 @@ class Network:
     def _nft(node, rule):
         command("nsenter", f"--net=/run/netns/n{node}", "nft", rule)
 
+    @staticmethod
+    def snoop():
+        """The data bridge passes a group only to ports that asked for it, from now on."""
+        command("ip", "link", "set", "data", "type", "bridge", "mcast_snooping", "1",
+                "mcast_query_response_interval", "10", "mcast_querier", "1")
+
+    @staticmethod
+    def ports_in(group):
+        """How many ports of the data bridge have asked for a group."""
+        return command("bridge", "mdb", "show", "dev", "data").count(f"grp {group} ")
+
     def host(self, node, wire="data"):
         subnet = {"data": 0, "mgmt": 1}[wire]
         return f"fd77:{subnet}::{node}" if self.ipv6 else f"10.77.{subnet}.{node}"
