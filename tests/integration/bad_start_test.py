@@ -54,6 +54,16 @@ def test_pci(cluster, over):
     refused(cluster, text, 2, "no driver", "there is no IOMMU", "intel_iommu=on")
 
 
+def test_hugepages(cluster, over):
+    if not os.path.isdir("/sys/kernel/mm/hugepages"):
+        return
+    pretend("/sys/kernel/mm/hugepages", {
+        "hugepages-2048kB/nr_hugepages": "5", "hugepages-2048kB/free_hugepages": "3",
+        "hugepages-2048kB/resv_hugepages": "1"})
+    refused(cluster, over("memif", ""), 2, "16 MiB in hugepages", "2 free of 5 of 2048 KiB",
+            "8 of 2 MiB are needed", "sysctl -w vm.nr_hugepages=13")
+
+
 def test_dpdk():
     cluster = Cluster(nodes=2, start=False)
 
@@ -70,11 +80,7 @@ def test_dpdk():
     refused(cluster, mtu, 2, "9000", "1500", "ip link set data mtu 9000")
     refused(cluster, over("net_null0", "--no-huge -m 1"), 2, "memory", "--no-huge -m")
     test_pci(cluster, over)
-    pretend("/sys/kernel/mm/hugepages", {
-        "hugepages-2048kB/nr_hugepages": "5", "hugepages-2048kB/free_hugepages": "3",
-        "hugepages-2048kB/resv_hugepages": "1"})
-    refused(cluster, over("memif", ""), 2, "16 MiB in hugepages", "2 free of 5 of 2048 KiB",
-            "8 of 2 MiB are needed", "sysctl -w vm.nr_hugepages=13")
+    test_hugepages(cluster, over)
     assert not list(pathlib.Path("/run/phalanx").glob("memif*"))
     assert not pathlib.Path("/run/dpdk").exists()
 
