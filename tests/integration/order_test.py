@@ -24,7 +24,8 @@ def test():
         cluster.start(node)
     if "group" in sys.argv:
         wait_until("all nodes have asked for the group",
-                   lambda: cluster.network.ports_in("239.192.0.7") == 3)
+                   lambda: cluster.network.ports_in(
+                       "ff05::7068:1" if ipv6 else "239.192.0.7") == 3)
     cluster.wait_whole()
     subscribers = cluster.subscribe_all("words")
 

@@ -47,7 +47,8 @@ def transport(words):
     for word in words:
         if word in ports:
             # Without hugepages, so that it runs wherever the rest does.
-            group = 'multicast = "239.192.0.7:5407"\n' if "group" in words else ""
+            endpoint = "[ff05::7068:1]:5407" if "ipv6" in words else "239.192.0.7:5407"
+            group = f'multicast = "{endpoint}"\n' if "group" in words else ""
             return (f'[transport]\nkind = "dpdk"\nport = "{ports[word]}"\n'
                     f'eal = "--no-huge -m 64"\n{group}')
     return ""
