@@ -5,6 +5,8 @@
 
 #include "tests/unit/transport_dpdk/nodes.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the sanitizers' names.
+
 // af_xdp's driver forgets what it has made with libxdp when its port is closed.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:xsk_umem__create\n"; }
@@ -15,6 +17,8 @@ extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
   return "race:phalanx::transport::dpdk::InterruptGate::interrupt_set\n";
 }
+
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 // "--peer DIRECTORY ID": the node that a test kills. Otherwise the tests.
 int main(int argc, char** argv) {
