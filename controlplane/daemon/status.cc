@@ -28,7 +28,10 @@ std::string name_of(const config::Config& config, NodeId node) {
   return found == nodes.end() ? std::string() : found->name;
 }
 
-double in_ms(TimeNs length) { return static_cast<double>(length / kMicrosecond) / 1000.0; }
+double in_ms(TimeNs length) {
+  const TimeNs us = length / kMicrosecond;
+  return static_cast<double>(us) / 1000.0;
+}
 
 /// Milliseconds since, or null for "never".
 json since_ms(TimeNs then, TimeNs now) {
