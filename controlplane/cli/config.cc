@@ -31,25 +31,7 @@ struct FileChoice {
 
 std::string file_of(const FileChoice& choice, const Globals& globals) {
   if (!choice.file.empty()) return choice.file;
-  return globals.config.empty() ? std::string(config::kDefaultConfigFile) : globals.config;
-}
-
-ExitCode report_errors(const config::ConfigErrors& errors, const Globals& globals) {
-  if (!globals.json) {
-    std::fputs(errors.text().c_str(), stderr);
-    return ExitCode::Usage;
-  }
-  json list = json::array();
-  for (const config::ConfigError& error : errors.errors) {
-    list.push_back({{"file", error.file},
-                    {"line", error.line},
-                    {"column", error.column},
-                    {"what", error.what},
-                    {"allowed", error.allowed},
-                    {"remedy", error.remedy}});
-  }
-  std::printf("%s\n", json{{"version", 1}, {"ok", false}, {"errors", list}}.dump().c_str());
-  return ExitCode::Usage;
+  return config_file(globals);
 }
 
 ExitCode check(const FileChoice& choice, const Globals& globals) {
@@ -169,7 +151,8 @@ ExitCode explain(const std::string& name, const Globals& globals) {
 void add_config(Command& root, const Globals& globals) {
   const auto choice = std::make_shared<FileChoice>();
   const auto name = std::make_shared<std::string>();
-  const std::string file = "The file (default: --config, or /etc/phalanx/phalanx.toml)";
+  const std::string file =
+      "The file (default: --config, or " + std::string(config::kDefaultConfigFile) + ")";
   Command group = root.add("config", "Check, show and explain configuration files.");
 
   group.add("check", "Check a file. Exit 2 when it has errors.")

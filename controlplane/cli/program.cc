@@ -8,6 +8,10 @@
 
 namespace phalanx::cli {
 
+std::string config_file(const Globals& globals) {
+  return globals.config.empty() ? std::string(config::kDefaultConfigFile) : globals.config;
+}
+
 Expected<Instance, Error> find_instance(const Globals& globals) {
   if (globals.config.empty()) {
     return Instance{.runtime_directory = config::default_runtime_directory(),
@@ -34,6 +38,25 @@ ExitCode report(const Error& error, const Globals& globals) {
     std::printf("%s\n", out.dump().c_str());
   }
   return error.code;
+}
+
+ExitCode report_errors(const config::ConfigErrors& errors, const Globals& globals) {
+  if (!globals.json) {
+    std::fputs(errors.text().c_str(), stderr);
+    return ExitCode::Usage;
+  }
+  nlohmann::json list = nlohmann::json::array();
+  for (const config::ConfigError& error : errors.errors) {
+    list.push_back({{"file", error.file},
+                    {"line", error.line},
+                    {"column", error.column},
+                    {"what", error.what},
+                    {"allowed", error.allowed},
+                    {"remedy", error.remedy}});
+  }
+  const nlohmann::json out = {{"version", 1}, {"ok", false}, {"errors", list}};
+  std::printf("%s\n", out.dump().c_str());
+  return ExitCode::Usage;
 }
 
 ExitCode after_output(ExitCode code) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "config/load.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 
@@ -37,12 +38,18 @@ struct Instance {
   [[nodiscard]] std::string directory() const { return runtime_directory + "/" + name; }
 };
 
+/// --config FILE, or the default.
+[[nodiscard]] std::string config_file(const Globals& globals);
+
 /// The instance asked for; reads a configuration only when one was named.
 [[nodiscard]] Expected<Instance, Error> find_instance(const Globals& globals);
 
 /// Prints the error on standard error, as JSON on standard output when that was asked for, and
 /// returns its exit code.
 ExitCode report(const Error& error, const Globals& globals);
+
+/// Prints the errors of a configuration, one a line, or as JSON; for all commands that read one.
+ExitCode report_errors(const config::ConfigErrors& errors, const Globals& globals);
 
 /// Flushes standard output. What could not be written is told, and then nothing is fine.
 ExitCode after_output(ExitCode code);
