@@ -23,6 +23,7 @@ struct Options {
   std::string kill_after = "10s";
   std::string delay = "100ms";
   std::string max_delay = "10s";
+  bool with_quorum = false;
   std::vector<std::string> program;
 };
 
@@ -50,6 +51,7 @@ Expected<phx_sam_options, Error> sam_options(const Options& options) {
   sam.struct_bytes = sizeof sam;
   sam.policy = options.policy == "quit" ? PHX_SAM_QUIT : PHX_SAM_RESTART;
   sam.flags = PHX_SAM_EXIT_ZERO_ENDS;
+  if (options.with_quorum) sam.flags |= PHX_SAM_WITH_QUORUM;
   sam.restart_delay_ms = *delay;
   sam.restart_delay_max_ms = std::max(*delay, *max_delay);
   sam.stop_ms = *kill_after;
@@ -73,7 +75,20 @@ Expected<phx_sam_options, Error> sam_options(const Options& options) {
 ExitCode supervise(const Options& options, const Globals& globals) {
   const auto sam = sam_options(options);
   if (!sam) return report(sam.error(), globals);
-  phx_status status = phx_sam_initialize(&*sam);
+  // They live as long as the supervisor does.
+  std::string name;
+  phx_sam_options bound = *sam;
+  if (options.with_quorum) {
+    const auto instance = find_instance(globals);
+    if (!instance) return report(instance.error(), globals);
+    name = instance->name;
+    bound.instance = name.c_str();
+    // The library finds the sockets by it, and so will the program, which inherits it.
+    if (!globals.config.empty()) {
+      setenv("PHX_RUNTIME_DIR", instance->runtime_directory.c_str(), 1);
+    }
+  }
+  phx_status status = phx_sam_initialize(&bound);
   if (status == PHX_OK) status = phx_sam_register(nullptr);
   if (status == PHX_OK) status = phx_sam_start();
   if (status == PHX_OK) become(options.program);
@@ -90,7 +105,10 @@ void add_supervise(Command& root, const Globals& globals) {
   root.add("supervise",
            "Run a program and start it again when it fails: ends by a signal or with a status "
            "other than 0. SIGTERM, SIGINT and SIGQUIT are passed on and end it for good. Needs "
-           "no daemon.")
+           "no daemon, but for --with-quorum.")
+      .flag("--with-quorum", options->with_quorum,
+            "Run it only while the cluster is quorate: it waits for that, and is stopped, SIGKILL "
+            "--kill-after later, when it is lost")
       .word("--policy", options->policy, {"restart", "quit"}, "After a failure")
       .text("--kill-after", options->kill_after,
             "SIGKILL when it has not ended that long after a stop signal (default 10s)", "TIME")

@@ -28,7 +28,7 @@ phx_status phx_sam_initialize(const phx_sam_options* options) {
         wanted.restart_delay_ms > kRestartDelayMaxMs ? wanted.restart_delay_ms : kRestartDelayMaxMs;
   }
   if (!makes_sense(wanted)) return PHX_INVALID;
-  if ((wanted.flags & (PHX_SAM_WITH_QUORUM | PHX_SAM_WITH_MAP)) != 0) return PHX_NOT_SUPPORTED;
+  if ((wanted.flags & PHX_SAM_WITH_MAP) != 0) return PHX_NOT_SUPPORTED;
   if (sam().state.load() != State::None && sam().pid.load() == getpid()) return PHX_EXISTS;
   // Also in a child that an instance forked: it may have a supervisor of its own.
   if (sam().socket.load() >= 0) close(sam().socket.exchange(-1));
@@ -44,7 +44,13 @@ phx_status phx_sam_initialize(const phx_sam_options* options) {
 phx_status phx_sam_start(void) {
   if (!is_registered()) return PHX_BAD_HANDLE;
   if (sam().state.load() == State::Started) return PHX_EXISTS;
-  const phx_status told = tell(Kind::Start);
+  const std::uint32_t number = ++sam().starts;
+  phx_status told = tell(Kind::Start, number);
+  if (told == PHX_OK && (sam().options.flags & PHX_SAM_WITH_QUORUM) != 0) {
+    told = wait_for_go(number);
+    // Or the supervisor would count it as started when there is quorum.
+    if (told == PHX_TRY_AGAIN && tell(Kind::Stop) == PHX_DISCONNECTED) return PHX_DISCONNECTED;
+  }
   if (told != PHX_OK) return told;
   sam().state = State::Started;
   if (sam().healthy == nullptr || sam().options.interval_ms == 0) return PHX_OK;

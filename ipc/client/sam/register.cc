@@ -64,6 +64,7 @@ phx_status Supervisor::run() noexcept {
 
 Supervisor::Fork Supervisor::fork_instance() noexcept {
   reaped_ = checked_ = finalized_ = failed_ = false;
+  waiting_ = 0;
   phase_ = Phase::Running;
   pid_ = 0;
   deadline_ = kNever;
@@ -90,6 +91,7 @@ void Supervisor::become_instance(int socket) noexcept {
   sam_.socket = socket;
   sam_.pid = getpid();
   sam_.state = State::Registered;
+  sam_.starts = 0;
   prctl(PR_SET_PDEATHSIG, sam_.warn_signal);
   // Had the supervisor died before that, its end of the socket would be closed by now.
   pollfd supervisor{.fd = socket, .events = 0, .revents = 0};
@@ -128,6 +130,7 @@ bool Supervisor::wait_for_next(int delay_ms) noexcept {
   const TimeNs until = monotonic_now() + static_cast<TimeNs>(delay_ms) * kMillisecond;
   for (TimeNs now = monotonic_now();; now = monotonic_now()) {
     take_signals(now);
+    look_at_quorum(now);
     if (stopping_) return false;
     if (now >= until) return true;
     sleep_until(until);

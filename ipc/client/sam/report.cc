@@ -25,6 +25,10 @@ const char* text_of(phx_sam_event event) noexcept {
       return "did not end in time: killed";
     case PHX_SAM_NOT_FORKED:
       return "cannot be forked";
+    case PHX_SAM_WAITING:
+      return "waits for quorum: phalanx quorum says why";
+    case PHX_SAM_QUORUM_LOST:
+      return "runs without quorum: warned";
   }
   return nullptr;
 }

@@ -18,11 +18,12 @@ enum class Kind : std::uint32_t {
   WarnSignal,
   Store,
   Finalize,
+  Go,  ///< The other way: the start of that number holds, there is quorum.
 };
 
 struct Message {
   Kind kind;
-  std::uint32_t value;  ///< Of WarnSignal.
+  std::uint32_t value;  ///< Of WarnSignal; the number of a Start or Go.
 };
 
 enum class State : std::uint8_t { None, Initialized, Registered, Started, Finalized };
@@ -34,6 +35,7 @@ struct Sam {
   std::atomic<int> socket{-1};  ///< To the supervisor, in an instance.
   std::atomic<int> pid{0};      ///< Who may use this: not a child by a fork() of the program's own.
   phx_sam_options options{};
+  std::uint32_t starts = 0;  ///< Of this instance: the number of the last one.
   int warn_signal = SIGTERM;
   int (*healthy)(void) = nullptr;
   std::uint32_t data_bytes = 0;
@@ -49,6 +51,9 @@ Sam& sam() noexcept;
 /// Tells the supervisor. Never blocks. Async-signal-safe.
 [[nodiscard]] phx_status tell(Kind kind, std::uint32_t value = 0, const void* data = nullptr,
                               std::size_t bytes = 0) noexcept;
+
+/// Waits until the supervisor says that the start of this number holds.
+[[nodiscard]] phx_status wait_for_go(std::uint32_t number) noexcept;
 
 /// The thread that asks the program's callback.
 [[nodiscard]] phx_status start_health_thread() noexcept;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -23,6 +24,14 @@ constexpr int kMessagesPerTurn = 512;
 
 TimeNs Supervisor::interval() const noexcept { return ns_of(sam_.options.interval_ms); }
 
+TimeNs Supervisor::grace() const noexcept {
+  return interval() > 0 ? interval() : ns_of(sam_.options.stop_ms);
+}
+
+bool Supervisor::is_quorum_bound() const noexcept {
+  return (sam_.options.flags & PHX_SAM_WITH_QUORUM) != 0;
+}
+
 void Supervisor::tell(phx_sam_event event, int restart_ms) const noexcept {
   report(sam_.options, {.event = event,
                         .instance = number_,
@@ -33,19 +42,22 @@ void Supervisor::tell(phx_sam_event event, int restart_ms) const noexcept {
 
 void Supervisor::sleep_until(TimeNs deadline) const noexcept {
   pollfd fds[] = {{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
-                  {.fd = socket_.get(), .events = POLLIN, .revents = 0}};
+                  {.fd = socket_.get(), .events = POLLIN, .revents = 0},
+                  {.fd = quorum_.fd(), .events = POLLIN, .revents = 0}};
   const TimeNs now = monotonic_now();
   const TimeNs rest = deadline > now ? deadline - now : 0;
   const timespec time{.tv_sec = static_cast<time_t>(rest / kSecond),
                       .tv_nsec = static_cast<long>(rest % kSecond)};
   // Whatever comes back, EINTR too: the caller looks at everything, and at the time.
-  (void)ppoll(fds, 2, deadline == kNever ? nullptr : &time, nullptr);
+  (void)ppoll(fds, 3, deadline == kNever ? nullptr : &time, nullptr);
 }
 
 TimeNs Supervisor::next_deadline() const noexcept {
-  const bool bound = phase_ == Phase::Warned || (phase_ == Phase::Running && checked_);
+  const bool is_timed = checked_ && interval() > 0;
+  const bool bound = phase_ == Phase::Warned || (phase_ == Phase::Running && is_timed);
   const TimeNs own = bound ? deadline_ : kNever;
-  return phase_ == Phase::Killed || own < stop_at_ ? own : stop_at_;
+  const TimeNs next_try = is_quorum_bound() ? quorum_.next_try() : kNever;
+  return std::min(next_try, phase_ == Phase::Killed ? own : std::min(own, stop_at_));
 }
 
 void Supervisor::watch() noexcept {
@@ -54,6 +66,7 @@ void Supervisor::watch() noexcept {
     take_signals(now);
     take_messages(now);  // After reaping: all that it sent before it ended is taken.
     if (reaped_) return;
+    look_at_quorum(now);
     judge(now);
     sleep_until(next_deadline());
   }
@@ -108,12 +121,12 @@ void Supervisor::on_message(std::size_t bytes, TimeNs now) noexcept {
   const std::size_t data_bytes = bytes - sizeof(Message);
   switch (packet_.message.kind) {
     case Kind::Start:
-      checked_ = true;
-      [[fallthrough]];
+      return start(packet_.message.value, now);
     case Kind::Beat:
       if (phase_ == Phase::Running) deadline_ = now + interval();
       return;
     case Kind::Stop:
+      waiting_ = 0;
       checked_ = false;
       return;
     case Kind::Unhealthy:
@@ -132,9 +145,35 @@ void Supervisor::on_message(std::size_t bytes, TimeNs now) noexcept {
       return;
     case Kind::Finalize:
       finalized_ = true;
+      waiting_ = 0;
       checked_ = false;
       return;
+    case Kind::Go:
+      return;  // Ours to say.
   }
+}
+
+void Supervisor::start(std::uint32_t number, TimeNs now) noexcept {
+  if (is_quorum_bound()) {
+    if (!quorum_.quorate()) {
+      waiting_ = number;
+      return tell(PHX_SAM_WAITING);
+    }
+    const Message go{.kind = Kind::Go, .value = number};
+    (void)send(socket_.get(), &go, sizeof go, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  waiting_ = 0;
+  checked_ = true;
+  if (phase_ == Phase::Running) deadline_ = now + interval();
+}
+
+void Supervisor::look_at_quorum(TimeNs now) noexcept {
+  if (!is_quorum_bound()) return;
+  quorum_.step(sam_.options.instance, now);
+  const bool lost = quorum_.take_lost();
+  if (reaped_ || phase_ != Phase::Running) return;
+  if (lost && checked_) return warn(PHX_SAM_QUORUM_LOST, now);
+  if (waiting_ != 0 && quorum_.quorate()) start(waiting_, now);
 }
 
 void Supervisor::judge(TimeNs now) noexcept {
@@ -157,7 +196,7 @@ void Supervisor::judge(TimeNs now) noexcept {
 void Supervisor::warn(phx_sam_event why, TimeNs now) noexcept {
   phase_ = Phase::Warned;
   failed_ = true;
-  deadline_ = now + interval();
+  deadline_ = now + grace();
   kill(pid_, sam_.warn_signal);
   tell(why);
 }

@@ -4,6 +4,7 @@
 
 #include "ipc/base/fd.h"
 #include "ipc/base/time_ns.h"
+#include "ipc/client/sam/quorum_watch.h"
 #include "ipc/client/sam/signals.h"
 #include "ipc/client/sam/state.h"
 
@@ -42,6 +43,8 @@ class Supervisor {
   void pass_on(Signals::Taken signal, TimeNs now) noexcept;
   void take_messages(TimeNs now) noexcept;
   void on_message(std::size_t bytes, TimeNs now) noexcept;
+  void start(std::uint32_t number, TimeNs now) noexcept;
+  void look_at_quorum(TimeNs now) noexcept;
   void judge(TimeNs now) noexcept;
   void warn(phx_sam_event why, TimeNs now) noexcept;
   void kill_instance(phx_sam_event why) noexcept;
@@ -49,6 +52,8 @@ class Supervisor {
   [[nodiscard]] int settle() noexcept;
   void tell(phx_sam_event event, int restart_ms = -1) const noexcept;
   [[nodiscard]] TimeNs interval() const noexcept;
+  [[nodiscard]] TimeNs grace() const noexcept;  ///< Between the warning and SIGKILL.
+  [[nodiscard]] bool is_quorum_bound() const noexcept;
 
   Sam& sam_;
   Signals signals_;
@@ -59,14 +64,16 @@ class Supervisor {
   Fd socket_;
   Phase phase_ = Phase::Running;
   bool reaped_ = false;
-  bool checked_ = false;    ///< Between start and stop.
-  bool finalized_ = false;  ///< It asked to be left alone.
+  std::uint32_t waiting_ = 0;  ///< Its start that waits for quorum; 0: none.
+  bool checked_ = false;       ///< Between start and stop.
+  bool finalized_ = false;     ///< It asked to be left alone.
   bool failed_ = false;
   int wait_status_ = 0;
   TimeNs born_ = 0;
   TimeNs deadline_ = kNever;  ///< Of the next health check, or of the warning.
 
   // Of all instances.
+  QuorumWatch quorum_;
   bool stopping_ = false;
   TimeNs stop_at_ = kNever;
   int exit_status_ = 1;

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -39,6 +40,20 @@ phx_status tell(Kind kind, std::uint32_t value, const void* data, std::size_t by
   if (sent >= 0) return PHX_OK;
   const bool gone = error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == EBADF;
   return gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
+}
+
+phx_status wait_for_go(std::uint32_t number) noexcept {
+  const int socket = sam().socket.load();
+  for (;;) {
+    pollfd answer{.fd = socket, .events = POLLIN, .revents = 0};
+    if (poll(&answer, 1, -1) < 0) return PHX_TRY_AGAIN;  // A signal was handled.
+    Message message{};
+    const ssize_t bytes = recv(socket, &message, sizeof message, MSG_DONTWAIT);
+    if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) return PHX_DISCONNECTED;
+    // An older number is of a start that was given up.
+    const bool is_go = bytes == static_cast<ssize_t>(sizeof message) && message.kind == Kind::Go;
+    if (is_go && message.value == number) return PHX_OK;
+  }
 }
 
 }  // namespace phalanx::client::sam

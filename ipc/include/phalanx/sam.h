@@ -5,14 +5,15 @@
  * phx_sam_register() forks. The process that called it never returns from it: it has become the
  * supervisor. The call returns in the child, which is instance 1 of the program, and again in
  * instance 2, 3 ... of it, each a fresh fork of the state that the program had at the call.
- * No daemon is needed.
+ * No daemon is needed but for PHX_SAM_WITH_QUORUM.
  *
  * An instance has *failed* when, before phx_sam_finalize(), it
  *  - is ended by a signal, or ends in any way between phx_sam_start() and phx_sam_stop();
  *  - is late: started, and no phx_sam_hc_send() for the interval. The supervisor sends the warning
  *    signal, and SIGKILL an interval later. Once warned an instance is not forgiven;
  *  - is found unhealthy by its own callback: treated as late;
- *  - calls phx_sam_mark_failed(): SIGKILL at once.
+ *  - calls phx_sam_mark_failed(): SIGKILL at once;
+ *  - is started when quorum is lost, with PHX_SAM_WITH_QUORUM: treated as late.
  *
  * After a failure PHX_SAM_RESTART forks the next instance, with back-off; PHX_SAM_QUIT ends the
  * supervisor. An instance that exits while not started has not failed: it is done. The supervisor
@@ -49,20 +50,22 @@ typedef enum phx_sam_policy {
 } phx_sam_policy;
 
 /** Flags of phx_sam_options. */
-#define PHX_SAM_WITH_QUORUM 0x08u    /**< Run only when quorate. Not supported yet. */
+#define PHX_SAM_WITH_QUORUM 0x08u    /**< Run only where the cluster is quorate. */
 #define PHX_SAM_WITH_MAP 0x10u       /**< Publish the state in the map. Not supported yet. */
 #define PHX_SAM_EXIT_ZERO_ENDS 0x20u /**< Exit status 0 is no failure, even when started. */
 
 /** What the supervisor has to tell. */
 typedef enum phx_sam_event {
-  PHX_SAM_STARTED = 1,   /**< An instance was forked. */
-  PHX_SAM_LATE = 2,      /**< No health check in time: warned. */
-  PHX_SAM_UNHEALTHY = 3, /**< Its callback said so: warned. */
-  PHX_SAM_MARKED = 4,    /**< It called phx_sam_mark_failed(): SIGKILL. */
-  PHX_SAM_KILLED = 5,    /**< It outlived the warning or stop_ms: SIGKILL. */
-  PHX_SAM_FAILED = 6,    /**< It ended, and that was a failure. */
-  PHX_SAM_ENDED = 7,     /**< It ended in order, or because the supervisor was told to stop. */
-  PHX_SAM_NOT_FORKED = 8 /**< fork() failed; it is tried again after restart_ms. */
+  PHX_SAM_STARTED = 1,     /**< An instance was forked. */
+  PHX_SAM_LATE = 2,        /**< No health check in time: warned. */
+  PHX_SAM_UNHEALTHY = 3,   /**< Its callback said so: warned. */
+  PHX_SAM_MARKED = 4,      /**< It called phx_sam_mark_failed(): SIGKILL. */
+  PHX_SAM_KILLED = 5,      /**< It outlived the warning or stop_ms: SIGKILL. */
+  PHX_SAM_FAILED = 6,      /**< It ended, and that was a failure. */
+  PHX_SAM_ENDED = 7,       /**< It ended in order, or because the supervisor was told to stop. */
+  PHX_SAM_NOT_FORKED = 8,  /**< fork() failed; it is tried again after restart_ms. */
+  PHX_SAM_WAITING = 9,     /**< It is to start, and waits for quorum. */
+  PHX_SAM_QUORUM_LOST = 10 /**< It had started, and quorum is lost: warned. */
 } phx_sam_event;
 
 typedef struct phx_sam_report {
@@ -86,6 +89,8 @@ typedef struct phx_sam_options {
   /** Run in the supervisor; be quick. Default: a line on standard error for each failure. */
   void (*report)(void* context, const phx_sam_report* report);
   void* context;
+  /** With PHX_SAM_WITH_QUORUM: of which Phalanx of this host, as in phx_options. Not copied. */
+  const char* instance;
 } phx_sam_options;
 
 /**
@@ -93,7 +98,7 @@ typedef struct phx_sam_options {
  *
  * @retval PHX_OK            Ready for phx_sam_register().
  * @retval PHX_EXISTS        Initialised already, or this process is an instance: one life each.
- * @retval PHX_NOT_SUPPORTED PHX_SAM_WITH_QUORUM or PHX_SAM_WITH_MAP.
+ * @retval PHX_NOT_SUPPORTED PHX_SAM_WITH_MAP.
  * @retval PHX_INVALID       NULL, a wrong struct_bytes, policy or flag, a negative time, or
  *                           restart_delay_ms over restart_delay_max_ms.
  * @since 0.1
@@ -119,11 +124,16 @@ PHX_API phx_status phx_sam_register(uint32_t* instance);
  * Promise to be healthy from now on: the first interval begins. With a callback registered and an
  * interval, a thread of its own calls it three times an interval.
  *
+ * With PHX_SAM_WITH_QUORUM it waits, for ever if need be, until the cluster is quorate. When a view
+ * is not quorate, or the data plane goes, the started instance is warned, and killed an interval
+ * later (without an interval: stop_ms later); so is one that would be quorate again meanwhile.
+ *
  * @retval PHX_OK           Started.
  * @retval PHX_EXISTS       Started already.
  * @retval PHX_BAD_HANDLE   Not registered, finalised, or used after fork().
  * @retval PHX_DISCONNECTED The supervisor is gone.
- * @retval PHX_TRY_AGAIN    The supervisor does not read what it is told (stopped?).
+ * @retval PHX_TRY_AGAIN    The supervisor does not read what it is told (stopped?). Or a signal was
+ *                          handled during the wait for quorum: not started.
  * @retval PHX_NO_MEMORY    No thread for the callback.
  * @since 0.1
  */

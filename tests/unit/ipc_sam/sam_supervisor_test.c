@@ -43,6 +43,36 @@ static void stops_in_back_off(void) {
   CHECK(run_end(&run) == 128 + SIGSEGV);
 }
 
+static int start_without_an_interval(uint32_t instance) {
+  CHECK(instance == 1);
+  CHECK_STATUS(PHX_OK, phx_sam_start());
+  note(1);
+  return wait_for_ever();
+}
+
+static long long cpu_ns(pid_t pid) {
+  char path[64];
+  long long ns = 0;
+  snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+  FILE* file = fopen(path, "r");
+  if (file == NULL || fscanf(file, "%lld", &ns) != 1) ns = 0; /* A kernel without it. */
+  if (file != NULL) fclose(file);
+  return ns;
+}
+
+/* There is nothing to wait for but the end of the instance: it must sleep until then. */
+static void sleeps_without_an_interval(void) {
+  struct run run = run_start(sam_options(PHX_SAM_QUIT, 0), NULL, start_without_an_interval);
+  run_expect(&run, PHX_SAM_STARTED);
+  CHECK(run_note(&run) == 1);
+  const long long before = cpu_ns(run.supervisor);
+  sleep_ms(300);
+  CHECK(cpu_ns(run.supervisor) - before < 30000000);
+  kill(run.supervisor, SIGTERM);
+  run_expect(&run, PHX_SAM_ENDED);
+  CHECK(run_end(&run) == 128 + SIGTERM);
+}
+
 static void exit_21(int signal) { _exit(signal == SIGTERM ? 21 : 22); }
 static volatile sig_atomic_t noted;
 static void note_signal(int signal) { note((uint32_t)signal); }
@@ -219,6 +249,7 @@ int main(void) {
   for (size_t i = 0; i < sizeof heard / sizeof *heard; i++) signal(heard[i], SIG_DFL);
   backs_off();
   stops_in_back_off();
+  sleeps_without_an_interval();
   passes_signals_on();
   leaves_ignored_signals();
   bounds_a_stop();
