@@ -64,6 +64,7 @@ Command& Command::number(const std::string& name, std::uint64_t& target, Range r
                          const std::string& help) {
   app_of(app_)
       .add_option(name, target, help)
+      ->required(!name.starts_with('-'))
       ->check(CLI::Range(range.min, range.max))
       ->type_name(std::to_string(range.min) + "-" + std::to_string(range.max))
       ->capture_default_str();
@@ -96,7 +97,11 @@ Command& Command::footer(const std::string& text) {
 }
 
 Command& Command::run(Run run) {
-  app_of(app_).callback([state = state_.get(), run = std::move(run)] { state->chosen = run; });
+  app_of(app_).require_subcommand(0, 1);
+  // Called after that of a sub-command, which goes before.
+  app_of(app_).callback([state = state_.get(), app = &app_of(app_), run = std::move(run)] {
+    if (app->get_subcommands().empty()) state->chosen = run;
+  });
   return *this;
 }
 

@@ -29,6 +29,7 @@ class Command {
     std::uint64_t min;
     std::uint64_t max;
   };
+  /// An option, or a word that has to be there.
   Command& number(const std::string& name, std::uint64_t& target, Range range,
                   const std::string& help);
   /// 0.1 to 86400, with a fraction.
@@ -37,7 +38,8 @@ class Command {
   Command& rest(const std::string& name, std::vector<std::string>& target, const std::string& help);
   Command& flag(const std::string& name, bool& target, const std::string& help);
   Command& footer(const std::string& text);
-  /// What the command does once the whole line is parsed; without it a sub-command is needed.
+  /// What the command does once the whole line is parsed, unless a sub-command was named; without
+  /// it one is needed. After all add()s.
   Command& run(Run run);
 
  private:

@@ -113,6 +113,12 @@ void Conductor::on_time(TimeNs now) {
   perform(membership_.on_time(now), now);
 }
 
+quorum::Ruling Conductor::propose(const wire::Order& order, TimeNs now) {
+  quorum::Ruling ruling = quorum_.propose(order);
+  if (ruling.verdict == quorum::Verdict::Carried) perform(membership_.renew(now), now);
+  return ruling;
+}
+
 void Conductor::leave(TimeNs now) { perform(membership_.leave(now), now); }
 
 std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
@@ -245,6 +251,9 @@ void Conductor::look_for_view_change(TimeNs now) {
   members_ = change.members;
   change_began_ = 0;
   hooks_.view_changed(change);
+  if (const auto ruling = quorum_.take_ruling()) hooks_.ruled(*ruling);
+  // Another node's order came first, or the ballot was cast before this one.
+  if (quorum_.proposes()) perform(membership_.renew(now), now);
 }
 
 }  // namespace phalanx::controlplane

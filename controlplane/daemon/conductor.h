@@ -40,6 +40,8 @@ class Conductor {
     std::function<void(TimeNs at)> wake;
     std::function<void(const ViewChange&)> view_changed;
     std::function<void(const Error&)> failed;
+    /// An installed view has ruled on the order that propose() took.
+    std::function<void(const quorum::Ruling&)> ruled;
   };
 
   Conductor(const membership::MembershipConfig& config, const quorum::QuorumConfig& votes,
@@ -60,6 +62,10 @@ class Conductor {
   void on_own_link(bool up, TimeNs now);
   void on_time(TimeNs now);
   void leave(TimeNs now);
+  /// An order about votes. Carried: a new view is asked for that rules on it, see Hooks::ruled.
+  /// Else that is why nothing comes of it.
+  [[nodiscard]] quorum::Ruling propose(const wire::Order& order, TimeNs now);
+  void withdraw() noexcept { quorum_.withdraw(); }
 
   [[nodiscard]] const membership::Membership& membership() const noexcept { return membership_; }
   [[nodiscard]] const quorum::Quorum& quorum() const noexcept { return quorum_; }

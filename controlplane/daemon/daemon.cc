@@ -63,7 +63,8 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
                         "sequence not reserved, no view can be formed observed=\"{}\" "
                         "remedy=\"{}\" suppressed={}",
                         error.observed, error.remedy, suppressed);
-              }});
+              },
+          .ruled = [this](const quorum::Ruling& ruling) { on_ruling(ruling); }});
   switch (conductor_->begin(now)) {
     case Conductor::Begin::Started:
       log("dataplane")
@@ -130,6 +131,7 @@ void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
     reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
   }
+  give_up_vote_order();
   notify("STATUS=data plane down");
   if (ending_) loop_.stop();
 }

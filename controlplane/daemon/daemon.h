@@ -66,6 +66,9 @@ class Daemon {
   [[nodiscard]] nlohmann::json status() const;
   void ask_for_groups(const AdminServer::Reply& reply);
   void answer_groups(const shm::Event& event);
+  void take_vote_order(const nlohmann::json& request, const AdminServer::Reply& reply);
+  void on_ruling(const quorum::Ruling& ruling);
+  void give_up_vote_order();
 
   // The end.
   void on_signal(int signal);
@@ -95,10 +98,16 @@ class Daemon {
   Timer tick_;
   Timer vouch_;
   Timer leave_limit_;
+  Timer vote_limit_;
   DataPlaneLink link_;
   std::optional<Conductor> conductor_;  ///< While a data plane lives.
   std::map<std::uint32_t, AdminServer::Reply> group_questions_;
   std::uint32_t next_token_ = 1;
+  struct VoteOrder {
+    wire::Order order;
+    AdminServer::Reply reply;
+  };
+  std::optional<VoteOrder> vote_order_;  ///< Until a view has ruled on it.
   std::optional<AttachAcceptor> acceptor_;
   std::optional<AdminServer> admin_;
 };

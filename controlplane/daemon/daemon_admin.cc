@@ -6,12 +6,16 @@
 
 #include "controlplane/daemon/daemon.h"
 #include "controlplane/daemon/group_list.h"
+#include "controlplane/daemon/quorum_orders.h"
+#include "controlplane/daemon/quorum_status.h"
 #include "controlplane/daemon/status.h"
 
 namespace phalanx::controlplane {
 namespace {
 
 constexpr std::size_t kQuestionsMax = 64;
+/// How long the members may take for the view that rules on an order.
+constexpr TimeNs kVoteLimit = 3 * kSecond;
 
 nlohmann::json error_of(ExitCode code, const std::string& what) {
   return admin_error(static_cast<int>(code), what);
@@ -27,9 +31,9 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   if (command == "status") return reply(status());
   if (command == "groups") return ask_for_groups(reply);
   if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
-  if (command != "shutdown" && command != "leave") {
-    return reply(
-        error_of(ExitCode::Usage, "unknown command; known: status groups version shutdown leave"));
+  if (command != "shutdown" && command != "leave" && command != "quorum") {
+    return reply(error_of(ExitCode::Usage,
+                          "unknown command; known: status groups version quorum shutdown leave"));
   }
   if (!acl_.may_administer(peer)) {
     return reply(error_of(ExitCode::Permission, "only root and the daemon's own user may do this"));
@@ -39,6 +43,7 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
     return reply(error_of(ExitCode::Usage, "keep_dataplane is true or false"));
   }
   log("daemon").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
+  if (command == "quorum") return take_vote_order(request, reply);
   reply({{"version", 1}, {"ok", true}});
   if (command == "leave" || keep == request.end() || !keep->get<bool>()) {
     if (leaving_) return;
@@ -67,6 +72,46 @@ nlohmann::json Daemon::status() const {
                       .link_up = carrier_.is_up(),
                       .interface = carrier_.interface(),
                       .now = monotonic_now()});
+}
+
+void Daemon::take_vote_order(const nlohmann::json& request, const AdminServer::Reply& reply) {
+  const auto order = parse_quorum_order(request, config_);
+  if (!order) return reply(error_of(ExitCode::Usage, order.error()));
+  if (!conductor_ || leaving_) {
+    return reply(error_of(ExitCode::NotRunning, "the data plane is down: there is no view"));
+  }
+  if (vote_order_) {
+    return reply(error_of(ExitCode::Failed, "another order is under way at this node: try again"));
+  }
+  vote_order_ = VoteOrder{.order = *order, .reply = reply};
+  vote_limit_.arm(monotonic_now() + kVoteLimit);
+  const quorum::Ruling ruling = conductor_->propose(*order, monotonic_now());
+  if (ruling.verdict != quorum::Verdict::Carried) on_ruling(ruling);
+}
+
+void Daemon::on_ruling(const quorum::Ruling& ruling) {
+  if (!vote_order_) return;
+  vote_limit_.disarm();
+  const VoteOrder asked = *std::exchange(vote_order_, std::nullopt);
+  const quorum::Quorum& quorum = conductor_->quorum();
+  if (ruling.verdict != quorum::Verdict::Carried) {
+    return asked.reply(
+        error_of(ExitCode::Failed, refusal_text(ruling, asked.order, quorum, config_)));
+  }
+  log("quorum").info("votes changed at run time view={} votes={} expected={} needed={}",
+                     quorum.view().sequence, quorum.outcome().total, quorum.outcome().expected,
+                     quorum.outcome().needed);
+  asked.reply({{"version", 1}, {"ok", true}, {"quorum", quorum_json(config_, quorum)}});
+}
+
+void Daemon::give_up_vote_order() {
+  if (conductor_) conductor_->withdraw();
+  vote_limit_.disarm();
+  if (!vote_order_) return;
+  std::exchange(vote_order_, std::nullopt)
+      ->reply(error_of(ExitCode::TimeOut,
+                       "no view has ruled on it in time; one that was on its way may still do so: "
+                       "phalanx quorum shows what holds"));
 }
 
 void Daemon::ask_for_groups(const AdminServer::Reply& reply) {

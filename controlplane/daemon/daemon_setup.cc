@@ -123,6 +123,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
                      log("membership").warn("peers did not answer the leave");
                      end_dataplane();
                    }),
+      vote_limit_(loop_, [this] { give_up_vote_order(); }),
       link_(loop_,
             {.socket_path = instance_.path("dataplane.sock"),
              .program = options_.dataplane_program,

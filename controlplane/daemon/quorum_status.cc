@@ -43,6 +43,7 @@ json quorum_json(const config::Config& config, const quorum::Quorum& quorum) {
           {"needed", outcome.needed},
           {"expected", outcome.expected},
           {"highest_expected", outcome.highest_expected},
+          {"revision", quorum.amendment().revision},
           {"flags", flags_json(quorum.config())},
           {"waiting", quorum.forgotten()},
           {"votes", votes_json(config, quorum)}};

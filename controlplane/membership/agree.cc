@@ -257,6 +257,7 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
   attempt.plan.reset();
   attempt.report.reset();
   failures_ = 0;
+  renewal_wanted_ = false;
   retry_at_ = accused_since_ = 0;
   reports_.clear();
   for (const Member& member : durable_.members) {

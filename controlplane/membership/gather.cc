@@ -218,6 +218,12 @@ void Machine::gather(TimeNs now) {
   Target target = urgent_target(core, now);
   if (target.members == 0 && !durable_.leaving) target = join_target(hears, core, now);
 
+  // Rule: who has something for all to agree on leads a view of the same members, whatever its id.
+  if (target.members == 0 && renewal_wanted_ && lanes_running() && core == view_set_ &&
+      !durable_.leaving) {
+    return start_attempt(core, now);
+  }
+
   const bool pending = durable_.frozen || (target.members != 0 && now >= target.not_before);
   if (!pending) pending_since_ = 0;
   if (pending && pending_since_ == 0) pending_since_ = std::max<TimeNs>(now, 1);

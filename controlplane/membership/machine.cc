@@ -191,6 +191,12 @@ Actions Machine::on_time(TimeNs now) {
   return step(now);
 }
 
+Actions Machine::renew(TimeNs now) {
+  begin(now);
+  renewal_wanted_ = true;
+  return step(now);
+}
+
 Actions Machine::leave(TimeNs now) {
   begin(now);
   durable_.leaving = true;

@@ -74,6 +74,7 @@ class Machine {
   Actions on_vouch(NodeId peer, TimeNs now);
   Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
   Actions on_time(TimeNs now);
+  Actions renew(TimeNs now);
   Actions leave(TimeNs now);
 
   [[nodiscard]] State state() const noexcept;
@@ -193,6 +194,7 @@ class Machine {
   TimeNs resend_at_ = 0;
   TimeNs resend_after_ = 0;
   TimeNs retry_at_ = 0;
+  bool renewal_wanted_ = false;
   std::uint32_t failures_ = 0;  ///< Attempts since the last install.
 
   TimeNs greeted_at_ = 0;   ///< Last hello to all.

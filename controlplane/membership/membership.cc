@@ -38,6 +38,7 @@ Actions Membership::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
   return machine_->on_seen(peers, now);
 }
 Actions Membership::on_time(TimeNs now) { return machine_->on_time(now); }
+Actions Membership::renew(TimeNs now) { return machine_->renew(now); }
 Actions Membership::leave(TimeNs now) { return machine_->leave(now); }
 
 State Membership::state() const noexcept { return machine_->state(); }

@@ -132,6 +132,9 @@ class Membership {
   /// Call before every on_time(), in the same breath; it may also be called alone.
   [[nodiscard]] Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
   [[nodiscard]] Actions on_time(TimeNs now);
+  /// Asks for a new view of the same members, so that what they bring to it is agreed on. Led by
+  /// this node once nothing else goes on; forgotten with the next install.
+  [[nodiscard]] Actions renew(TimeNs now);
   /// Orderly leave: peers take this node out at once. No way back; done when left() is true.
   [[nodiscard]] Actions leave(TimeNs now);
 

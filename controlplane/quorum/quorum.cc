@@ -8,22 +8,19 @@
 namespace phalanx::quorum {
 
 Quorum::Quorum(const QuorumConfig& config, NodeId self)
-    : config_(config), expected_(expected_votes(config)), forgotten_(config.wait_for_all) {
-  const auto voter = std::ranges::lower_bound(config_.nodes, self, {}, &Voter::node);
-  PHX_CHECK(voter != config_.nodes.end() && voter->node == self);
-  self_ = static_cast<std::size_t>(voter - config_.nodes.begin());
-  for (const Voter& one : config_.nodes) votes_.push_back(one.votes);
+    : config_(config), self_(self), forgotten_(config.wait_for_all) {
+  PHX_CHECK(std::ranges::binary_search(config_.nodes, self, {}, &Voter::node));
   open_.reserve(wire::Ballot::kOpenMax);
 }
 
 wire::Ballot Quorum::ballot(TimeNs now) {
   settle(now);
-  return {.votes = votes_[self_],
-          .expected = expected_,
-          .device_votes = device_.alive && device_.casts ? config_.device_votes : 0,
+  return {.device_votes = device_.alive && device_.casts ? config_.device_votes : 0,
           .forgotten = forgotten_,
           .settled = settled_,
-          .open = open_};
+          .open = open_,
+          .amendment = amendment_,
+          .order = order_};
 }
 
 /// Rule (last man standing): a quorate view that lasted for the window is the electorate.
@@ -49,7 +46,22 @@ void Quorum::note(const wire::Electorate& electorate) {
   open_.clear();
 }
 
+// From this node's DONE on another member may install and tell its operator that the order is
+// carried out: so it holds from here on, also if this view comes to nothing.
+void Quorum::adopt(const wire::Plan& plan) {
+  if (const wire::Amendment* newest = newest_amendment(config_, plan.ballots)) {
+    amendment_ = std::max(amendment_, *newest);
+  }
+  const auto ruled = ruled_order(config_, plan.members, plan.ballots);
+  if (!ruled || ruled->ruling.verdict != Verdict::Carried) return;
+  if (ruled->ruling.amendment.votes.empty()) return;
+  wire::Amendment amendment = ruled->ruling.amendment;
+  amendment.revision = plan.attempt.sequence;
+  amendment_ = std::max(amendment_, amendment);
+}
+
 void Quorum::on_plan(const wire::Plan& plan) {
+  adopt(plan);
   if (!config_.last_man_standing || forgotten_) return;
   const Outcome outcome = decide(config_, plan.members, plan.ballots);
   // Rule: from its DONE on another member may install, be quorate and settle. This node may never
@@ -63,12 +75,11 @@ Outcome Quorum::on_install(const wire::Plan& plan, TimeNs now) {
   outcome_ = decide(config_, plan.members, plan.ballots);
   view_ = plan.attempt;
   installed_at_ = now;
-  for (std::size_t rank = 0; rank < plan.members.size(); ++rank) {
-    const auto voter =
-        std::ranges::lower_bound(config_.nodes, plan.members[rank].node, {}, &Voter::node);
-    if (voter == config_.nodes.end() || voter->node != plan.members[rank].node) continue;
-    votes_[static_cast<std::size_t>(voter - config_.nodes.begin())] =
-        std::min(plan.ballots[rank].votes, voter->votes);
+  adopt(plan);
+  if (const auto ruled = ruled_order(config_, plan.members, plan.ballots);
+      ruled && plan.members[ruled->rank].node == self_ && proposes()) {
+    ruling_ = ruled->ruling;
+    order_ = {};
   }
   if (!outcome_.quorate) return outcome_;
   // Rule (wait for all): who is in a quorate view knows all that the others do.
@@ -84,23 +95,33 @@ Outcome Quorum::on_install(const wire::Plan& plan, TimeNs now) {
   return outcome_;
 }
 
-Change Quorum::set_votes(std::uint32_t votes) noexcept {
-  if (votes > config_.nodes[self_].votes) return Change::TooHigh;
-  votes_[self_] = votes;
-  return Change::Done;
-}
-
-Change Quorum::set_expected(std::uint32_t expected) noexcept {
-  if (config_.last_man_standing) return Change::NotWithLastManStanding;
-  if (expected < std::max<std::uint32_t>(outcome_.total, 1)) return Change::TooLow;
-  expected_ = expected;
-  return Change::Done;
+Ruling Quorum::propose(const wire::Order& order) {
+  // As if all members of the view had brought what this node knows: at its install they did.
+  std::vector<Member> members;
+  std::vector<wire::Ballot> ballots;
+  for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+    if ((outcome_.present >> i & 1) == 0) continue;
+    members.push_back({config_.nodes[i].node, {}});
+    ballots.push_back({.device_votes = device_.alive && device_.casts ? config_.device_votes : 0,
+                       .forgotten = forgotten_,
+                       .settled = settled_,
+                       .open = open_,
+                       .amendment = amendment_,
+                       .order = {}});
+  }
+  Ruling ruling = rule_on(config_, members, ballots, order);
+  if (ruling.verdict == Verdict::Carried) {
+    order_ = order;
+    ruling_.reset();
+  }
+  return ruling;
 }
 
 std::uint32_t Quorum::votes(NodeId node) const noexcept {
   const auto voter = std::ranges::lower_bound(config_.nodes, node, {}, &Voter::node);
   if (voter == config_.nodes.end() || voter->node != node) return 0;
-  return votes_[static_cast<std::size_t>(voter - config_.nodes.begin())];
+  if (amendment_.votes.size() != config_.nodes.size()) return voter->votes;
+  return amendment_.votes[static_cast<std::size_t>(voter - config_.nodes.begin())];
 }
 
 NodeSet Quorum::electorate() const noexcept {
@@ -110,11 +131,12 @@ NodeSet Quorum::electorate() const noexcept {
 std::vector<std::byte> Quorum::snapshot() const {
   std::vector<std::byte> out;
   wire::Writer to(out);
-  wire::put(to, wire::Ballot{.votes = votes_[self_],
-                             .expected = expected_,
-                             .forgotten = forgotten_,
+  // Without the own order: who gave it learns that this control plane is gone.
+  wire::put(to, wire::Ballot{.forgotten = forgotten_,
                              .settled = settled_,
-                             .open = open_});
+                             .open = open_,
+                             .amendment = amendment_,
+                             .order = {}});
   to.put(view_);
   to.put(installed_at_);
   to.put(static_cast<std::uint8_t>(outcome_.reason));
@@ -124,8 +146,7 @@ std::vector<std::byte> Quorum::snapshot() const {
   }
   to.put(outcome_.present);
   to.put(outcome_.counted);
-  to.put(static_cast<std::uint8_t>(votes_.size()));
-  for (const std::uint32_t votes : votes_) to.put(votes);
+  to.put(static_cast<std::uint8_t>(config_.nodes.size()));
   return out;
 }
 
@@ -144,17 +165,16 @@ bool Quorum::restore(std::span<const std::byte> bytes) {
   outcome.present = from.take<std::uint64_t>();
   outcome.counted = from.take<std::uint64_t>();
   outcome.quorate = is_quorate(outcome.reason);
-  std::vector<std::uint32_t> votes(from.take_count<std::uint8_t>(kNodesMax, 4));
-  for (std::uint32_t& one : votes) one = from.take<std::uint32_t>();
-  if (!from.finished() || votes.size() != votes_.size()) return false;
-  expected_ = own.expected;
+  from.require(from.take<std::uint8_t>() == config_.nodes.size());
+  from.require(own.amendment.votes.empty() || own.amendment.votes.size() == config_.nodes.size());
+  if (!from.finished()) return false;
+  amendment_ = std::move(own.amendment);
   forgotten_ = own.forgotten;
   settled_ = own.settled;
   open_ = std::move(own.open);
   view_ = view;
   installed_at_ = installed_at;
   outcome_ = outcome;
-  votes_ = std::move(votes);
   return true;
 }
 

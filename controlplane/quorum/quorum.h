@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "controlplane/quorum/orders.h"
 #include "controlplane/quorum/rules.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
@@ -16,14 +18,6 @@ namespace phalanx::quorum {
 struct Device {
   bool alive = false;  ///< It answers.
   bool casts = false;  ///< It votes for this node's side.
-};
-
-/// What an order at run time came to.
-enum class Change : std::uint8_t {
-  Done,     ///< It counts from the next view on.
-  TooHigh,  ///< More votes than the configuration of the others counts with.
-  TooLow,   ///< Fewer expected votes than are present.
-  NotWithLastManStanding,
 };
 
 /// One node's part in quorum. Sans-I/O and deterministic. What it knows goes into each report as
@@ -42,17 +36,25 @@ class Quorum {
   Outcome on_install(const wire::Plan& plan, TimeNs now);
 
   void on_device(Device device) noexcept { device_ = device; }
-  /// Between 0 and the configured votes: more would be news to nodes that are not here.
-  [[nodiscard]] Change set_votes(std::uint32_t votes) noexcept;
-  /// Raising it is safe; lowering it below the configuration is the operator's word that the
-  /// nodes that are away are down.
-  [[nodiscard]] Change set_expected(std::uint32_t expected) noexcept;
+  /// An order at run time. What it would come to in the view that is installed; if it may be
+  /// carried out it is in each ballot from now on, until a view has ruled on it: see that there is
+  /// a new one.
+  [[nodiscard]] Ruling propose(const wire::Order& order);
+  [[nodiscard]] bool proposes() const noexcept { return order_.kind != wire::Order::Kind::None; }
+  /// No view takes it up any more, but for one that has the ballot already.
+  void withdraw() noexcept { order_ = {}; }
+  /// What became of the own order, once an installed view has ruled on it.
+  [[nodiscard]] std::optional<Ruling> take_ruling() noexcept {
+    return std::exchange(ruling_, std::nullopt);
+  }
 
   [[nodiscard]] const QuorumConfig& config() const noexcept { return config_; }
   [[nodiscard]] const Outcome& outcome() const noexcept { return outcome_; }
   [[nodiscard]] const ViewId& view() const noexcept { return view_; }
-  /// Of a configured node, as its ballot said last.
+  /// Of a configured node, at the newest change that this node knows.
   [[nodiscard]] std::uint32_t votes(NodeId node) const noexcept;
+  /// Votes changed at run time; its revision is 0 where they are as configured.
+  [[nodiscard]] const wire::Amendment& amendment() const noexcept { return amendment_; }
   [[nodiscard]] bool forgotten() const noexcept { return forgotten_; }
   /// Nodes whose majority the next view needs. All configured without last_man_standing.
   [[nodiscard]] NodeSet electorate() const noexcept;
@@ -64,14 +66,16 @@ class Quorum {
   [[nodiscard]] bool restore(std::span<const std::byte> bytes);
 
  private:
+  void adopt(const wire::Plan& plan);
   void settle(TimeNs now);
   void note(const wire::Electorate& electorate);
 
   QuorumConfig config_;
-  std::size_t self_;  ///< Own index among the configured nodes.
-  std::uint32_t expected_;
+  NodeId self_;
   Device device_;
-  std::vector<std::uint32_t> votes_;  ///< By configured index.
+  wire::Amendment amendment_;
+  wire::Order order_;             ///< Own, that no view has ruled on.
+  std::optional<Ruling> ruling_;  ///< On the own order.
   bool forgotten_;
   wire::Electorate settled_;
   std::vector<wire::Electorate> open_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "controlplane/quorum/orders.h"
 #include "ipc/base/assert.h"
 
 namespace phalanx::quorum {
@@ -16,7 +17,6 @@ struct Count {
   std::array<std::uint32_t, kNodesMax> votes{};  ///< Of those present, by configured index.
   NodeSet present = 0;
   NodeSet remembering = 0;  ///< Those of them that have been in a quorate view.
-  std::uint32_t highest_expected = 0;
   std::uint32_t device_votes = 0;
 
   [[nodiscard]] std::uint32_t votes_in(NodeSet set) const noexcept {
@@ -37,9 +37,7 @@ Count count(const QuorumConfig& config, std::span<const Member> members,
     const wire::Ballot& ballot = ballots[rank];
     out.present |= bit(index);
     if (!ballot.forgotten) out.remembering |= bit(index);
-    // Rule: nobody has more votes than all others count with. Fewer harm nobody.
-    out.votes[index] = std::min(ballot.votes, voter->votes);
-    out.highest_expected = std::max(out.highest_expected, ballot.expected);
+    out.votes[index] = voter->votes;
     out.device_votes = std::max(out.device_votes, ballot.device_votes);
   }
   out.device_votes = std::min(out.device_votes, config.device_votes);
@@ -57,25 +55,7 @@ NodeSet electors(const QuorumConfig& config, const Count& ballots) noexcept {
 }
 
 bool breaks_ties(const QuorumConfig& config, NodeSet electorate, NodeSet counted) noexcept {
-  switch (config.tie_breaker) {
-    case TieBreaker::Off:
-      return false;
-    case TieBreaker::Lowest:
-      return (counted & electorate & (~electorate + 1)) != 0;
-    case TieBreaker::Highest:
-      return (counted & std::bit_floor(electorate)) != 0;
-    case TieBreaker::List:
-      break;
-  }
-  for (const NodeId node : config.tie_breaker_nodes) {
-    const auto voter = std::ranges::lower_bound(config.nodes, node, {}, &Voter::node);
-    if (voter == config.nodes.end() || voter->node != node) continue;
-    const NodeSet one = bit(static_cast<std::size_t>(voter - config.nodes.begin()));
-    // Rule: the first that has a say at all decides, here or on the other side. A second choice
-    // would decide on one side while the first decides on the other.
-    if ((one & electorate) != 0) return (one & counted) != 0;
-  }
-  return false;
+  return (tie_breaker(config, electorate) & counted) != 0;
 }
 
 /// One majority that is needed, of `expected` votes.
@@ -125,6 +105,28 @@ Reason judge_standing(const QuorumConfig& config, std::span<const Member> member
 
 }  // namespace
 
+NodeSet tie_breaker(const QuorumConfig& config, NodeSet electorate) noexcept {
+  switch (config.tie_breaker) {
+    case TieBreaker::Off:
+      return 0;
+    case TieBreaker::Lowest:
+      return electorate & (~electorate + 1);
+    case TieBreaker::Highest:
+      return std::bit_floor(electorate);
+    case TieBreaker::List:
+      break;
+  }
+  for (const NodeId node : config.tie_breaker_nodes) {
+    const auto voter = std::ranges::lower_bound(config.nodes, node, {}, &Voter::node);
+    if (voter == config.nodes.end() || voter->node != node) continue;
+    const NodeSet one = bit(static_cast<std::size_t>(voter - config.nodes.begin()));
+    // Rule: the first that has a say at all decides, here or on the other side. A second choice
+    // would decide on one side while the first decides on the other.
+    if ((one & electorate) != 0) return one;
+  }
+  return 0;
+}
+
 std::string_view to_string(Reason reason) noexcept {
   switch (reason) {
     case Reason::NoView:
@@ -164,22 +166,41 @@ std::uint32_t expected_votes(const QuorumConfig& config) noexcept {
   return config.expected_votes == 0 ? sum : config.expected_votes;
 }
 
-Outcome decide(const QuorumConfig& config, std::span<const Member> members,
-               std::span<const wire::Ballot> ballots) {
+const wire::Amendment* newest_amendment(const QuorumConfig& config,
+                                        std::span<const wire::Ballot> ballots) {
+  const wire::Amendment* newest = nullptr;
+  for (const wire::Ballot& ballot : ballots) {
+    if (ballot.amendment.votes.size() != config.nodes.size()) continue;
+    if (newest == nullptr || *newest < ballot.amendment) newest = &ballot.amendment;
+  }
+  return newest;
+}
+
+Outcome judge_view(const QuorumConfig& config, std::span<const Member> members,
+                   std::span<const wire::Ballot> ballots, const Terms& terms) {
   PHX_CHECK(members.size() == ballots.size());
-  const Count votes = count(config, members, ballots);
+  Count votes = count(config, members, ballots);
   Outcome out{.present = votes.present};
-  out.counted = electors(config, votes);
-  out.highest_expected = votes.highest_expected;
+  out.counted = terms.ends_wait ? votes.present : electors(config, votes);
   const std::uint32_t device = out.counted == 0 ? 0 : votes.device_votes;
   out.total = votes.votes_in(out.counted) + device;
-  out.expected = std::max(votes.highest_expected, out.total);
+  out.highest_expected = expected_votes(config);
+  out.expected = std::max(out.highest_expected, out.total);
   if (!config.enabled) {
     out.reason = Reason::Off;
   } else if (config.last_man_standing) {
     out.reason = judge_standing(config, members, ballots, votes, out);
   } else {
     out.reason = judge(config, everybody(config), out.counted, out.total, out.expected);
+    if (terms.amendment != nullptr && is_quorate(out.reason)) {
+      // Rule (votes changed at run time): a view needs the majority of the configured votes as
+      // well. So two quorate views share a node, whoever knows of the change and whoever forgot it.
+      std::ranges::copy(terms.amendment->votes, votes.votes.begin());
+      out.total = votes.votes_in(out.counted) + device;
+      out.highest_expected = terms.amendment->expected;
+      out.expected = std::max(out.highest_expected, out.total);
+      out.reason = judge(config, everybody(config), out.counted, out.total, out.expected);
+    }
   }
   out.quorate = is_quorate(out.reason);
   out.needed = config.two_node ? 1 : out.expected / 2 + 1;
@@ -189,6 +210,19 @@ Outcome decide(const QuorumConfig& config, std::span<const Member> members,
     out.reason = Reason::WaitsForAll;
   }
   return out;
+}
+
+Outcome decide(const QuorumConfig& config, std::span<const Member> members,
+               std::span<const wire::Ballot> ballots) {
+  if (const auto ruled = ruled_order(config, members, ballots);
+      ruled && ruled->ruling.verdict == Verdict::Carried) {
+    const wire::Amendment& amendment = ruled->ruling.amendment;
+    const bool amends = !amendment.votes.empty();
+    return judge_view(config, members, ballots,
+                      {.amendment = amends ? &amendment : newest_amendment(config, ballots),
+                       .ends_wait = !amends});
+  }
+  return judge_view(config, members, ballots, {.amendment = newest_amendment(config, ballots)});
 }
 
 }  // namespace phalanx::quorum

@@ -71,11 +71,26 @@ struct Outcome {
 [[nodiscard]] NodeSet everybody(const QuorumConfig& config) noexcept;
 /// The sum of the configured votes of these nodes.
 [[nodiscard]] std::uint32_t votes_of(const QuorumConfig& config, NodeSet nodes) noexcept;
+/// The node of an electorate that breaks its ties; none: nobody does.
+[[nodiscard]] NodeSet tie_breaker(const QuorumConfig& config, NodeSet electorate) noexcept;
 /// What expected_votes comes to: the sum where it is 0, with the device's.
 [[nodiscard]] std::uint32_t expected_votes(const QuorumConfig& config) noexcept;
 
+/// The newest change of votes that one of the ballots holds; nullptr: all is as configured.
+[[nodiscard]] const wire::Amendment* newest_amendment(const QuorumConfig& config,
+                                                      std::span<const wire::Ballot> ballots);
+
+/// What counts beside the ballots.
+struct Terms {
+  const wire::Amendment* amendment = nullptr;  ///< In force; nullptr: all is as configured.
+  bool ends_wait = false;                      ///< Nobody waits for all.
+};
+[[nodiscard]] Outcome judge_view(const QuorumConfig& config, std::span<const Member> members,
+                                 std::span<const wire::Ballot> ballots, const Terms& terms);
+
 /// Is a view of these members, who brought these ballots (by rank), quorate? A function of the
-/// plan and the configuration alone: every member of the view gets the same answer.
+/// plan and the configuration alone: every member of the view gets the same answer. An order among
+/// the ballots is carried out first, if it may be.
 [[nodiscard]] Outcome decide(const QuorumConfig& config, std::span<const Member> members,
                              std::span<const wire::Ballot> ballots);
 

@@ -24,12 +24,22 @@ QuorumConfig draw_config(fuzz::Input& in) {
 }
 
 wire::Ballot draw_ballot(fuzz::Input& in) {
-  wire::Ballot ballot{.votes = static_cast<std::uint32_t>(in.number()),
-                      .expected = static_cast<std::uint32_t>(in.number()),
-                      .device_votes = static_cast<std::uint32_t>(in.number()),
+  wire::Ballot ballot{.device_votes = static_cast<std::uint32_t>(in.number()),
                       .forgotten = in.flip(),
                       .settled = {in.number(), in.number()},
-                      .open = {}};
+                      .open = {},
+                      .amendment = {},
+                      .order = {}};
+  if (in.flip()) {
+    ballot.amendment = {in.number(), static_cast<std::uint32_t>(in.number()), {}};
+    for (std::size_t count = 3 + in.choose(3); count > 0; --count)
+      ballot.amendment.votes.push_back(static_cast<std::uint16_t>(in.number()));
+  }
+  if (in.choose(4) == 0) {
+    ballot.order = {static_cast<wire::Order::Kind>(in.choose(4)),
+                    static_cast<std::uint8_t>(in.choose(6)),
+                    static_cast<std::uint32_t>(in.number())};
+  }
   for (std::size_t count = in.choose(5); count > 0; --count)
     ballot.open.push_back({in.number(ballot.settled.sequence), in.number()});
   return ballot;
@@ -73,7 +83,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Outcome& theirs = other.on_install(*plan, now);
     PHX_CHECK(mine.quorate == theirs.quorate && mine.reason == theirs.reason);
     PHX_CHECK(mine.quorate == is_quorate(mine.reason));
-    PHX_CHECK(mine.total <= all_votes);
+    PHX_CHECK(mine.total <= all_votes || !one.amendment().votes.empty());
+    PHX_CHECK(one.amendment() == other.amendment());
     PHX_CHECK((mine.counted & ~mine.present) == 0);
     if (mine.reason == Reason::Majority && !config.last_man_standing)
       PHX_CHECK(std::uint64_t{mine.total} * 2 > mine.expected);

@@ -157,8 +157,10 @@ def messages():
     lane_plan += struct.pack('<2QI', 4096, 5000, 2) + struct.pack('<2QI', 5000, 6000, 1)
     empty_plan = struct.pack('<2Q', 0, 0) + struct.pack('<4Q', 0, 0, 0, 0) + struct.pack('<H', 0)
     survivors = bytes([2]) + member(1, boot(16)) + member(2, boot(32))
-    no_ballot = struct.pack('<IIIBQQB', *[0] * 7)
-    ballot = struct.pack('<IIIBQQB', 2, 4, 1, 1, 6, 3, 2) + struct.pack('<4Q', 7, 7, 7, 8)
+    no_ballot = struct.pack('<IBQQB', *[0] * 5) + struct.pack('<QIB', 0, 0, 0)
+    no_ballot += struct.pack('<BBI', 0, 0, 0)
+    ballot = struct.pack('<IBQQB', 1, 1, 6, 3, 2) + struct.pack('<4Q', 7, 7, 7, 8)
+    ballot += struct.pack('<QIB3H', 5, 4, 3, 2, 1, 0) + struct.pack('<BBI', 1, 2, 3)
     return {
         'hello': view(7) + bytes([3])
         + struct.pack('<QQIB', 1 << 20, 0x1122334455667788, 3, 3) + MEMBERS,

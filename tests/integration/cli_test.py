@@ -33,6 +33,10 @@ def test_without_a_daemon():
     expect(3, "pub", "words", feed="hello\n")
     assert "did you mean lane.log?" in expect(2, "config", "check", "/dev/stdin",
                                               feed="[lane]\nlogs = 1\n").stderr
+    asked = ("--config", "/dev/stdin", "--json", "quorum", "--what-if", "n1-down")
+    errors = json.loads(expect(2, *asked, feed="[lane]\nlogs = 1\n").stdout)["errors"]
+    assert any(error["line"] == 2 and "did you mean lane.log?" in error["remedy"]
+               for error in errors), errors
     assert expect(0, "config", "init").stdout.startswith("# Phalanx")
     assert "did you mean lane.log?" in expect(2, "config", "explain", "lane.logg").stderr
     nodes = json.loads(expect(0, "config", "explain", "cluster.nodes", "--json").stdout)

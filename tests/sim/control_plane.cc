@@ -57,10 +57,30 @@ void ControlPlane::on_event(const PlaneEvent& event, TimeNs now) {
     case PlaneEvent::Kind::Recovered:
       return execute(machine_.on_recovered(event.view, now), now);
     case PlaneEvent::Kind::Installed:
-      return execute(machine_.on_installed(event.view, now), now);
+      execute(machine_.on_installed(event.view, now), now);
+      // Another node's order came first, or the ballot was cast before this one.
+      if (quorum_.proposes()) execute(machine_.renew(now), now);
+      return;
     case PlaneEvent::Kind::Refused:
       return execute(machine_.on_refused(event.view, now), now);
   }
+}
+
+void ControlPlane::order_votes(std::uint64_t draw, TimeNs now) {
+  using Kind = wire::Order::Kind;
+  const std::size_t nodes = quorum_.config().nodes.size();
+  wire::Order order{.kind = draw % 3 == 0 ? Kind::Expected : Kind::Votes,
+                    .index = 0,
+                    .number = static_cast<std::uint32_t>(draw / 3 % (nodes + 2))};
+  if (order.kind == Kind::Votes) {
+    order.index = static_cast<std::uint8_t>(draw / 1024 % nodes);
+    order.number %= 4;
+  }
+  const quorum::Verdict verdict = quorum_.propose(order).verdict;
+  trace_.line(self_.node, "order", "%s node %zu number %u: %s",
+              order.kind == Kind::Votes ? "votes" : "expected", std::size_t{order.index} + 1,
+              order.number, std::string(to_string(verdict)).c_str());
+  if (verdict == quorum::Verdict::Carried) execute(machine_.renew(now), now);
 }
 
 void ControlPlane::on_time(std::span<const membership::PeerSeen> seen, TimeNs now) {
@@ -85,7 +105,8 @@ void ControlPlane::execute(const membership::Actions& actions, TimeNs now) {
   if (actions.install)
     commands_.push_back({.kind = PlaneCommand::Kind::Install,
                          .plan = *actions.install,
-                         .quorate = quorum_.outcome().quorate});
+                         .quorate = quorum_.outcome().quorate,
+                         .amendment = quorum_.amendment()});
   for (const membership::Send& send : actions.sends) {
     commands_.push_back({.kind = PlaneCommand::Kind::Send, .send = send});
   }

@@ -33,6 +33,8 @@ class ControlPlane {
 
   void on_event(const PlaneEvent& event, TimeNs now);
   void leave(TimeNs now) { execute(machine_.leave(now), now); }
+  /// An order about votes: which one comes from `draw`.
+  void order_votes(std::uint64_t draw, TimeNs now);
   void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now), now); }
   void on_cut_off(Member peer, TimeNs now) { execute(machine_.on_cut_off(peer, now), now); }
   void on_own_link(bool up, TimeNs now) { execute(machine_.on_own_link(up, now), now); }

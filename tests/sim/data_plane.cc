@@ -254,7 +254,7 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
       return;
     case PlaneCommand::Kind::Install: {
       if (core_.view() != command.plan.attempt) {
-        observer_.on_install(incarnation_, command.plan, command.quorate);
+        observer_.on_install(incarnation_, command.plan, command.quorate, command.amendment);
         core_.install(command.plan, now, command.quorate);
         recovering_ = {};
         std::vector<NodeId> nodes;

@@ -36,7 +36,8 @@ struct PlaneCommand {
   membership::Send send;
   ViewId attempt;  ///< Freeze: to report for.
   wire::Plan plan;
-  bool quorate = false;  ///< Install.
+  bool quorate = false;       ///< Install.
+  wire::Amendment amendment;  ///< Install: votes that hold from there on.
 };
 
 struct DataPlaneParts {

@@ -37,5 +37,6 @@ void crash_at_actions(Draft& d);
 void crash_control_at_actions(Draft& d);
 void representative_steps(Draft& d);
 void many_nodes(Draft& d);
+void vote_orders(Draft& d);
 
 }  // namespace phalanx::sim

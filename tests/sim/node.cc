@@ -101,6 +101,12 @@ void Node::leave(TimeNs at) {
   commands_due_ = std::min(commands_due_, at);
 }
 
+void Node::order_votes(std::uint64_t draw, TimeNs at) {
+  if (control_ == nullptr) return;
+  control_->order_votes(draw, clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
 void Node::restore_control(TimeNs at) {
   if (data_ == nullptr || control_ != nullptr) return;
   control_ = make_control();

@@ -34,6 +34,7 @@ class Node {
   Member kill_data();
   void kill_control();
   void leave(TimeNs at);
+  void order_votes(std::uint64_t draw, TimeNs at);
   void restore_control(TimeNs at);
   void stall_until(TimeNs until, TimeNs at);
   void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }

@@ -217,4 +217,19 @@ void many_nodes(Draft& d) {
   if (d.random.percent(50)) partition_merge(d);
 }
 
+/// Operators that change votes, at any node, often several at once, while views change.
+void vote_orders(Draft& d) {
+  for (std::uint64_t n = d.times(2, 10); n > 0; --n) {
+    const TimeNs at = d.when();
+    for (std::uint64_t same = d.times(1, 2); same > 0; --same) {
+      d.step({.at = at,
+              .kind = Step::Kind::VoteOrder,
+              .node = d.any(),
+              .mask = d.random.below(1024 * 1024)});
+    }
+  }
+  if (d.random.percent(60)) partition_merge(d);
+  if (d.random.percent(70)) something_else(d);
+}
+
 }  // namespace phalanx::sim

@@ -55,6 +55,7 @@ struct Step {
     KillAtAction,   ///< The data plane dies right after the `mask`th thing that the two processes
                     ///< tell each other; the node starts it again after `span`.
     KillControlAtAction,  ///< The same of the control plane; what it still wrote is drawn.
+    VoteOrder,            ///< An operator at the node asks for other votes: `mask` draws what for.
     Mute,  ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;

@@ -131,6 +131,8 @@ const char* name_of(Step::Kind kind) noexcept {
       return "kill-at-action";
     case Step::Kind::KillControlAtAction:
       return "kill-control-at-action";
+    case Step::Kind::VoteOrder:
+      return "vote-order";
     case Step::Kind::Mute:
       return "mute";
   }

@@ -63,6 +63,8 @@ void Cluster::apply(const Step& step) {
       return node->die_at_action(step.mask, Step::Kind::KillData, step.span);
     case Step::Kind::KillControlAtAction:
       return node->die_at_action(step.mask, Step::Kind::KillControl, step.span);
+    case Step::Kind::VoteOrder:
+      return node->order_votes(step.mask, now_);
     case Step::Kind::Mute:
       return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:

@@ -7,12 +7,18 @@
 namespace phalanx::wire {
 
 inline constexpr std::size_t kElectorateBytes = 16;
-inline constexpr std::size_t kBallotBytesMin = 3 * 4 + 1 + kElectorateBytes + 1;
+inline constexpr std::size_t kBallotBytesMin = 4 + 1 + kElectorateBytes + 1 + 13 + 6;
+
+inline void put(Writer& to, const Amendment& amendment) {
+  PHX_CHECK(amendment.votes.size() <= kNodesMax);
+  to.put(amendment.revision);
+  to.put(amendment.expected);
+  to.put(static_cast<std::uint8_t>(amendment.votes.size()));
+  for (const std::uint16_t votes : amendment.votes) to.put(votes);
+}
 
 inline void put(Writer& to, const Ballot& ballot) {
   PHX_CHECK(ballot.open.size() <= Ballot::kOpenMax);
-  to.put(ballot.votes);
-  to.put(ballot.expected);
   to.put(ballot.device_votes);
   to.put(static_cast<std::uint8_t>(ballot.forgotten ? 1 : 0));
   to.put(ballot.settled.sequence);
@@ -22,6 +28,10 @@ inline void put(Writer& to, const Ballot& ballot) {
     to.put(electorate.sequence);
     to.put(electorate.nodes);
   }
+  put(to, ballot.amendment);
+  to.put(static_cast<std::uint8_t>(ballot.order.kind));
+  to.put(ballot.order.index);
+  to.put(ballot.order.number);
 }
 
 [[nodiscard]] inline Electorate take_electorate(Reader& from) noexcept {
@@ -32,10 +42,31 @@ inline void put(Writer& to, const Ballot& ballot) {
   return electorate;
 }
 
+[[nodiscard]] inline Amendment take_amendment(Reader& from) {
+  Amendment amendment;
+  amendment.revision = from.take<std::uint64_t>();
+  amendment.expected = from.take<std::uint32_t>();
+  amendment.votes.resize(from.take_count<std::uint8_t>(kNodesMax, 2));
+  for (std::uint16_t& votes : amendment.votes) votes = from.take<std::uint16_t>();
+  // "As configured" is written in one way only.
+  from.require(amendment.revision == 0 ? amendment == Amendment{} : !amendment.votes.empty());
+  return amendment;
+}
+
+[[nodiscard]] inline Order take_order(Reader& from) noexcept {
+  Order order;
+  const auto kind = from.take<std::uint8_t>();
+  order.index = from.take<std::uint8_t>();
+  order.number = from.take<std::uint32_t>();
+  from.require(kind <= static_cast<std::uint8_t>(Order::Kind::EndWait));
+  order.kind = static_cast<Order::Kind>(kind);
+  from.require(order.kind != Order::Kind::None || order == Order{});
+  from.require(order.index == 0 || (order.kind == Order::Kind::Votes && order.index < kNodesMax));
+  return order;
+}
+
 [[nodiscard]] inline Ballot take_ballot(Reader& from) {
   Ballot ballot;
-  ballot.votes = from.take<std::uint32_t>();
-  ballot.expected = from.take<std::uint32_t>();
   ballot.device_votes = from.take<std::uint32_t>();
   const auto forgotten = from.take<std::uint8_t>();
   from.require(forgotten <= 1);
@@ -48,6 +79,8 @@ inline void put(Writer& to, const Ballot& ballot) {
     from.require(before < electorate);
     before = electorate;
   }
+  ballot.amendment = take_amendment(from);
+  ballot.order = take_order(from);
   return ballot;
 }
 

@@ -117,15 +117,23 @@ class Nonces {
   std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint64_t> last_;
 };
 
-/// All members of a view are told the same; of two views that share no node never both are held
-/// as quorate at one time.
+/// All members of a view are told the same and count with the same votes; of two views that share
+/// no node never both are held as quorate at one time; a change of votes that a member knew is not
+/// lost.
 class Quorate {
  public:
-  /// `who` has installed its view.
-  void on_install(const Facts& facts, Incarnation who, bool quorate);
+  /// `who` has installed its view, in which these votes hold.
+  void on_install(const Facts& facts, Incarnation who, bool quorate, const wire::Amendment& votes);
 
  private:
-  std::map<ViewIndex, bool> told_;
+  struct Told {
+    bool quorate = false;
+    wire::Amendment votes;
+  };
+  void check_votes(const Facts& facts, Incarnation who, const wire::Amendment& votes);
+
+  std::map<ViewIndex, Told> told_;
+  std::map<Incarnation, std::uint64_t> known_;  ///< Revision that each counted with last.
 };
 
 }  // namespace phalanx::sim

@@ -105,7 +105,8 @@ void Observer::note_sent(Incarnation origin, LaneId lane, ViewIndex view, Positi
   }
 }
 
-void Observer::on_install(Incarnation who, const wire::Plan& plan, bool quorate) {
+void Observer::on_install(Incarnation who, const wire::Plan& plan, bool quorate,
+                          const wire::Amendment& votes) {
   views_.on_install(facts_, who, plan);
   auto [at, fresh] =
       facts_.view_index.try_emplace(plan.attempt, static_cast<ViewIndex>(facts_.views.size()));
@@ -140,7 +141,7 @@ void Observer::on_install(Incarnation who, const wire::Plan& plan, bool quorate)
   view.came_from[rank] = facts_.incarnations[who].installed;
   VirtualSynchrony::on_install(facts_, at->second, rank, view.came_from[rank]);
   facts_.incarnations[who].installed = at->second;
-  quorate_.on_install(facts_, who, quorate);
+  quorate_.on_install(facts_, who, quorate, votes);
 }
 
 void Observer::on_deliver(Incarnation who, LaneId lane, const core::LocalRecord& record) {

@@ -36,7 +36,8 @@ class Observer {
                std::span<const std::byte> payload);
   /// The core took a frame of its installed view.
   void on_accept(Incarnation who, const wire::FrameHeader& header, std::size_t payload_bytes);
-  void on_install(Incarnation who, const wire::Plan& plan, bool quorate = false);
+  void on_install(Incarnation who, const wire::Plan& plan, bool quorate = false,
+                  const wire::Amendment& votes = {});
   void on_deliver(Incarnation who, LaneId lane, const core::LocalRecord& record);
   void at_end() { SelfDelivery::at_end(facts_); }
 

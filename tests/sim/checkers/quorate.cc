@@ -17,10 +17,30 @@ bool share_a_node(const ViewFacts& a, const ViewFacts& b) noexcept {
 
 }  // namespace
 
-void Quorate::on_install(const Facts& facts, Incarnation who, bool quorate) {
+void Quorate::check_votes(const Facts& facts, Incarnation who, const wire::Amendment& votes) {
   const ViewIndex view = facts.incarnations[who].installed;
-  const auto [told, fresh] = told_.try_emplace(view, quorate);
-  if (told->second != quorate) {
+  if (told_[view].votes != votes) {
+    violated(kName, facts.name(who) + " counts in " + facts.name_view(view) +
+                        " with the votes of revision " + std::to_string(votes.revision) +
+                        ", another member with other votes, of revision " +
+                        std::to_string(told_[view].votes.revision));
+  }
+  for (const Incarnation member : facts.views[view].incarnations) {
+    if (known_[member] <= votes.revision) continue;
+    violated(kName, facts.name(who) + " counts in " + facts.name_view(view) +
+                        " with the votes of revision " + std::to_string(votes.revision) +
+                        ", while its member " + facts.name(member) + " has known revision " +
+                        std::to_string(known_[member]));
+  }
+  known_[who] = votes.revision;
+}
+
+void Quorate::on_install(const Facts& facts, Incarnation who, bool quorate,
+                         const wire::Amendment& votes) {
+  const ViewIndex view = facts.incarnations[who].installed;
+  const auto [told, fresh] = told_.try_emplace(view, Told{quorate, votes});
+  check_votes(facts, who, votes);
+  if (told->second.quorate != quorate) {
     violated(kName, facts.name(who) + " is told that " + facts.name_view(view) + " is " +
                         (quorate ? "" : "not ") + "quorate, another member was told otherwise");
   }
@@ -29,7 +49,7 @@ void Quorate::on_install(const Facts& facts, Incarnation who, bool quorate) {
     const IncarnationFacts& holder = facts.incarnations[other];
     if (!holder.alive || holder.installed == 0) continue;
     const auto its = told_.find(holder.installed);
-    if (its == told_.end() || !its->second) continue;
+    if (its == told_.end() || !its->second.quorate) continue;
     if (share_a_node(facts.views[view], facts.views[holder.installed])) continue;
     violated(kName, facts.name(who) + " is told that " + facts.name_view(view) +
                         " is quorate, while " + facts.name(other) + " holds the quorate " +

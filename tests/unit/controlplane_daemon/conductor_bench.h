@@ -110,6 +110,7 @@ class Bench {
     std::uint64_t reserved = 0;
     bool disk_full = false;
     std::vector<ViewChange> views;
+    std::vector<quorum::Ruling> rulings;
   };
 
   explicit Bench(NodeId count) {
@@ -145,7 +146,8 @@ class Bench {
             },
             .wake = [&at](TimeNs when) { at.wake_at = when; },
             .view_changed = [&at](const ViewChange& change) { at.views.push_back(change); },
-            .failed = [](const Error&) {}});
+            .failed = [](const Error&) {},
+            .ruled = [&at](const quorum::Ruling& ruling) { at.rulings.push_back(ruling); }});
     return at.conductor->begin(now_);
   }
   void start_all() {

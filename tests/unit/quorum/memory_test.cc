@@ -160,12 +160,6 @@ TEST(LastManStanding, ANodeThatCannotRememberAnyMoreAttemptsHasForgotten) {
   EXPECT_FALSE(cluster[1].forgotten());
 }
 
-TEST(LastManStanding, LeavesExpectedVotesAlone) {
-  Cluster cluster(last_man_standing(3));
-
-  EXPECT_EQ(cluster[1].set_expected(3), Change::NotWithLastManStanding);
-}
-
 TEST(Install, AskedAgainForTheSameViewGivesTheSameAnswer) {
   Cluster cluster(last_man_standing(3));
   const wire::Plan plan = cluster.plan({1, 2, 3});

@@ -32,7 +32,7 @@ class History {
 
   void step() {
     now_ += random_.below(4) * kSecond;
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
       case 0:
         return start_attempt();
       case 1:
@@ -44,6 +44,8 @@ class History {
           if (random_.below(4) != 0) install(i);
         }
         return;
+      case 3:
+        return order(nodes_[random_.below(nodes_.size())].quorum);
       default:
         return random_.below(2) == 0 ? take_plan(random_.below(nodes_.size()))
                                      : install(random_.below(nodes_.size()));
@@ -66,6 +68,7 @@ class History {
     return std::nullopt;
   }
   [[nodiscard]] std::uint64_t quorate_views() const { return quorate_views_; }
+  [[nodiscard]] std::uint64_t orders() const { return orders_; }
 
  private:
   [[nodiscard]] bool stands(std::size_t a) const {
@@ -113,6 +116,16 @@ class History {
     nodes_[i].installed = true;
   }
 
+  void order(Quorum& quorum) {
+    using Kind = wire::Order::Kind;
+    wire::Order order{.kind = random_.below(3) == 0 ? Kind::Expected : Kind::Votes,
+                      .index = 0,
+                      .number = static_cast<std::uint32_t>(random_.below(4))};
+    if (order.kind == Kind::Votes) order.index = static_cast<std::uint8_t>(random_.below(5));
+    if (order.kind == Kind::Expected) order.number += 3;
+    if (quorum.propose(order).verdict == Verdict::Carried) ++orders_;
+  }
+
   void restart(std::size_t i) { nodes_[i] = {Quorum(config_, config_.nodes[i].node)}; }
 
   QuorumConfig config_;
@@ -121,10 +134,12 @@ class History {
   std::vector<Attempt> attempts_{Attempt{}};
   TimeNs now_ = kSecond;
   mutable std::uint64_t quorate_views_ = 0;
+  std::uint64_t orders_ = 0;
 };
 
 void run(const QuorumConfig& config) {
   std::uint64_t quorate_views = 0;
+  std::uint64_t orders = 0;
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     History history(config, seed);
     for (int step = 0; step < 1'500; ++step) {
@@ -133,8 +148,10 @@ void run(const QuorumConfig& config) {
       ASSERT_FALSE(violation) << "seed " << seed << " step " << step << ": " << *violation;
     }
     quorate_views += history.quorate_views();
+    orders += history.orders();
   }
   EXPECT_GT(quorate_views, 1000u);  // Or nothing was tested.
+  EXPECT_EQ(orders > 100, !config.last_man_standing);
 }
 
 TEST(RandomHistories, NeverSplitAMajority) { run(equal_votes(5)); }

@@ -70,63 +70,11 @@ TEST(Votes, MoreExpectedVotesThanThereAreNeedAHigherMajority) {
   EXPECT_TRUE(cluster.quorate({1, 2, 3}));
 }
 
-TEST(Votes, TheHighestExpectedVotesOfTheMembersCount) {
-  Cluster cluster(equal_votes(3));
-  ASSERT_EQ(cluster[2].set_expected(5), Change::Done);
-
-  EXPECT_FALSE(cluster.quorate({1, 2}));
-  EXPECT_EQ(cluster[1].outcome().highest_expected, 5u);
-  EXPECT_TRUE(cluster.quorate({1, 3}));
-}
-
-// The operator's word that the others are down, where the rest is no majority.
-TEST(Votes, LoweredExpectedVotesMakeTheRestQuorateFromTheNextViewOn) {
-  Cluster cluster(equal_votes(3));
-  ASSERT_FALSE(cluster.quorate({1}));
-
-  ASSERT_EQ(cluster[1].set_expected(1), Change::Done);
-
-  EXPECT_FALSE(cluster[1].outcome().quorate);
-  EXPECT_TRUE(cluster.quorate({1}));
-  EXPECT_EQ(cluster.install({1, 2, 3}).expected, 3u);
-}
-
-TEST(Votes, ExpectedVotesAreNeverFewerThanThePresentOnes) {
-  Cluster cluster(equal_votes(5));
-  ASSERT_TRUE(cluster.quorate({1, 2, 3, 4}));
-
-  EXPECT_EQ(cluster[1].set_expected(3), Change::TooLow);
-  EXPECT_EQ(cluster[5].set_expected(0), Change::TooLow);
-}
-
-TEST(Votes, LoweredVotesCountFromTheNextViewOn) {
-  Cluster cluster(equal_votes(3));
-  ASSERT_TRUE(cluster.quorate({1, 2}));
-
-  ASSERT_EQ(cluster[2].set_votes(0), Change::Done);
-
-  EXPECT_TRUE(cluster[2].outcome().quorate);
-  EXPECT_FALSE(cluster.quorate({1, 2}));
-  EXPECT_EQ(cluster[1].votes(2), 0u);
-  EXPECT_EQ(cluster[1].votes(3), 1u);
-}
-
-// 1 with three votes would be quorate on its own, and so would 2 and 3, which never heard of them.
-TEST(Votes, AreNotRaisedAboveWhatTheOthersCountWith) {
-  Cluster cluster(equal_votes(3));
-
-  EXPECT_EQ(cluster[1].set_votes(3), Change::TooHigh);
-
-  wire::Plan plan = cluster.plan({1});
-  plan.ballots[0].votes = 3;
-  EXPECT_FALSE(decide(equal_votes(3), plan.members, plan.ballots).quorate);
-}
-
 TEST(Votes, APlanThatNamesUnknownNodesCountsThemForNothing) {
   Cluster cluster(equal_votes(3));
   wire::Plan plan = cluster.plan({1});
   plan.members.push_back(testing::member(9));
-  plan.ballots.push_back({.votes = 9, .expected = 1});
+  plan.ballots.push_back({.device_votes = 9});
 
   EXPECT_FALSE(decide(equal_votes(3), plan.members, plan.ballots).quorate);
 }

@@ -280,6 +280,23 @@ TEST_F(ObservedPair, QuorumTwoViewsThatShareNoNode) {
   }
 }
 
+TEST_F(ObservedPair, QuorumMembersThatCountWithOtherVotes) {
+  observer_.on_install(who_[0], plan(2, view_id(1)), true, {5, 3, {1, 2}});
+
+  const wire::Amendment other{5, 3, {2, 1}};
+  EXPECT_EQ(violation_of([&] { observer_.on_install(who_[1], plan(2, view_id(1)), true, other); }),
+            "quorum");
+}
+
+TEST_F(ObservedPair, QuorumAChangeOfVotesThatGotLost) {
+  for (const int reader : {0, 1}) {
+    observer_.on_install(who_[reader], plan(2, view_id(1)), true, {2, 3, {1, 2}});
+  }
+
+  EXPECT_EQ(violation_of([&] { observer_.on_install(who_[0], plan(3, view_id(2)), true); }),
+            "quorum");
+}
+
 TEST_F(ObservedPair, G9TheLogBeyondTheWindow) {
   const std::vector<std::byte> frame(600);
   const auto send = [&](Position at) {

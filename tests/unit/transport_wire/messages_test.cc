@@ -171,6 +171,24 @@ TEST(Report, HoldsABallotWhoseElectoratesGrow) {
   }
 }
 
+TEST(Report, HoldsABallotWhoseChangesOfVotesAreWrittenInOneWay) {
+  using Kind = Order::Kind;
+  for (const Amendment& wrong : {Amendment{0, 1, {}}, Amendment{0, 0, {1}}, Amendment{5, 1, {}},
+                                 Amendment{5, 1, std::vector<std::uint16_t>(kNodesMax, 1)}}) {
+    Report report = samples::report();
+    report.ballot.amendment = wrong;
+    const bool right = wrong.votes.size() == kNodesMax;
+    EXPECT_EQ(decode_report(bytes_of(report)).has_value(), right) << wrong.revision;
+  }
+  for (const Order& wrong :
+       {Order{Kind::None, 0, 1}, Order{Kind::None, 1, 0}, Order{Kind::Expected, 1, 3},
+        Order{Kind::Votes, kNodesMax, 1}, Order{static_cast<Kind>(4), 0, 0}}) {
+    Report report = samples::report();
+    report.ballot.order = wrong;
+    EXPECT_FALSE(decode_report(bytes_of(report))) << static_cast<int>(wrong.kind);
+  }
+}
+
 TEST(Plan, OfTheBiggestClusterFitsAMessage) {
   Plan plan{.attempt = samples::view(8)};
   TransitionalSet set{.old_view = samples::view(7)};
@@ -178,6 +196,7 @@ TEST(Plan, OfTheBiggestClusterFitsAMessage) {
   set.members = plan.members;
   plan.stream_bases.resize(kNodesMax * kLanesMax);
   plan.ballots.resize(kNodesMax, samples::ballot());
+  for (Ballot& ballot : plan.ballots) ballot.amendment.votes.resize(kNodesMax, 1000);
   LanePlan lane{.cut = kHoldingsMax, .regular = 0};
   lane.streams.resize(kNodesMax);
   for (Position at = 0; at < kHoldingsMax; ++at) lane.holdings.push_back({{at, at + 1}, 1});

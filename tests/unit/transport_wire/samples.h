@@ -32,12 +32,12 @@ inline Prepare prepare() { return {.attempt = view(8), .key_id = 3, .members = m
 inline Refusal refusal() { return {.attempt = view(8), .sequence_seen = 9}; }
 
 inline Ballot ballot() {
-  return {.votes = 2,
-          .expected = 4,
-          .device_votes = 1,
+  return {.device_votes = 1,
           .forgotten = true,
           .settled = {6, 3},
-          .open = {{7, 7}, {7, 8}}};
+          .open = {{7, 7}, {7, 8}},
+          .amendment = {.revision = 5, .expected = 4, .votes = {2, 1, 0}},
+          .order = {.kind = Order::Kind::Votes, .index = 2, .number = 3}};
 }
 
 inline Report report() {
