@@ -241,9 +241,10 @@ void Conductor::flush() {
 void Conductor::look_for_view_change(TimeNs now) {
   if (membership_.view() == view_) return;
   const auto members = membership_.members();
+  const auto losses = membership_.losses();
   ViewChange change{.view = membership_.view(),
                     .members = {members.begin(), members.end()},
-                    .left = without(members_, members),
+                    .left = {losses.begin(), losses.end()},
                     .joined = without(members, members_),
                     .quorum = quorum_.outcome(),
                     .took = change_began_ == 0 ? 0 : now - change_began_};

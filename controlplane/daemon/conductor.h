@@ -20,8 +20,8 @@ namespace phalanx::controlplane {
 struct ViewChange {
   ViewId view;
   std::vector<Member> members;
-  std::vector<Member> left;    ///< Members of the old view that are not in the new one.
-  std::vector<Member> joined;  ///< The other way round.
+  std::vector<membership::Loss> left;  ///< Members of the old view that are not in the new one.
+  std::vector<Member> joined;          ///< The other way round.
   quorum::Outcome quorum;
   TimeNs took = 0;  ///< Since the old view stopped being left alone; 0 for a re-adopted one.
 };

@@ -34,6 +34,17 @@ membership::MembershipConfig membership_config(const config::Config& config, Mem
   return result;
 }
 
+/// "[n3: obituary]".
+std::string list_of(const std::vector<membership::Loss>& losses) {
+  std::string text = "[";
+  for (const membership::Loss& loss : losses) {
+    if (text.size() > 1) text += ", ";
+    text += "n" + std::to_string(loss.member.node) + ": ";
+    text += membership::to_string(loss.rule);
+  }
+  return text + "]";
+}
+
 std::string list_of(const std::vector<Member>& members) {
   std::string text = "[";
   for (const Member& member : members) {

@@ -48,10 +48,15 @@ json view_json(const StatusSources& from) {
                        {"boot", to_string(member.boot)},
                        {"name", name_of(from.config, member.node)}});
   }
+  json left = json::array();
+  for (const membership::Loss& loss : from.membership->losses()) {
+    left.push_back({{"node", loss.member.node}, {"why", membership::to_string(loss.rule)}});
+  }
   return {{"id", to_string(view)},
           {"sequence", view.sequence},
           {"representative", view.representative},
-          {"members", std::move(members)}};
+          {"members", std::move(members)},
+          {"left", std::move(left)}};
 }
 
 json dataplane_json(const StatusSources& from) {

@@ -260,6 +260,7 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
   renewal_wanted_ = false;
   retry_at_ = accused_since_ = 0;
   reports_.clear();
+  settle_losses(before, now);
   for (const Member& member : durable_.members) {
     const std::size_t index = *index_of(member.node);
     Peer& peer = peers_[index];
@@ -268,14 +269,6 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
     peer.astray_since = 0;
     if (!contains(before, index)) peer.joined_at = now;
     detector_.watch(index, now, /*new_incarnation=*/false);
-  }
-  for (NodeSet lost = before & ~view_set_; lost != 0; lost &= lost - 1) {
-    // Rule: who did not stay is held twice as long the next time; who did starts over.
-    Peer& peer = peers_[lowest(lost)];
-    const TimeNs stable = std::max(10 * peer.hold, 2 * config_.stall_after);
-    peer.hold = peer.mute || now - peer.joined_at < stable
-                    ? std::min(2 * peer.hold, config_.hold_max)
-                    : config_.hold_min;
   }
   for (Peer& peer : peers_) {
     peer.unanswered = 0;

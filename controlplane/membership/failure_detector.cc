@@ -45,18 +45,24 @@ FailureDetector::Deadlines FailureDetector::deadlines(std::size_t peer, bool lan
   const TimeNs data_at = std::max({p.since, p.rows_at, rows_due ? 0 : p.control_at});
   const TimeNs any_at = std::max({data_at, p.control_at, p.vouched_at});
   const TimeNs dead_limit = limit(peer);
-  Deadlines due{data_at + config_.stall_after / 2, data_at + config_.stall_after};
+  Deadlines due{data_at + config_.stall_after / 2, data_at + config_.stall_after,
+                LossRule::StallAfter};
+  const auto convict = [&due](TimeNs at, LossRule rule) {
+    if (at >= due.convicted) return;
+    due.convicted = at;
+    due.rule = rule;
+  };
   if (p.vouched_at != 0) {
     // Rule: who was vouched for and is silent in both planes is dead; without vouching nobody can
     // tell a dead node from a stalled one, and stall_after holds for both.
     due.suspected = std::min(due.suspected, any_at + dead_limit / 2);
-    due.convicted = std::min(due.convicted, any_at + dead_limit);
+    convict(any_at + dead_limit, LossRule::DeadAfter);
   }
   if (rows_due) {
     // Rule: a member that hears and answers but does not get on is left out too.
     const TimeNs progress_at = std::max(p.since, p.progressed_at);
     due.suspected = std::min(due.suspected, progress_at + config_.stall_after / 2);
-    due.convicted = std::min(due.convicted, progress_at + config_.stall_after);
+    convict(progress_at + config_.stall_after, LossRule::NoProgress);
   }
   due.convicted = std::max(due.convicted, grace_until_);
   return due;
@@ -66,6 +72,11 @@ Verdict FailureDetector::verdict(std::size_t peer, TimeNs now, bool lanes_runnin
   const Deadlines due = deadlines(peer, lanes_running);
   if (now >= due.convicted) return Verdict::Convicted;
   return now >= due.suspected ? Verdict::Suspected : Verdict::Fine;
+}
+
+LossRule FailureDetector::convicted_by(std::size_t peer, TimeNs now, bool lanes_running) const {
+  const Deadlines due = deadlines(peer, lanes_running);
+  return now >= due.convicted ? due.rule : LossRule::None;
 }
 
 TimeNs FailureDetector::next_verdict_at(std::size_t peer, TimeNs now, bool lanes_running) const {

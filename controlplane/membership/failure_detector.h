@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "controlplane/membership/loss.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
 
@@ -38,6 +39,8 @@ class FailureDetector {
 
   /// `lanes_running`: rows are due, so control messages alone do not prove the data path.
   [[nodiscard]] Verdict verdict(std::size_t peer, TimeNs now, bool lanes_running) const;
+  /// Which rule convicts it at `now`; None when none does.
+  [[nodiscard]] LossRule convicted_by(std::size_t peer, TimeNs now, bool lanes_running) const;
   /// When the verdict will get worse if nothing is heard; kNever when it cannot.
   [[nodiscard]] TimeNs next_verdict_at(std::size_t peer, TimeNs now, bool lanes_running) const;
   /// Silence in both planes that convicts.
@@ -58,6 +61,7 @@ class FailureDetector {
   struct Deadlines {
     TimeNs suspected = kNever;
     TimeNs convicted = kNever;
+    LossRule rule = LossRule::None;
   };
   [[nodiscard]] Deadlines deadlines(std::size_t peer, bool lanes_running) const;
 

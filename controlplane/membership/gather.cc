@@ -43,6 +43,13 @@ bool Machine::hears(std::size_t index, TimeNs now) {
 }
 
 void Machine::update_heard(TimeNs now) {
+  listen(now);
+  for (NodeSet rest = view_set_ & ~only(self_); rest != 0; rest &= rest - 1) {
+    note_loss(lowest(rest), now);
+  }
+}
+
+void Machine::listen(TimeNs now) {
   heard_ = 0;
   suspected_ = 0;
   // Rules: nobody waits for one that cannot do its own part; who is cut off goes on alone.

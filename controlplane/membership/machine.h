@@ -45,7 +45,8 @@ struct Peer {
   TimeNs joined_at = 0;
   TimeNs hold = 0;               ///< How long it must be linked before it is taken in.
   std::uint32_t unanswered = 0;  ///< Attempts in succession that it did not answer but spoke in.
-  bool mute = false;             ///< Left out for it, until the next install. Self: its worker is.
+  LossRule lost_by = LossRule::None;  ///< Of a member of the view that is not heard.
+  bool mute = false;  ///< Left out for it, until the next install. Self: its worker is.
 
   [[nodiscard]] bool is_buried(const BootId& id) const noexcept;
   [[nodiscard]] bool is_proven_dead(const BootId& id) const noexcept;
@@ -55,7 +56,7 @@ struct Peer {
 
 /// The machine behind Membership. An event runs begin(), what the event changes, step().
 /// Files: machine.cc (events, one step, timers) gather.cc (who hears whom, whom to go on with)
-/// agree.cc (prepare to install) greet.cc (hellos).
+/// agree.cc (prepare to install) greet.cc (hellos) loss.cc (why members went).
 class Machine {
  public:
   Machine(const MembershipConfig& config, std::uint64_t sequence_reserved);
@@ -82,6 +83,7 @@ class Machine {
   [[nodiscard]] std::vector<Member> members_of(NodeSet set) const;
   [[nodiscard]] NodeSet heard() const noexcept { return heard_; }
   [[nodiscard]] std::span<const Rejection> rejections() const noexcept { return rejections_; }
+  [[nodiscard]] std::span<const Loss> losses() const noexcept { return losses_; }
   [[nodiscard]] bool left() const noexcept;
   [[nodiscard]] std::vector<std::byte> snapshot();
 
@@ -108,6 +110,7 @@ class Machine {
 
   // gather.cc
   void update_heard(TimeNs now);
+  void listen(TimeNs now);
   [[nodiscard]] bool hears(std::size_t index, TimeNs now);
   [[nodiscard]] bool follows(std::size_t index) const noexcept;  ///< A living member of the view.
   [[nodiscard]] HearsMatrix matrix() const;
@@ -119,6 +122,11 @@ class Machine {
   [[nodiscard]] Target urgent_target(NodeSet core, TimeNs now);
   [[nodiscard]] Target join_target(const HearsMatrix& matrix, NodeSet core, TimeNs now);
   void gather(TimeNs now);
+
+  // loss.cc
+  [[nodiscard]] LossRule loss_rule(std::size_t index, TimeNs now) const;
+  void note_loss(std::size_t index, TimeNs now);
+  void settle_losses(NodeSet before, TimeNs now);
 
   // agree.cc
   void start_attempt(NodeSet target, TimeNs now);
@@ -178,6 +186,7 @@ class Machine {
   std::array<Peer, kNodesMax> peers_{};
   FailureDetector detector_;
   std::vector<Rejection> rejections_;
+  std::vector<Loss> losses_;
 
   std::array<BootId, kNodesMax> view_boots_{};  ///< Of the members of the installed view.
   NodeSet view_set_ = 0;                        ///< Members of the installed view.

@@ -53,6 +53,7 @@ std::vector<Member> Membership::heard() const { return machine_->members_of(mach
 std::span<const Rejection> Membership::rejections() const noexcept {
   return machine_->rejections();
 }
+std::span<const Loss> Membership::losses() const noexcept { return machine_->losses(); }
 bool Membership::left() const noexcept { return machine_->left(); }
 std::vector<std::byte> Membership::snapshot() { return machine_->snapshot(); }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/membership/loss.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
 #include "transport/wire/messages.h"
@@ -147,6 +148,8 @@ class Membership {
   [[nodiscard]] std::vector<Member> heard() const;  ///< Whom this node hears now, sorted.
   [[nodiscard]] std::span<const Rejection> rejections()
       const noexcept;  ///< Sorted by node, one each.
+  /// Members of the view before that are not in view(), sorted, and why; told, never acted on.
+  [[nodiscard]] std::span<const Loss> losses() const noexcept;
   [[nodiscard]] bool left() const noexcept;
 
   /// Everything a restarted control plane needs to go on where this one stopped. The first 8 bytes

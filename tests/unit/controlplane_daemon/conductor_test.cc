@@ -92,7 +92,8 @@ TEST(Conductor, InstallsAViewOfTheSurvivorsWithoutWaitingWhenADeathIsProven) {
   }
 
   EXPECT_TRUE(bench.agree({1, 3}));
-  EXPECT_EQ(bench.node(1).views.back().left, std::vector<Member>{bench.node(2).self});
+  const std::vector<membership::Loss> left{{bench.node(2).self, membership::LossRule::Obituary}};
+  EXPECT_EQ(bench.node(1).views.back().left, left);
 }
 
 TEST(Conductor, TakesUpARunningDataPlaneAfterACrashAndNobodyNotices) {

@@ -25,6 +25,8 @@ TEST(FailureDetector, SuspectsAtHalfTheLimitAndConvictsAtTheLimit) {
   EXPECT_EQ(detector.verdict(0, 1025 * kMs, true), Verdict::Suspected);
   EXPECT_EQ(detector.verdict(0, 1049 * kMs, true), Verdict::Suspected);
   EXPECT_EQ(detector.verdict(0, 1050 * kMs, true), Verdict::Convicted);
+  EXPECT_EQ(detector.convicted_by(0, 1049 * kMs, true), LossRule::None);
+  EXPECT_EQ(detector.convicted_by(0, 1050 * kMs, true), LossRule::DeadAfter);
 }
 
 TEST(FailureDetector, SaysWhenItsVerdictWillGetWorse) {
@@ -52,6 +54,7 @@ TEST(FailureDetector, AVouchedWorkerHasStallAfter) {
   }
 
   EXPECT_EQ(detector.verdict(0, 1495 * kMs, true), Verdict::Convicted);  // Last row: 995.
+  EXPECT_EQ(detector.convicted_by(0, 1495 * kMs, true), LossRule::StallAfter);
 }
 
 TEST(FailureDetector, WithoutVouchingSilenceTakesStallAfter) {
@@ -74,6 +77,7 @@ TEST(FailureDetector, AMemberThatDoesNotGetOnIsConvictedThoughItIsHeard) {
   detector.on_rows(0, 1495 * kMs, 995 * kMs, 1495 * kMs);
 
   EXPECT_EQ(detector.verdict(0, 1495 * kMs, true), Verdict::Convicted);
+  EXPECT_EQ(detector.convicted_by(0, 1495 * kMs, true), LossRule::NoProgress);
 }
 
 TEST(FailureDetector, HellosDoNotReplaceRowsWhileLanesRun) {

@@ -48,6 +48,8 @@ TEST(Silent, AMemberThatSpeaksButAnswersNoAttemptIsLeftOutAfterTheSecond) {
   (void)r.machine.on_recovered(r.machine.attempt(), r.now);
   (void)r.machine.on_installed(r.machine.attempt(), r.now);
   EXPECT_EQ(std::vector(r.machine.members().begin(), r.machine.members().end()), nodes({1}));
+  const std::vector<Loss> why{{node(2), LossRule::NoAnswer}, {node(3), LossRule::Obituary}};
+  EXPECT_EQ(std::vector(r.machine.losses().begin(), r.machine.losses().end()), why);
 }
 
 TEST(Silent, AMemberThatMissesOneAnswerStays) {
