@@ -90,8 +90,7 @@ class DataPlaneLink : public DataPlanePort {
   std::unique_ptr<Live> live_;
 
   // Dead, but not yet gone: it may still hold its sockets and ports.
-  Fd dying_;
-  Watch dying_watch_;
+  std::unique_ptr<Live> dying_;
   TimeNs lived_ = 0;
 
   // Connected, and waits for the welcome.

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -65,6 +66,15 @@ Expected<Fd, Error> open_thread(pid_t thread) {
   Fd fd(static_cast<int>(syscall(SYS_pidfd_open, thread, kPidfdThread)));
   if (fd) return fd;
   return fail(system_error("cannot watch thread " + std::to_string(thread), "pidfd_open", errno));
+}
+
+void let_die_last(pid_t child) {
+  std::error_code error;
+  std::filesystem::directory_iterator thread("/proc/" + std::to_string(child) + "/task", error);
+  for (; !error && thread != std::filesystem::directory_iterator(); thread.increment(error)) {
+    const int id = std::atoi(thread->path().filename().c_str());
+    if (id > 0) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(id), 19);
+  }
 }
 
 std::string reap(pid_t pid) {
