@@ -144,6 +144,7 @@ void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   }
   give_up_vote_order();
   notify("STATUS=data plane down");
+  show_view(nullptr);
   if (ending_) loop_.stop();
 }
 
@@ -171,6 +172,7 @@ void Daemon::on_view(const ViewChange& change) {
   notify("STATUS=view " + std::to_string(change.view.sequence) + " of " +
          std::to_string(change.members.size()) + " nodes" +
          (change.quorum.quorate ? "" : ", not quorate"));
+  show_view(&change);
 }
 
 void Daemon::on_vouch_time() {

@@ -16,6 +16,7 @@
 #include "controlplane/daemon/instance.h"
 #include "controlplane/daemon/log.h"
 #include "controlplane/daemon/management.h"
+#include "controlplane/daemon/map_server.h"
 #include "controlplane/daemon/state_file.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -70,6 +71,12 @@ class Daemon {
   void on_ruling(const quorum::Ruling& ruling);
   void give_up_vote_order();
 
+  // The maps: daemon_map.cc.
+  void open_map(Fd listener, MapMemory memory);
+  void show_view(const ViewChange* change);
+  void compute_statistics(MapServer::Computed done);
+  void answer_statistics(const nlohmann::json& groups);
+
   // The end.
   void on_signal(int signal);
   /// Leaves the view in order, then ends the data plane, then the loop.
@@ -99,6 +106,8 @@ class Daemon {
   Timer vouch_;
   Timer leave_limit_;
   Timer vote_limit_;
+  Timer statistics_limit_;
+  MapServer::Computed statistics_wanted_;
   DataPlaneLink link_;
   std::optional<Conductor> conductor_;  ///< While a data plane lives.
   std::map<std::uint32_t, AdminServer::Reply> group_questions_;
@@ -110,6 +119,7 @@ class Daemon {
   std::optional<VoteOrder> vote_order_;  ///< Until a view has ruled on it.
   std::optional<AttachAcceptor> acceptor_;
   std::optional<AdminServer> admin_;
+  std::optional<MapServer> map_;
 };
 
 }  // namespace phalanx::controlplane

@@ -60,6 +60,8 @@ struct Daemon::Prepared {
   BootId boot;
   Fd clients;
   Fd admin;
+  Fd map;
+  MapMemory map_memory;
 };
 
 Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
@@ -91,13 +93,19 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
   }
   auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Owner);
   if (!admin) return fail(std::move(admin.error()));
+  auto map = instance->listen("map.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  if (!map) return fail(std::move(map.error()));
+  auto map_memory = MapMemory::create();
+  if (!map_memory) return fail(std::move(map_memory.error()));
 
   Prepared prepared{.instance = std::move(*instance),
                     .state = std::move(*state),
                     .key = std::move(*key),
                     .boot = *boot,
                     .clients = std::move(clients),
-                    .admin = std::move(*admin)};
+                    .admin = std::move(*admin),
+                    .map = std::move(*map),
+                    .map_memory = std::move(*map_memory)};
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), prepared));
   if (auto opened = daemon->open_management(prepared); !opened) {
     return fail(std::move(opened.error()));
@@ -124,6 +132,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
                      end_dataplane();
                    }),
       vote_limit_(loop_, [this] { give_up_vote_order(); }),
+      statistics_limit_(loop_, [this] { answer_statistics({}); }),
       link_(loop_,
             {.socket_path = instance_.path("dataplane.sock"),
              .program = options_.dataplane_program,
@@ -142,6 +151,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
   admin_.emplace(loop_, std::move(prepared.admin),
                  [this](const nlohmann::json& request, const security::PeerCredentials& peer,
                         const AdminServer::Reply& reply) { on_request(request, peer, reply); });
+  open_map(std::move(prepared.map), std::move(prepared.map_memory));
 }
 
 Daemon::~Daemon() = default;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/un.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +7,7 @@
 #include "ipc/base/time_ns.h"
 #include "ipc/client/groups.h"
 #include "ipc/client/lock.h"
+#include "ipc/client/path.h"
 #include "ipc/include/phalanx/phalanx.h"
 #include "ipc/shm/client_channel.h"
 
@@ -29,8 +28,7 @@ enum class Link : std::uint8_t {
 struct Handle {
   phx_callbacks callbacks{};
   void* context = nullptr;
-  sockaddr_un address{};
-  bool check_owner = false;  ///< The socket's directory is one that anybody could have made.
+  SocketPath path;
   char program[64] = {};
   std::uint64_t submit_bytes = 0, delivery_bytes = 0;
   bool no_reattach = false;

@@ -10,7 +10,6 @@
 
 #include "ipc/client/handle.h"
 #include "ipc/client/link.h"
-#include "ipc/client/path.h"
 
 namespace phalanx::client {
 namespace {
@@ -130,7 +129,7 @@ phx_status phx_initialize(const phx_options* options, phx_handle* out) {
   Handle* handle = make_handle(*options);
   if (handle == nullptr) return PHX_NO_MEMORY;
   phx_status status = PHX_INVALID;
-  if (find_socket(*options, *handle)) {
+  if (find_socket(options->instance, options->runtime_directory, "phalanx.sock", handle->path)) {
     const int timeout_ms = options->attach_timeout_ms > 0 ? options->attach_timeout_ms : 5000;
     status = attach_now(*handle, monotonic_now() + static_cast<TimeNs>(timeout_ms) * kMillisecond);
   }

@@ -26,14 +26,6 @@ void close_socket(Handle& handle) noexcept {
   handle.socket = -1;
 }
 
-/// In a directory that anybody may create, only root's or our own daemon is believed.
-bool owner_is_trusted(int socket) noexcept {
-  ucred peer{};
-  socklen_t bytes = sizeof peer;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
-         (peer.uid == 0 || peer.uid == geteuid());
-}
-
 Step step_of_errno(int error) noexcept {
   switch (error) {
     case EACCES:
@@ -144,7 +136,8 @@ Step start_asking(Handle& handle) noexcept {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return Step::NoMemory;
   handle.socket = fd;
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&handle.address), sizeof handle.address) != 0) {
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&handle.path.address),
+              sizeof handle.path.address) != 0) {
     const Step step = step_of_errno(errno);
     close_socket(handle);
     return step;
@@ -154,7 +147,7 @@ Step start_asking(Handle& handle) noexcept {
   request.delivery_bytes = handle.delivery_bytes;
   request.pid = static_cast<std::uint32_t>(getpid());
   std::memcpy(request.name, handle.program, sizeof request.name);
-  const bool trusted = !handle.check_owner || owner_is_trusted(fd);
+  const bool trusted = !handle.path.check_owner || owner_is_trusted(fd);
   const bool sent =
       trusted && send(fd, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof request;
   if (!sent && (!trusted || errno != EPIPE)) {

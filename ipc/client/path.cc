@@ -12,10 +12,11 @@ namespace {
 
 constexpr const char* kRootDirectory = "/run/phalanx";
 
-bool write_path(sockaddr_un& address, const char* directory, const char* instance) noexcept {
+bool write_path(sockaddr_un& address, const char* directory, const char* instance,
+                const char* file) noexcept {
   address.sun_family = AF_UNIX;
-  const int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s/phalanx.sock",
-                                   directory, instance);
+  const int length = std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s/%s", directory,
+                                   instance, file);
   return length > 0 && static_cast<std::size_t>(length) < sizeof address.sun_path;
 }
 
@@ -29,33 +30,36 @@ bool is_set(const char* text) noexcept { return text != nullptr && *text != '\0'
 
 }  // namespace
 
-bool find_socket(const phx_options& options, Handle& handle) noexcept {
-  const char* instance = is_set(options.instance) ? options.instance : "default";
-  const char* directory = is_set(options.runtime_directory) ? options.runtime_directory
-                                                            : secure_getenv("PHX_RUNTIME_DIR");
-  if (is_set(directory)) return write_path(handle.address, directory, instance);
-  if (geteuid() == 0) return write_path(handle.address, kRootDirectory, instance);
+bool find_socket(const char* instance, const char* runtime_directory, const char* file,
+                 SocketPath& path) noexcept {
+  if (!is_set(instance)) instance = "default";
+  const char* directory =
+      is_set(runtime_directory) ? runtime_directory : secure_getenv("PHX_RUNTIME_DIR");
+  if (is_set(directory)) return write_path(path.address, directory, instance, file);
+  if (geteuid() == 0) return write_path(path.address, kRootDirectory, instance, file);
 
   // Without root: this user's own daemons, or else those of the host.
-  char own[sizeof handle.address.sun_path];
+  char own[sizeof path.address.sun_path];
   const char* run = secure_getenv("XDG_RUNTIME_DIR");
   const bool shared_directory = run == nullptr || *run != '/';
   const int length = shared_directory ? std::snprintf(own, sizeof own, "/tmp/phalanx-%u", geteuid())
                                       : std::snprintf(own, sizeof own, "%s/phalanx", run);
   if (length <= 0 || static_cast<std::size_t>(length) >= sizeof own) return false;
-  if (!write_path(handle.address, own, instance)) return false;
-  handle.check_owner = shared_directory;
+  if (!write_path(path.address, own, instance, file)) return false;
+  path.check_owner = shared_directory;
   // In /tmp anybody could have made that directory: then it is no daemon of ours.
-  if (access(handle.address.sun_path, F_OK) == 0 && (!shared_directory || is_ours(own))) {
-    return true;
-  }
+  if (access(path.address.sun_path, F_OK) == 0 && (!shared_directory || is_ours(own))) return true;
   sockaddr_un of_host{};
-  if (!write_path(of_host, kRootDirectory, instance)) return false;
-  if (access(of_host.sun_path, F_OK) == 0) {
-    handle.address = of_host;
-    handle.check_owner = false;
-  }
+  if (!write_path(of_host, kRootDirectory, instance, file)) return false;
+  if (access(of_host.sun_path, F_OK) == 0) path = {.address = of_host, .check_owner = false};
   return true;
+}
+
+bool owner_is_trusted(int socket) noexcept {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
+         (peer.uid == 0 || peer.uid == geteuid());
 }
 
 }  // namespace phalanx::client

@@ -1,11 +1,20 @@
 #pragma once
 
-#include "ipc/client/handle.h"
+#include <sys/un.h>
 
 namespace phalanx::client {
 
-/// Finds the socket of an instance: in options->runtime_directory, $PHX_RUNTIME_DIR, or where the
-/// daemons of root, or of this user, put it. False: the path is too long.
-[[nodiscard]] bool find_socket(const phx_options& options, Handle& handle) noexcept;
+struct SocketPath {
+  sockaddr_un address{};
+  bool check_owner = false;  ///< The socket's directory is one that anybody could have made.
+};
+
+/// Finds a socket of an instance: in `runtime_directory`, $PHX_RUNTIME_DIR, or where the daemons of
+/// root, or of this user, put it. False: the path is too long. NULL or "": not given.
+[[nodiscard]] bool find_socket(const char* instance, const char* runtime_directory,
+                               const char* file, SocketPath& path) noexcept;
+
+/// In a directory that anybody may create, only root's or our own daemon is believed.
+[[nodiscard]] bool owner_is_trusted(int socket) noexcept;
 
 }  // namespace phalanx::client

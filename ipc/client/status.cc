@@ -11,24 +11,31 @@ struct Text {
 constexpr Text kTexts[] = {
     {"PHX_OK", "done"},
     {"PHX_TRY_AGAIN", "not possible at the moment; try again"},
-    {"PHX_TOO_BIG", "the message is larger than this cluster allows"},
+    {"PHX_TOO_BIG", "the message or value is larger than allowed, or than the buffer"},
     {"PHX_NOT_JOINED", "the group is not joined or opened by this handle"},
     {"PHX_EXISTS", "the group is joined already"},
-    {"PHX_NAME_TOO_LONG", "the group name is longer than 128 bytes"},
+    {"PHX_NAME_TOO_LONG", "the name is too long: a group's may have 128 bytes, a key's 255"},
     {"PHX_NAME_EMPTY", "the group name is empty"},
     {"PHX_BAD_HANDLE", "the handle is finalised, stale or from before a fork"},
     {"PHX_ACCESS", "this user may not do that"},
-    {"PHX_DISCONNECTED", "the data plane (or the supervisor) is gone"},
+    {"PHX_DISCONNECTED", "the data plane, control plane or supervisor is gone"},
     {"PHX_EVICTED", "this client read too slowly and has left all its groups"},
     {"PHX_NOT_SUPPORTED", "not supported by this version"},
     {"PHX_INVALID", "an argument is invalid, or the call is not allowed here"},
     {"PHX_NO_MEMORY", "out of memory or file descriptors"},
-    {"PHX_LIMIT", "a limit on handles, groups or clients is reached"},
+    {"PHX_LIMIT", "a limit on handles, groups, clients, trackers or a user's share is reached"},
     {"PHX_NOT_RUNNING", "no Phalanx of that instance runs on this host"},
-    {"PHX_VERSION", "the daemon speaks another version of the attach protocol"},
+    {"PHX_VERSION", "the daemon speaks another version of the protocol"},
+    {"PHX_NOT_FOUND", "there is no such key, or no further one"},
+    {"PHX_WRONG_TYPE", "the value is of another type, or no integer"},
+    {"PHX_WRONG_SIZE", "the bytes do not fit the type"},
+    {"PHX_BAD_NAME", "a key has 3 to 255 letters, digits and . _ - / :"},
+    {"PHX_READ_ONLY", "the key is the daemon's own and read-only"},
+    {"PHX_OVERFLOW", "the result would be out of the type's range"},
+    {"PHX_FULL", "the map takes no more keys or bytes"},
 };
 constexpr unsigned kCount = sizeof kTexts / sizeof kTexts[0];
-static_assert(kCount == PHX_VERSION + 1);
+static_assert(kCount == PHX_FULL + 1);
 
 }  // namespace
 

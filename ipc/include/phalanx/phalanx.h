@@ -21,11 +21,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define PHX_API __attribute__((visibility("default")))
 
 #define PHX_GROUP_NAME_BYTES_MAX 128
 #define PHX_PARTS_MAX 1024
@@ -35,27 +35,6 @@ typedef uint64_t phx_handle;
 
 /** A group of one handle, from phx_join() or phx_open(). 0 never is one. */
 typedef uint64_t phx_group;
-
-/** What a call came to. Numbers never change; phx_strerror() has a sentence for each. */
-typedef enum phx_status {
-  PHX_OK = 0,
-  PHX_TRY_AGAIN = 1,      /**< Not now: no room, nothing to dispatch, or re-attaching. */
-  PHX_TOO_BIG = 2,        /**< The message is over the limit. */
-  PHX_NOT_JOINED = 3,     /**< Not a group that was joined (or, to send, opened). */
-  PHX_EXISTS = 4,         /**< Joined already. */
-  PHX_NAME_TOO_LONG = 5,  /**< The group name is over PHX_GROUP_NAME_BYTES_MAX. */
-  PHX_NAME_EMPTY = 6,     /**< The group name is empty. */
-  PHX_BAD_HANDLE = 7,     /**< Finalised, stale, or used after fork(). */
-  PHX_ACCESS = 8,         /**< This user may not do that. */
-  PHX_DISCONNECTED = 9,   /**< The data plane is gone and the handle was told not to re-attach. */
-  PHX_EVICTED = 10,       /**< This client read too slowly and left all its groups. */
-  PHX_NOT_SUPPORTED = 11, /**< This version cannot do that. */
-  PHX_INVALID = 12,   /**< An argument makes no sense, or the call is not allowed in a callback. */
-  PHX_NO_MEMORY = 13, /**< The system has no memory or descriptors left. */
-  PHX_LIMIT = 14,     /**< Too many handles, groups or clients. */
-  PHX_NOT_RUNNING = 15, /**< Nobody answers on this host for that instance. */
-  PHX_VERSION = 16      /**< The daemon speaks another version of the attach protocol. */
-} phx_status;
 
 /** How a message is to be delivered. */
 typedef enum phx_guarantee {
@@ -383,12 +362,6 @@ PHX_API phx_status phx_flow_state(phx_handle handle, phx_flow* flow);
 
 /** What may be sent. @retval PHX_OK, PHX_INVALID or PHX_BAD_HANDLE. @since 0.1 */
 PHX_API phx_status phx_limits(phx_handle handle, phx_limit_values* limits);
-
-/** A sentence for a status, "unknown status" for any other number. Never NULL. @since 0.1 */
-PHX_API const char* phx_strerror(phx_status status);
-
-/** "PHX_TRY_AGAIN" for PHX_TRY_AGAIN, "PHX_UNKNOWN" for any other number. @since 0.1 */
-PHX_API const char* phx_status_name(phx_status status);
 
 #ifdef __cplusplus
 }

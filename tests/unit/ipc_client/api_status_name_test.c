@@ -20,6 +20,13 @@ int main(void) {
   NAMED(PHX_LIMIT);
   NAMED(PHX_NOT_RUNNING);
   NAMED(PHX_VERSION);
+  NAMED(PHX_NOT_FOUND);
+  NAMED(PHX_WRONG_TYPE);
+  NAMED(PHX_WRONG_SIZE);
+  NAMED(PHX_BAD_NAME);
+  NAMED(PHX_READ_ONLY);
+  NAMED(PHX_OVERFLOW);
+  NAMED(PHX_FULL);
   CHECK(strcmp(phx_status_name((phx_status)99), "PHX_UNKNOWN") == 0);
   return 0;
 }
