@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   add_demo(root, globals);
   add_groups(root, globals);
   add_key(root, globals);
+  add_map(root, globals);
   add_pub(root, globals);
   add_quorum(root, globals);
   add_status(root, globals);

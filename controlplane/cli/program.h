@@ -23,6 +23,7 @@ void add_config(Command& root, const Globals& globals);
 void add_demo(Command& root, const Globals& globals);
 void add_groups(Command& root, const Globals& globals);
 void add_key(Command& root, const Globals& globals);
+void add_map(Command& root, const Globals& globals);
 void add_pub(Command& root, const Globals& globals);
 void add_quorum(Command& root, const Globals& globals);
 void add_status(Command& root, const Globals& globals);
