@@ -3,6 +3,7 @@
 #include "ipc/base/standard_fds.h"
 #include "perf/failover/calm.h"
 #include "perf/failover/failover.h"
+#include "perf/map/map_bench.h"
 
 int main(int argc, char** argv) {
   using namespace phalanx;
@@ -13,5 +14,6 @@ int main(int argc, char** argv) {
   root.flag("--json", globals.json, "Print one JSON object");
   perf::add_calm(root, globals);
   perf::add_failover(root, globals);
+  perf::add_map_bench(root, globals);
   return static_cast<int>(cli::after_output(arguments.run(argc, argv)));
 }

@@ -24,6 +24,7 @@ struct Options {
   std::string delay = "100ms";
   std::string max_delay = "10s";
   bool with_quorum = false;
+  bool with_map = false;
   std::vector<std::string> program;
 };
 
@@ -52,6 +53,7 @@ Expected<phx_sam_options, Error> sam_options(const Options& options) {
   sam.policy = options.policy == "quit" ? PHX_SAM_QUIT : PHX_SAM_RESTART;
   sam.flags = PHX_SAM_EXIT_ZERO_ENDS;
   if (options.with_quorum) sam.flags |= PHX_SAM_WITH_QUORUM;
+  if (options.with_map) sam.flags |= PHX_SAM_WITH_MAP;
   sam.restart_delay_ms = *delay;
   sam.restart_delay_max_ms = std::max(*delay, *max_delay);
   sam.stop_ms = *kill_after;
@@ -78,7 +80,7 @@ ExitCode supervise(const Options& options, const Globals& globals) {
   // They live as long as the supervisor does.
   std::string name;
   phx_sam_options bound = *sam;
-  if (options.with_quorum) {
+  if (options.with_quorum || options.with_map) {
     const auto instance = find_instance(globals);
     if (!instance) return report(instance.error(), globals);
     name = instance->name;
@@ -105,10 +107,12 @@ void add_supervise(Command& root, const Globals& globals) {
   root.add("supervise",
            "Run a program and start it again when it fails: ends by a signal or with a status "
            "other than 0. SIGTERM, SIGINT and SIGQUIT are passed on and end it for good. Needs "
-           "no daemon, but for --with-quorum.")
+           "no daemon, but for --with-quorum and --with-map.")
       .flag("--with-quorum", options->with_quorum,
             "Run it only while the cluster is quorate: it waits for that, and is stopped, SIGKILL "
             "--kill-after later, when it is lost")
+      .flag("--with-map", options->with_map,
+            "Publish its state in the configuration map: phalanx map list resources.process.")
       .word("--policy", options->policy, {"restart", "quit"}, "After a failure")
       .text("--kill-after", options->kill_after,
             "SIGKILL when it has not ended that long after a stop signal (default 10s)", "TIME")

@@ -108,6 +108,29 @@ def test_statistics(cluster):
         assert word in text, text
 
 
+def supervised(cluster):
+    """{pid: state} of what is supervised on this host, as the map says."""
+    lines = [json.loads(line) for line in
+             expect(cluster, FINE, "--json", "list", "resources.process.").splitlines()]
+    return {int(one["key"].split(".")[2]): one["value"] for one in lines
+            if one["key"].endswith(".state")}
+
+
+def test_supervision(cluster):
+    """A supervised program's state is in the map for as long as it lives."""
+    supervisor = subprocess.Popen([program("phalanx"), "--instance", "n1", "supervise",
+                                   "--with-map", "--delay", "20ms", "--", "sleep", "600"],
+                                  stderr=subprocess.DEVNULL)
+    wait_until("it runs", lambda: list(supervised(cluster).values()) == ["running"])
+    first, = supervised(cluster)
+    os.kill(first, signal.SIGKILL)
+    wait_until("the next one runs", lambda: first not in supervised(cluster)
+               and list(supervised(cluster).values()) == ["running"])
+    supervisor.terminate()
+    supervisor.wait(20)
+    assert supervised(cluster) == {}, supervised(cluster)
+
+
 def test():
     cluster = Cluster(nodes=2, extra=f"[client]\nuids = [0, {NOBODY}]\n")
     cluster.wait_whole()
@@ -117,6 +140,7 @@ def test():
     watcher = test_watch(cluster)
     test_program(cluster)
     test_statistics(cluster)
+    test_supervision(cluster)
     cluster.signal_controlplane(1, signal.SIGKILL)
     assert watcher.wait(20) == NOT_RUNNING
     assert phx_map(cluster, "list")[0] == NOT_RUNNING

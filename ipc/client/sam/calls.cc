@@ -28,7 +28,6 @@ phx_status phx_sam_initialize(const phx_sam_options* options) {
         wanted.restart_delay_ms > kRestartDelayMaxMs ? wanted.restart_delay_ms : kRestartDelayMaxMs;
   }
   if (!makes_sense(wanted)) return PHX_INVALID;
-  if ((wanted.flags & PHX_SAM_WITH_MAP) != 0) return PHX_NOT_SUPPORTED;
   if (sam().state.load() != State::None && sam().pid.load() == getpid()) return PHX_EXISTS;
   // Also in a child that an instance forked: it may have a supervisor of its own.
   if (sam().socket.load() >= 0) close(sam().socket.exchange(-1));

@@ -55,7 +55,9 @@ phx_status Supervisor::run() noexcept {
       --number_;
     } else {
       tell(PHX_SAM_STARTED);
+      note("stopped", born_);
       watch();
+      note_.forget(pid_);
       delay_ms = settle();
     }
     if (delay_ms < 0 || !wait_for_next(delay_ms)) end(exit_status_);

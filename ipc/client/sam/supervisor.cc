@@ -40,6 +40,15 @@ void Supervisor::tell(phx_sam_event event, int restart_ms) const noexcept {
                         .restart_ms = restart_ms});
 }
 
+MapNote::Instance Supervisor::noted() const noexcept {
+  return {.daemons = sam_.options.instance,
+          .pid = pid_,
+          .recovery = sam_.options.policy == PHX_SAM_RESTART ? "restart" : "quit",
+          .interval_ms = sam_.options.interval_ms};
+}
+
+void Supervisor::note(const char* state, TimeNs now) noexcept { note_.say(noted(), state, now); }
+
 void Supervisor::sleep_until(TimeNs deadline) const noexcept {
   pollfd fds[] = {{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
                   {.fd = socket_.get(), .events = POLLIN, .revents = 0},
@@ -123,12 +132,15 @@ void Supervisor::on_message(std::size_t bytes, TimeNs now) noexcept {
     case Kind::Start:
       return start(packet_.message.value, now);
     case Kind::Beat:
-      if (phase_ == Phase::Running) deadline_ = now + interval();
+      if (phase_ == Phase::Running) {
+        deadline_ = now + interval();
+        note_.renew(noted(), now);
+      }
       return;
     case Kind::Stop:
       waiting_ = 0;
       checked_ = false;
-      return;
+      return note("stopped", now);
     case Kind::Unhealthy:
       if (phase_ == Phase::Running && checked_ && !reaped_) warn(PHX_SAM_UNHEALTHY, now);
       return;
@@ -147,7 +159,7 @@ void Supervisor::on_message(std::size_t bytes, TimeNs now) noexcept {
       finalized_ = true;
       waiting_ = 0;
       checked_ = false;
-      return;
+      return note("stopped", now);
     case Kind::Go:
       return;  // Ours to say.
   }
@@ -157,6 +169,7 @@ void Supervisor::start(std::uint32_t number, TimeNs now) noexcept {
   if (is_quorum_bound()) {
     if (!quorum_.quorate()) {
       waiting_ = number;
+      note("waiting for quorum", now);
       return tell(PHX_SAM_WAITING);
     }
     const Message go{.kind = Kind::Go, .value = number};
@@ -164,7 +177,10 @@ void Supervisor::start(std::uint32_t number, TimeNs now) noexcept {
   }
   waiting_ = 0;
   checked_ = true;
-  if (phase_ == Phase::Running) deadline_ = now + interval();
+  if (phase_ == Phase::Running) {
+    deadline_ = now + interval();
+    note("running", now);
+  }
 }
 
 void Supervisor::look_at_quorum(TimeNs now) noexcept {
@@ -198,12 +214,14 @@ void Supervisor::warn(phx_sam_event why, TimeNs now) noexcept {
   failed_ = true;
   deadline_ = now + grace();
   kill(pid_, sam_.warn_signal);
+  note("failed", now);
   tell(why);
 }
 
 void Supervisor::kill_instance(phx_sam_event why) noexcept {
   phase_ = Phase::Killed;
   kill(pid_, SIGKILL);
+  if (failed_) note("failed", monotonic_now());
   tell(why);
 }
 

@@ -4,6 +4,7 @@
 
 #include "ipc/base/fd.h"
 #include "ipc/base/time_ns.h"
+#include "ipc/client/sam/map_note.h"
 #include "ipc/client/sam/quorum_watch.h"
 #include "ipc/client/sam/signals.h"
 #include "ipc/client/sam/state.h"
@@ -17,7 +18,8 @@ namespace phalanx::client::sam {
 /// while it is watched, and kill() needs no pidfd.
 class Supervisor {
  public:
-  explicit Supervisor(Sam& sam) noexcept : sam_(sam) {}
+  explicit Supervisor(Sam& sam) noexcept
+      : sam_(sam), note_((sam.options.flags & PHX_SAM_WITH_MAP) != 0) {}
 
   /// Returns PHX_OK in each instance, an error when there was no first one; else never.
   [[nodiscard]] phx_status run() noexcept;
@@ -51,6 +53,8 @@ class Supervisor {
 
   [[nodiscard]] int settle() noexcept;
   void tell(phx_sam_event event, int restart_ms = -1) const noexcept;
+  void note(const char* state, TimeNs now) noexcept;
+  [[nodiscard]] MapNote::Instance noted() const noexcept;
   [[nodiscard]] TimeNs interval() const noexcept;
   [[nodiscard]] TimeNs grace() const noexcept;  ///< Between the warning and SIGKILL.
   [[nodiscard]] bool is_quorum_bound() const noexcept;
@@ -74,6 +78,7 @@ class Supervisor {
 
   // Of all instances.
   QuorumWatch quorum_;
+  MapNote note_;
   bool stopping_ = false;
   TimeNs stop_at_ = kNever;
   int exit_status_ = 1;

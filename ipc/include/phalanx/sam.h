@@ -51,7 +51,7 @@ typedef enum phx_sam_policy {
 
 /** Flags of phx_sam_options. */
 #define PHX_SAM_WITH_QUORUM 0x08u    /**< Run only where the cluster is quorate. */
-#define PHX_SAM_WITH_MAP 0x10u       /**< Publish the state in the map. Not supported yet. */
+#define PHX_SAM_WITH_MAP 0x10u       /**< Publish the state in this host's map. */
 #define PHX_SAM_EXIT_ZERO_ENDS 0x20u /**< Exit status 0 is no failure, even when started. */
 
 /** What the supervisor has to tell. */
@@ -89,7 +89,7 @@ typedef struct phx_sam_options {
   /** Run in the supervisor; be quick. Default: a line on standard error for each failure. */
   void (*report)(void* context, const phx_sam_report* report);
   void* context;
-  /** With PHX_SAM_WITH_QUORUM: of which Phalanx of this host, as in phx_options. Not copied. */
+  /** With PHX_SAM_WITH_QUORUM or PHX_SAM_WITH_MAP: of which Phalanx of this host, as in phx_options. Not copied. */
   const char* instance;
 } phx_sam_options;
 
@@ -98,7 +98,6 @@ typedef struct phx_sam_options {
  *
  * @retval PHX_OK            Ready for phx_sam_register().
  * @retval PHX_EXISTS        Initialised already, or this process is an instance: one life each.
- * @retval PHX_NOT_SUPPORTED PHX_SAM_WITH_MAP.
  * @retval PHX_INVALID       NULL, a wrong struct_bytes, policy or flag, a negative time, or
  *                           restart_delay_ms over restart_delay_max_ms.
  * @since 0.1

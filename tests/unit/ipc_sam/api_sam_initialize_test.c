@@ -20,7 +20,6 @@ int main(void) {
   REFUSED(PHX_INVALID, o.restart_delay_ms = -1);
   REFUSED(PHX_INVALID, o.restart_delay_max_ms = -1);
   REFUSED(PHX_INVALID, o.restart_delay_ms = 5; o.restart_delay_max_ms = 4);
-  REFUSED(PHX_NOT_SUPPORTED, o.flags = PHX_SAM_WITH_MAP);
 
   /* All that may be left at 0. */
   const phx_sam_options least = {.struct_bytes = sizeof least, .policy = PHX_SAM_QUIT};
