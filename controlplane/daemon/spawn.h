@@ -27,7 +27,8 @@ namespace phalanx::controlplane {
 [[nodiscard]] Expected<Fd, Error> open_thread(pid_t thread);
 
 /// Lets a process that was killed take itself apart after everybody else: that is a millisecond or
-/// two of the kernel's work. Only for a child that was not collected yet, whose number is still its.
+/// two of the kernel's work. Only for a child that was not collected yet, whose number is still
+/// its.
 void let_die_last(pid_t child);
 
 /// Collects the process if it was our child and has ended. Says how it ended ("signal 9", "exit

@@ -1,8 +1,8 @@
 """The configuration map and the statistics map of a node, from the command line and from a program.
 
-What the daemon runs with is there and read-only; applications add keys, whose changes are told in
-order; another user's key stays as it is; each mistake has an answer of its own; watchers and clients
-survive nothing but notice it when the control plane dies.
+What the daemon runs with is there and read-only; applications add keys, whose changes are told
+in order; another user's key stays as it is; each mistake has an answer of its own; watchers and
+clients notice at once when the control plane dies.
 """
 
 import json

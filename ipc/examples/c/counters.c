@@ -57,8 +57,8 @@ int main(int argc, char** argv) {
   status = phx_map_get_u64(map, self.key, &value);
   if (status == PHX_NOT_FOUND) status = phx_map_set_u64(map, self.key, 0);
   if (status != PHX_OK) return give_up(self.key, status);
-  status = phx_map_track_add(map, "counters.", PHX_MAP_MODIFY | PHX_MAP_PREFIX, on_change, &self,
-                             NULL);
+  status =
+      phx_map_track_add(map, "counters.", PHX_MAP_MODIFY | PHX_MAP_PREFIX, on_change, &self, NULL);
   if (status != PHX_OK) return give_up("track", status);
 
   for (long i = 0; i < times; ++i) {

@@ -89,7 +89,8 @@ typedef struct phx_sam_options {
   /** Run in the supervisor; be quick. Default: a line on standard error for each failure. */
   void (*report)(void* context, const phx_sam_report* report);
   void* context;
-  /** With PHX_SAM_WITH_QUORUM or PHX_SAM_WITH_MAP: of which Phalanx of this host, as in phx_options. Not copied. */
+  /** With PHX_SAM_WITH_QUORUM or PHX_SAM_WITH_MAP: of which Phalanx of this host, as in
+   * phx_options. Not copied. */
   const char* instance;
 } phx_sam_options;
 
