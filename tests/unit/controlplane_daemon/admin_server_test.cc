@@ -99,6 +99,7 @@ TEST_F(AdminServerTest, MayAnswerLaterAndToAPeerThatHasGone) {
 
 TEST_F(AdminServerTest, BoundsItsConnections) {
   std::vector<Fd> fds;
+  fds.reserve(32);
   for (int i = 0; i < 32; ++i) fds.push_back(connect_one());
 
   const Fd one_too_many = connect_one();

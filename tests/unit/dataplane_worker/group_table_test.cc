@@ -42,7 +42,8 @@ struct GroupTableTest : testing::Test {
     const std::byte payload[1] = {static_cast<std::byte>(reason)};
     return feed(RecordKind::Leave, node, client, group, payload);
   }
-  const GroupChanges& view(std::uint64_t sequence, std::vector<std::pair<NodeId, bool>> members,
+  const GroupChanges& view(std::uint64_t sequence,
+                           const std::vector<std::pair<NodeId, bool>>& members,
                            bool quorate = false) {
     core::ViewRecord record{.view = {sequence, 1, {}}, .quorate = quorate};
     for (const auto& [node, transitional] : members)
@@ -51,8 +52,9 @@ struct GroupTableTest : testing::Test {
     core::encode_view_record(record, payload);
     return feed(RecordKind::View, 1, 0, 0, payload);
   }
-  const GroupChanges& state(NodeId node, std::vector<std::pair<GroupId, ClientId>> joins) {
+  const GroupChanges& state(NodeId node, const std::vector<std::pair<GroupId, ClientId>>& joins) {
     std::vector<core::Membership> all;
+    all.reserve(joins.size());
     for (const auto& [group, client] : joins)
       all.push_back({group, client, process_of(client), "name"});
     std::vector<std::byte> payload(core::group_state_bytes(all));

@@ -70,7 +70,7 @@ TEST(Worker, LongMessagesPassInPieces) {
 
 std::string name_on_lane(LaneId lane, LaneId lanes) {
   for (int i = 0;; ++i) {
-    const std::string name = "group " + std::to_string(i);
+    std::string name = "group " + std::to_string(i);
     if (shm::group_id(name.data(), name.size()) % lanes == lane) return name;
   }
 }

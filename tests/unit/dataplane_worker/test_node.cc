@@ -111,7 +111,7 @@ void Wire::carry(NodeId from, NodeId to, std::span<const std::byte> frame) {
   std::vector<std::byte> copy(frame.begin(), frame.end());
   if (filter && !filter(from, to, copy)) return;
   for (auto& [node, end] : ends_) {
-    if (node == to && end->up) end->inbox.push_back(std::move(copy));
+    if (node == to && end->up) return end->inbox.push_back(std::move(copy));
   }
 }
 std::vector<NodeId> Wire::nodes() const {

@@ -52,7 +52,7 @@ TEST(MirroredRing, MovesItsMapping) {
   MirroredRing other;
   other = std::move(moved);
 
-  EXPECT_FALSE(static_cast<bool>(moved));
+  EXPECT_FALSE(static_cast<bool>(moved));  // NOLINT(bugprone-use-after-move): that is the test.
   EXPECT_EQ(other.data(), data);
   other.data()[0] = std::byte{9};
 }

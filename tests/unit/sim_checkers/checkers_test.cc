@@ -269,8 +269,8 @@ TEST_F(ObservedPair, QuorumTwoAnswersInOneView) {
 }
 
 TEST_F(ObservedPair, QuorumTwoViewsThatShareNoNode) {
-  for (int reader = 0; reader < 2; ++reader) {
-    wire::Plan alone = plan(static_cast<std::uint64_t>(2 + reader), {});
+  for (std::size_t reader = 0; reader < 2; ++reader) {
+    wire::Plan alone = plan(2 + reader, {});
     alone.attempt.representative = members_[reader].node;
     alone.members = {members_[reader]};
     const auto installs = [&](bool quorate) {

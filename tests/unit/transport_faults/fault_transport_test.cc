@@ -71,6 +71,7 @@ struct FaultTransportTest : ::testing::Test {
   }
   static std::vector<int> numbers(const std::vector<Bytes>& frames) {
     std::vector<int> out;
+    out.reserve(frames.size());
     for (const Bytes& frame : frames) out.push_back(static_cast<int>(frame[0]));
     return out;
   }
