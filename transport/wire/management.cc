@@ -32,9 +32,19 @@ BootId load_boot(const std::byte* from) noexcept {
   return boot;
 }
 
-/// What an obituary and a vouch may say, beside their tag being right.
+bool of_device(ManagementKind kind) noexcept {
+  return kind == ManagementKind::Ask || kind == ManagementKind::Answer;
+}
+
+/// What a datagram may say, beside their tag being right.
 bool makes_sense(const ManagementMessage& message) noexcept {
   if (message.kind == ManagementKind::Vouch) return message.counter > 0;
+  if (of_device(message.kind)) {
+    const bool from_device = message.sealer.node == kDeviceNode;
+    return message.counter > 0 && from_device == (message.kind == ManagementKind::Answer) &&
+           message.device.nodes != 0 && message.device.sequence != 0 &&
+           message.device.representative != 0;
+  }
   return message.counter == 0 && message.worker == message.sealer.boot && message.link_up;
 }
 
@@ -79,9 +89,17 @@ std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) co
   store_le<std::uint32_t>(at + 32, prepared.tag);
 
   std::array<std::byte, kBodyBytes> body{};
-  store(message.worker, body.data());
   store_le<std::uint64_t>(body.data() + 16, message.config_hash);
-  store_le<std::uint32_t>(body.data() + 24, message.link_up ? kLinkUp : 0);
+  if (of_device(message.kind)) {
+    const DeviceWord& word = message.device;
+    store_le<std::uint64_t>(body.data(), word.nodes);
+    store_le<std::uint64_t>(body.data() + 8, word.sequence);
+    store_le<std::uint32_t>(body.data() + 24, word.representative);
+    store_le<std::uint32_t>(body.data() + 28, word.epoch << 1 | (word.yes ? 1U : 0U));
+  } else {
+    store(message.worker, body.data());
+    store_le<std::uint32_t>(body.data() + 24, message.link_up ? kLinkUp : 0);
+  }
   prepared.key.seal(Nonce::of(kManagementNonceSpace, message.counter),
                     std::span(out).first(kHeadBytes), body, at + kHeadBytes);
   return out;
@@ -101,7 +119,7 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
       .sealer = {load_le<std::uint32_t>(at + 4), load_boot(at + 8)},
       .counter = load_le<std::uint64_t>(at + 24),
   };
-  if ((kind != ManagementKind::Vouch && kind != ManagementKind::Obituary) ||
+  if ((kind != ManagementKind::Vouch && kind != ManagementKind::Obituary && !of_device(kind)) ||
       message.sealer.node == 0 || message.sealer.boot.is_none()) {
     return fail(ManagementFault::Malformed);
   }
@@ -119,9 +137,18 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
                          datagram.last<kTagBytes>(), body.data())) {
     return fail(ManagementFault::Tag);
   }
-  message.worker = load_boot(body.data());
   message.config_hash = load_le<std::uint64_t>(body.data() + 16);
-  message.link_up = (load_le<std::uint32_t>(body.data() + 24) & kLinkUp) != 0;
+  if (of_device(kind)) {
+    const auto last = load_le<std::uint32_t>(body.data() + 28);
+    message.device = {.nodes = load_le<std::uint64_t>(body.data()),
+                      .sequence = load_le<std::uint64_t>(body.data() + 8),
+                      .representative = load_le<std::uint32_t>(body.data() + 24),
+                      .epoch = last >> 1,
+                      .yes = (last & 1) != 0};
+  } else {
+    message.worker = load_boot(body.data());
+    message.link_up = (load_le<std::uint32_t>(body.data() + 24) & kLinkUp) != 0;
+  }
   if (!makes_sense(message)) return fail(ManagementFault::Malformed);
   if (fresh) {
     if (impl_->proven.size() >= kKeysMax) impl_->proven.clear();

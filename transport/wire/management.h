@@ -8,6 +8,7 @@
 
 #include "ipc/base/expected.h"
 #include "ipc/base/ids.h"
+#include "transport/wire/device_word.h"
 
 namespace phalanx::wire {
 
@@ -21,10 +22,14 @@ enum class ManagementKind : std::uint8_t {
   Vouch = 1,     ///< "My worker lives": from a control plane, every dead_after / 4.
   Obituary = 2,  ///< "The worker with this boot id is dead": sealed by that worker's own process,
                  ///< at its start, with counter 0; sent by whoever learns of its death.
+  Ask = 3,       ///< "Do you vote for this view?": from a control plane to the quorum device.
+  Answer = 4,    ///< The quorum device's, to whoever asked.
 };
 
 inline constexpr std::size_t kManagementBytes = 88;
 inline constexpr std::uint32_t kManagementNonceSpace = 0xFFFFFFFF;
+/// Seals for the quorum device. No configured node has this id.
+inline constexpr NodeId kDeviceNode = 0xFFFFFFFF;
 
 struct ManagementMessage {
   ManagementKind kind = ManagementKind::Vouch;
@@ -33,6 +38,7 @@ struct ManagementMessage {
   BootId worker;  ///< The data plane's. Equal to the sealer's in an obituary.
   std::uint64_t config_hash = 0;
   bool link_up = true;  ///< False: do not count on this worker, its node's link is down.
+  DeviceWord device;    ///< Of an Ask or Answer, which hold no worker and no link.
 
   friend bool operator==(const ManagementMessage&, const ManagementMessage&) = default;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "transport/wire/keys.h"
 
 namespace phalanx::wire {
@@ -108,6 +110,42 @@ TEST_P(Management, RefusesAnObituaryForAnybodyElse) {
 
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error(), ManagementFault::Malformed);
+}
+
+TEST_P(Management, CarriesTheWordsOfAndToTheQuorumDevice) {
+  const DeviceWord word{.nodes = 0x8000000000000001,
+                        .sequence = 0x1122334455667788,
+                        .representative = 5,
+                        .epoch = kEpochMask,
+                        .yes = true};
+  for (const ManagementKind kind : {ManagementKind::Ask, ManagementKind::Answer}) {
+    const NodeId sealer = kind == ManagementKind::Ask ? 3 : kDeviceNode;
+    const ManagementMessage message{
+        .kind = kind, .sealer = {sealer, boot(7)}, .counter = 1, .config_hash = 9, .device = word};
+    const auto opened = seal_.open(seal_.seal(message));
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(*opened, message);
+  }
+}
+
+TEST_P(Management, RefusesADeviceThatIsANodeAndWordsOfNoView) {
+  const ManagementMessage good{.kind = ManagementKind::Ask,
+                               .sealer = {3, boot(7)},
+                               .counter = 1,
+                               .config_hash = 9,
+                               .device = {.nodes = 1, .sequence = 1, .representative = 1}};
+  ASSERT_TRUE(seal_.open(seal_.seal(good)));
+  std::array<ManagementMessage, 5> bad{good, good, good, good, good};
+  bad[0].kind = ManagementKind::Answer;
+  bad[1].sealer.node = kDeviceNode;
+  bad[2].counter = 0;
+  bad[3].device.nodes = 0;
+  bad[4].device.sequence = 0;
+  for (const ManagementMessage& message : bad) {
+    const auto opened = seal_.open(seal_.seal(message));
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error(), ManagementFault::Malformed);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(SealedAndInsecure, Management, testing::Bool());
