@@ -128,6 +128,36 @@ NodeSet Quorum::electorate() const noexcept {
   return settled_.nodes == 0 ? everybody(config_) : settled_.nodes & everybody(config_);
 }
 
+NodeSet Quorum::nodes_of(std::span<const Member> members) const noexcept {
+  NodeSet nodes = 0;
+  for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+    const auto is_it = [&](const Member& member) { return member.node == config_.nodes[i].node; };
+    if (std::ranges::any_of(members, is_it)) nodes |= NodeSet{1} << i;
+  }
+  return nodes;
+}
+
+// As judge_view() counts: by the configuration, and by the votes as they were changed.
+bool Quorum::are_enough(NodeSet nodes, std::uint32_t more) const noexcept {
+  if (votes_of(config_, nodes) + more < expected_votes(config_) / 2 + 1) return false;
+  if (amendment_.votes.empty()) return true;
+  for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+    if ((nodes >> i & 1) != 0) more += amendment_.votes[i];
+  }
+  return more >= amendment_.expected / 2 + 1;
+}
+
+bool Quorum::may_ask_device(NodeSet nodes) const noexcept {
+  if (!config_.enabled || config_.device_votes == 0 || nodes == 0) return false;
+  // Who has forgotten decides nothing, but with all; another member may speak for both.
+  if (forgotten_ && nodes != everybody(config_)) return false;
+  return are_enough(nodes, config_.device_votes);
+}
+
+bool Quorum::needs_device(NodeSet nodes) const noexcept {
+  return may_ask_device(nodes) && !are_enough(nodes, 0);
+}
+
 std::vector<std::byte> Quorum::snapshot() const {
   std::vector<std::byte> out;
   wire::Writer to(out);

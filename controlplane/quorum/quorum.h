@@ -35,7 +35,16 @@ class Quorum {
   /// The plan is being installed. Asked again for the same view, it gives the same answer.
   Outcome on_install(const wire::Plan& plan, TimeNs now);
 
+  /// Before each ballot, where there is a device.
   void on_device(Device device) noexcept { device_ = device; }
+  [[nodiscard]] const Device& device() const noexcept { return device_; }
+  /// Could a view of these nodes be quorate with the device's votes? Else it is not to be asked:
+  /// what it grants to one it refuses to others.
+  [[nodiscard]] bool may_ask_device(NodeSet nodes) const noexcept;
+  /// The same, and they have too few votes without it.
+  [[nodiscard]] bool needs_device(NodeSet nodes) const noexcept;
+  /// These members as bits of configured nodes.
+  [[nodiscard]] NodeSet nodes_of(std::span<const Member> members) const noexcept;
   /// An order at run time. What it would come to in the view that is installed; if it may be
   /// carried out it is in each ballot from now on, until a view has ruled on it: see that there is
   /// a new one.
@@ -66,6 +75,7 @@ class Quorum {
   [[nodiscard]] bool restore(std::span<const std::byte> bytes);
 
  private:
+  [[nodiscard]] bool are_enough(NodeSet nodes, std::uint32_t more) const noexcept;
   void adopt(const wire::Plan& plan);
   void settle(TimeNs now);
   void note(const wire::Electorate& electorate);
