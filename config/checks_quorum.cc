@@ -2,9 +2,13 @@
 #include <optional>
 
 #include "config/draft.h"
+#include "config/value.h"
 
 namespace phalanx::config {
 namespace {
+
+/// What the device calls itself in its datagrams: wire::kDeviceNode.
+constexpr NodeId kDeviceId = 0xFFFFFFFF;
 
 /// Two parts of a cluster that would both be quorate.
 struct Split {
@@ -104,17 +108,53 @@ void check_tie_breaker(Draft& draft) {
   }
 }
 
+void check_device(Draft& draft, std::uint32_t sum) {
+  const QuorumSection& quorum = draft.config.quorum;
+  if (!quorum.device) return;
+  const Place place = draft.place({"quorum.device.address"});
+  if (quorum.two_node || quorum.last_man_standing) {
+    const std::string other = quorum.two_node ? "two_node" : "last_man_standing";
+    draft.error(place, "quorum.device and quorum." + other + " exclude each other",
+                "one of the two", "take " + other + " out: the device decides who goes on");
+  }
+  if (quorum.device_votes >= sum && sum != 0) {
+    draft.error(draft.place({"quorum.device.votes", "quorum.device.address"}),
+                "quorum.device.votes = " + std::to_string(quorum.device_votes) +
+                    ", and all nodes have " + std::to_string(sum) +
+                    " together: without the device nobody would ever be quorate",
+                "1 to " + std::to_string(sum - 1), "lower quorum.device.votes");
+  }
+  if (is_wildcard(*quorum.device) || is_multicast(*quorum.device)) {
+    draft.error(place,
+                "quorum.device.address = \"" + to_string(*quorum.device) + "\" is no one host's",
+                "an address that the nodes reach", "give that of the arbiter's host");
+  }
+  for (const ClusterNode& node : draft.config.cluster.nodes) {
+    if (node.id == kDeviceId) {
+      draft.error(place, "node id " + std::to_string(kDeviceId) + " beside quorum.device",
+                  "1 to " + std::to_string(kDeviceId - 1), "the device has this id: take another");
+    }
+    if (node.management) continue;
+    draft.error(place, "quorum.device without a management address of " + node.name,
+                "a management address for each node",
+                "give its cluster.nodes entry one: the device is asked from there");
+    return;
+  }
+}
+
 }  // namespace
 
 void check_quorum(Draft& draft) {
   const QuorumSection& quorum = draft.config.quorum;
   const std::uint32_t sum = sum_of_votes(draft.config);
+  const std::uint32_t device = quorum.device ? quorum.device_votes : 0;
   if (draft.config.cluster.nodes.empty()) return;
   if (sum == 0) {
     draft.error(draft.place({"cluster.nodes"}), "no node has a vote", "at least one vote",
                 "take `votes = 0` out of some entries of cluster.nodes");
   }
-  check_expected(draft, sum);
+  check_expected(draft, sum + device);
+  check_device(draft, sum);
   check_two_node(draft);
   check_tie_breaker(draft);
   if (quorum.last_man_standing && quorum.wait_for_all == WaitForAll::Off) {

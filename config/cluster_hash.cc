@@ -11,6 +11,8 @@ std::uint64_t cluster_hash(const Config& config) {
   std::string text;
   for (const Key& key : schema()) {
     if (!key.cluster_part) continue;
+    // Where there is none it is as before there could be one.
+    if (!config.quorum.device && key.name.starts_with("quorum.device.")) continue;
     text += std::string(key.name) + "=" + format_toml(key.kind, key.read(config)) + "\n";
   }
   for (const ClusterNode& node : config.cluster.nodes) {

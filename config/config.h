@@ -84,6 +84,8 @@ struct QuorumSection {
   TimeNs last_man_standing_window = 0;
   TieBreaker tie_breaker = TieBreaker::Off;
   std::vector<std::uint32_t> tie_breaker_nodes;
+  std::optional<Endpoint> device;  ///< Where the quorum device is asked.
+  std::uint32_t device_votes = 1;  ///< Only with `device`.
 
   /// What wait_for_all comes to.
   [[nodiscard]] bool waits_for_all() const noexcept {

@@ -294,6 +294,8 @@ void read_table(std::string_view name, const toml::table& table, Draft& draft) {
       read_nodes(node, draft);
     } else if (const Key* row = find_key(full)) {
       KeyReader(*row, node, draft).read();
+    } else if (node.is_table() && !keys_of(full).empty()) {
+      read_table(full, *node.as_table(), draft);
     } else {
       unknown(draft, place_of(key.source()), "key", key.str(), known, std::string(name) + ".");
     }

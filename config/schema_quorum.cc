@@ -1,6 +1,7 @@
 #include <array>
 
 #include "config/schema.h"
+#include "config/value.h"
 
 namespace phalanx::config {
 namespace {
@@ -21,6 +22,11 @@ TieBreaker tie_breaker_of(const Value& v) {
   if (v.text == "lowest") return TieBreaker::Lowest;
   if (v.text == "highest") return TieBreaker::Highest;
   return v.text == "list" ? TieBreaker::List : TieBreaker::Off;
+}
+
+std::optional<Endpoint> device_of(const Value& v) {
+  const auto endpoint = parse_endpoint(v.text);
+  return endpoint ? std::optional(*endpoint) : std::nullopt;
 }
 
 const std::array kKeys{
@@ -103,6 +109,30 @@ const std::array kKeys{
                 "others only matter with last_man_standing.",
         .store = [](Config& c, const Value& v) { c.quorum.tie_breaker_nodes = v.ids; },
         .read = [](const Config& c) { return Value{.ids = c.quorum.tie_breaker_nodes}; }},
+    Key{.name = "quorum.device.address",
+        .kind = Kind::Address,
+        .fallback = "",
+        .cluster_part = true,
+        .text = "Where phalanx-arbiter listens, on a host that is no node. It gives its votes to "
+                "one side of a split only. Empty: there is no quorum device.",
+        .store = [](Config& c, const Value& v) { c.quorum.device = device_of(v); },
+        .read =
+            [](const Config& c) {
+              return words(c.quorum.device ? to_string(*c.quorum.device) : "");
+            }},
+    Key{.name = "quorum.device.votes",
+        .kind = Kind::Integer,
+        .fallback = "1",
+        .min = 1,
+        .max = 1000,
+        .cluster_part = true,
+        .text = "Votes of the quorum device, where quorum.device.address is given. They are "
+                "expected always, so fewer than those of all nodes together.",
+        .store =
+            [](Config& c, const Value& v) {
+              c.quorum.device_votes = static_cast<std::uint32_t>(v.number);
+            },
+        .read = [](const Config& c) { return number(c.quorum.device_votes); }},
 };
 
 }  // namespace

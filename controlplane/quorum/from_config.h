@@ -11,7 +11,7 @@ namespace phalanx::quorum {
   QuorumConfig out{.enabled = from.enabled,
                    .nodes = {},
                    .expected_votes = from.expected_votes,
-                   .device_votes = 0,
+                   .device_votes = from.device ? from.device_votes : 0,
                    .two_node = from.two_node,
                    .wait_for_all = from.enabled && from.waits_for_all(),
                    .last_man_standing = from.last_man_standing,

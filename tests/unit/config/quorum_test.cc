@@ -108,6 +108,53 @@ TEST(Quorum, AListOfTieBreakersNamesConfiguredNodes) {
             std::string::npos);
 }
 
+/// Nodes with management addresses.
+std::string errors_of_device(int count, std::string_view device, std::string_view quorum = "",
+                             NodeId first = 1) {
+  std::string text = "[node]\nid = " + std::to_string(first) + "\n[quorum]\n" +
+                     std::string(quorum) + "[quorum.device]\n" + std::string(device);
+  for (int i = 0; i < count; ++i) {
+    const std::string host = std::to_string(i + 1);
+    text += "[[cluster.nodes]]\nid = " + std::to_string(i == 0 ? first : NodeId(i + 1)) +
+            "\naddress = \"10.0.0." + host + ":5405\"\nmanagement = \"10.1.0." + host + ":5406\"\n";
+  }
+  return errors_of(parse(text, "t.toml", {.instance = "", .check_key_file = false}));
+}
+
+TEST(Quorum, ADeviceIsATableOfItsOwn) {
+  EXPECT_EQ(errors_of_device(2, "address = \"10.1.0.9:5407\"\n"), "");
+  const Config config =
+      parse(
+          "[node]\nid = 1\n[quorum]\ndevice.address = \"10.1.0.9:5407\"\ndevice.votes = 2\n"
+          "[[cluster.nodes]]\nid = 1\naddress = \"10.0.0.1:5405\"\n"
+          "management = \"10.1.0.1:5406\"\nvotes = 3\n",
+          "t.toml", {.instance = "", .check_key_file = false})
+          .value();
+  ASSERT_TRUE(config.quorum.device);
+  EXPECT_EQ(to_string(*config.quorum.device), "10.1.0.9:5407");
+  EXPECT_EQ(config.quorum.device_votes, 2u);
+  EXPECT_FALSE(parse_nodes(2, "").value().quorum.device);
+}
+
+TEST(Quorum, ADeviceThatCannotHelpOrCouldSplitIsRefused) {
+  const std::string_view here = "address = \"10.1.0.9:5407\"\n";
+  const auto says = [](const std::string& errors, std::string_view what) {
+    return errors.find(what) != std::string::npos;
+  };
+  EXPECT_TRUE(says(errors_of_device(2, "address = \"10.1.0.9:5407\"\nvotes = 2\n"),
+                   "without the device nobody would ever be quorate"));
+  EXPECT_TRUE(says(errors_of_device(2, here, "two_node = \"on\"\n"), "exclude each other"));
+  EXPECT_TRUE(
+      says(errors_of_device(3, here, "last_man_standing = \"on\"\n"), "exclude each other"));
+  EXPECT_TRUE(says(errors_of_device(3, here, "expected_votes = 3\n"), "lower than the sum"));
+  EXPECT_TRUE(says(errors_of_device(3, "address = \"0.0.0.0:5407\"\n"), "no one host's"));
+  EXPECT_TRUE(says(errors_of_device(3, here, "", 4294967295), "the device has this id"));
+  EXPECT_TRUE(says(errors_of_device(3, "adress = \"10.1.0.9:5407\"\n"),
+                   "did you mean quorum.device.address?"));
+  EXPECT_TRUE(says(errors_of_nodes(2, "[quorum.device]\naddress = \"10.1.0.9:5407\"\n"),
+                   "without a management address of n1"));
+}
+
 TEST(Quorum, SomebodyHasAVote) {
   EXPECT_NE(errors_of_nodes(1, "", 0).find("no node has a vote"), std::string::npos);
 }
