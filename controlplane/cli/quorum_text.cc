@@ -41,6 +41,12 @@ std::string quorum_text(const json& quorum) {
          ", highest expected " + text_at(quorum, "highest_expected");
   for (const json& flag : quorum.value("flags", json::array()))
     out += ", " + flag.get<std::string>();
+  const json device = quorum.value("device", json());
+  if (device.is_object()) {
+    out += "\ndevice " + text_at(device, "address") + ", votes " + text_at(device, "votes") +
+           (is_true(device, "answers") ? ", answers" : ", no answer of late") +
+           (is_true(device, "counted") ? ", counted in this view" : ", not counted in this view");
+  }
   out += "\n\n";
   Table table({"node", "id", "votes", "in view", "counted"});
   for (const json& node : quorum.value("votes", json::array())) {

@@ -57,13 +57,12 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
       return perform(membership_.on_message(event.sender, kind, event.bytes, now), now);
     }
     case WorkerEventKind::Frozen: {
-      auto report = wire::decode_report(event.bytes);
+      const auto report = wire::decode_report(event.bytes);
       if (!report) {
         ++events_bad_;
         return;
       }
-      report->ballot = quorum_.ballot(now);
-      return perform(membership_.on_frozen(*report, now), now);
+      return take_report(*report, now);
     }
     case WorkerEventKind::Recovered:
       return perform(membership_.on_recovered(event.view, now), now);
@@ -109,6 +108,7 @@ void Conductor::on_time(TimeNs now) {
   if (status && status->view != membership_.view() && status->view == membership_.attempt()) {
     perform(membership_.on_installed(status->view, now), now);
   }
+  if (held_ && now >= held_->until) release_report(false, now);
   perform(membership_.on_seen(peers_seen(now), now), now);
   perform(membership_.on_time(now), now);
 }
@@ -149,7 +149,7 @@ std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
 }
 
 void Conductor::perform(const Actions& actions, TimeNs now) {
-  hooks_.wake(actions.wake_at);
+  wake(actions.wake_at);
   if (actions.reserve_sequence) reserve_wanted_ = actions.reserve_sequence;
   if (reserve_wanted_) {
     const auto durable = hooks_.reserve(*reserve_wanted_);

@@ -8,6 +8,7 @@
 
 #include "controlplane/daemon/data_plane_port.h"
 #include "controlplane/membership/membership.h"
+#include "controlplane/quorum/device.h"
 #include "controlplane/quorum/quorum.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -42,6 +43,8 @@ class Conductor {
     std::function<void(const Error&)> failed;
     /// An installed view has ruled on the order that propose() took.
     std::function<void(const quorum::Ruling&)> ruled;
+    /// Send it to the quorum device; the answer goes to on_device(). Empty: there is none.
+    std::function<void(const wire::DeviceWord&)> ask;
   };
 
   Conductor(const membership::MembershipConfig& config, const quorum::QuorumConfig& votes,
@@ -66,6 +69,11 @@ class Conductor {
   /// Else that is why nothing comes of it.
   [[nodiscard]] quorum::Ruling propose(const wire::Order& order, TimeNs now);
   void withdraw() noexcept { quorum_.withdraw(); }
+  void on_device(const wire::DeviceWord& answer, TimeNs now);
+  /// Every second: tells the quorum device of the installed view, and asks whether it votes for it.
+  void probe_device();
+  /// When the quorum device answered last; 0: never.
+  [[nodiscard]] TimeNs device_heard() const noexcept { return device_heard_; }
 
   [[nodiscard]] const membership::Membership& membership() const noexcept { return membership_; }
   [[nodiscard]] const quorum::Quorum& quorum() const noexcept { return quorum_; }
@@ -76,6 +84,9 @@ class Conductor {
  private:
   [[nodiscard]] std::optional<membership::Actions> restore(std::span<const std::byte> bytes,
                                                            TimeNs now);
+  void take_report(wire::Report report, TimeNs now);
+  void release_report(bool granted, TimeNs now);
+  void wake(TimeNs at);
   void store();
   void perform(const membership::Actions& actions, TimeNs now);
   void command(const membership::Actions& actions);
@@ -93,6 +104,16 @@ class Conductor {
   Hooks hooks_;
   std::optional<std::uint64_t> reserve_wanted_;  ///< Not durable yet.
   std::deque<shm::Command> unsent_;  ///< Orders that found the ring full; they may not get lost.
+  /// Own report, until the quorum device has answered or is not waited for any more.
+  struct Held {
+    wire::Report report;
+    ViewId attempt;
+    TimeNs until = 0;
+  };
+  std::optional<Held> held_;
+  quorum::DeviceLink device_;
+  TimeNs device_heard_ = 0;
+  TimeNs wake_at_ = kNever;
   ViewId view_;
   std::vector<Member> members_;
   TimeNs change_began_ = 0;  ///< 0: the view is left alone.

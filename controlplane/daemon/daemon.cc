@@ -14,6 +14,9 @@ namespace {
 constexpr std::uint64_t kReserveSubject = std::uint64_t{1} << 32;
 constexpr std::uint64_t kDistrustSubject = kReserveSubject + 1;
 
+/// How often the quorum device hears of the view.
+constexpr TimeNs kProbeInterval = kSecond;
+
 /// How long peers may take to let an orderly leaver go.
 constexpr TimeNs kLeaveLimit = kSecond;
 /// How long a data plane may take to end once it was asked to.
@@ -75,7 +78,11 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
                         "remedy=\"{}\" suppressed={}",
                         error.observed, error.remedy, suppressed);
               },
-          .ruled = [this](const quorum::Ruling& ruling) { on_ruling(ruling); }});
+          .ruled = [this](const quorum::Ruling& ruling) { on_ruling(ruling); },
+          .ask =
+              [this](const wire::DeviceWord& word) {
+                if (management_) management_->ask_device(word);
+              }});
   switch (conductor_->begin(now)) {
     case Conductor::Begin::Started:
       log("dataplane")
@@ -92,6 +99,7 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
   }
   if (!carrier_.is_up()) conductor_->on_own_link(false, now);
   on_vouch_time();
+  on_probe_time();
 }
 
 void Daemon::on_event(const shm::Event& event) {
@@ -179,6 +187,12 @@ void Daemon::on_vouch_time() {
   if (!management_) return;
   if (link_.is_up()) management_->vouch(link_.identity().self.boot, carrier_.is_up());
   vouch_.arm(monotonic_now() + config_.cluster.dead_after / 4);
+}
+
+void Daemon::on_probe_time() {
+  if (!config_.quorum.device || !conductor_) return;
+  conductor_->probe_device();
+  probe_.arm(monotonic_now() + kProbeInterval);
 }
 
 void Daemon::on_dead(Member member) {

@@ -55,6 +55,7 @@ class Daemon {
   void on_dead(Member member);
   void on_cut_off(Member member);
   void on_link();
+  void on_probe_time();
   void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
 
@@ -108,6 +109,7 @@ class Daemon {
   Timer vote_limit_;
   Timer statistics_limit_;
   MapServer::Computed statistics_wanted_;
+  Timer probe_;
   DataPlaneLink link_;
   std::optional<Conductor> conductor_;  ///< While a data plane lives.
   std::map<std::uint32_t, AdminServer::Reply> group_questions_;

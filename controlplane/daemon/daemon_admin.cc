@@ -64,6 +64,7 @@ nlohmann::json Daemon::status() const {
                       .state = state,
                       .membership = membership,
                       .quorum = conductor_ ? &conductor_->quorum() : nullptr,
+                      .device_heard = conductor_ ? conductor_->device_heard() : 0,
                       .dataplane = link_.is_up() ? &link_.identity() : nullptr,
                       .dataplane_starts = link_.starts(),
                       .worker = link_.status(),
@@ -101,7 +102,10 @@ void Daemon::on_ruling(const quorum::Ruling& ruling) {
   log("quorum").info("votes changed at run time view={} votes={} expected={} needed={}",
                      quorum.view().sequence, quorum.outcome().total, quorum.outcome().expected,
                      quorum.outcome().needed);
-  asked.reply({{"version", 1}, {"ok", true}, {"quorum", quorum_json(config_, quorum)}});
+  asked.reply(
+      {{"version", 1},
+       {"ok", true},
+       {"quorum", quorum_json(config_, quorum, conductor_->device_heard(), monotonic_now())}});
 }
 
 void Daemon::give_up_vote_order() {

@@ -133,6 +133,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
                    }),
       vote_limit_(loop_, [this] { give_up_vote_order(); }),
       statistics_limit_(loop_, [this] { answer_statistics({}); }),
+      probe_(loop_, [this] { on_probe_time(); }),
       link_(loop_,
             {.socket_path = instance_.path("dataplane.sock"),
              .program = options_.dataplane_program,
@@ -170,7 +171,8 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
                                   .own = *config_.node.management,
                                   .peers = std::move(peers),
                                   .config_hash = config_hash_,
-                                  .dead_after = config_.cluster.dead_after},
+                                  .dead_after = config_.cluster.dead_after,
+                                  .device = config_.quorum.device},
                                  wire::ManagementSeal(prepared.key, config_.cluster.insecure),
                                  {.on_vouch =
                                       [this](NodeId node) {
@@ -179,7 +181,13 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
                                         check_left();
                                       },
                                   .on_link_down = [this](Member member) { on_cut_off(member); },
-                                  .on_dead = [this](Member member) { on_dead(member); }});
+                                  .on_dead = [this](Member member) { on_dead(member); },
+                                  .on_device =
+                                      [this](const wire::DeviceWord& word) {
+                                        if (!conductor_) return;
+                                        conductor_->on_device(word, monotonic_now());
+                                        check_left();
+                                      }});
   if (!opened) return fail(std::move(opened.error()));
   management_ = std::move(*opened);
   return {};

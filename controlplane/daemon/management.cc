@@ -93,6 +93,17 @@ void Management::vouch(const BootId& worker, bool link_up) {
                           .link_up = link_up}));
 }
 
+void Management::ask_device(const wire::DeviceWord& word) {
+  if (!options_.device) return;
+  const SocketAddress to = to_socket_address(*options_.device);
+  const auto datagram = seal_.seal({.kind = wire::ManagementKind::Ask,
+                                    .sealer = options_.self,
+                                    .counter = ++counter_,
+                                    .config_hash = options_.config_hash,
+                                    .device = word});
+  (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, to.get(), to.length);
+}
+
 void Management::send_obituary(std::span<const std::byte> obituary) {
   obituary_.assign(obituary.begin(), obituary.end());
   send_to_all(obituary_);
@@ -124,6 +135,12 @@ void Management::receive() {
 void Management::take(std::span<const std::byte> datagram, const SocketAddress& from) {
   const auto message = seal_.open(datagram);
   if (!message) return refuse(message.error(), datagram, from);
+  if (message->kind == wire::ManagementKind::Answer) {
+    // A late or repeated one answers no open question: each names its attempt.
+    if (message->config_hash == options_.config_hash) handlers_.on_device(message->device);
+    return;
+  }
+  if (message->kind == wire::ManagementKind::Ask) return;  // For the quorum device only.
   const TimeNs now = monotonic_now();
   const BookVerdict verdict = book_.judge(*message, now);
   std::uint64_t suppressed = 0;

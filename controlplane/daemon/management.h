@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -27,11 +28,13 @@ class Management {
     std::vector<config::ClusterNode> peers;  ///< Those without a management address are skipped.
     std::uint64_t config_hash = 0;
     TimeNs dead_after = 50 * kMillisecond;
+    std::optional<config::Endpoint> device;  ///< The quorum device's, if there is one.
   };
   struct Handlers {
     std::function<void(NodeId)> on_vouch;
     std::function<void(Member)> on_link_down;  ///< The peer and its worker.
     std::function<void(Member)> on_dead;       ///< May name this node itself.
+    std::function<void(const wire::DeviceWord&)> on_device;
   };
 
   [[nodiscard]] static Expected<std::unique_ptr<Management>, Error> open(EventLoop& loop,
@@ -41,6 +44,9 @@ class Management {
 
   /// Tells every peer that the worker lives, or that this node's link is down.
   void vouch(const BootId& worker, bool link_up);
+
+  /// To the quorum device.
+  void ask_device(const wire::DeviceWord& word);
 
   /// Tells every peer that a worker of this node is dead: at once, and twice again soon, since
   /// datagrams get lost.

@@ -7,6 +7,9 @@ namespace {
 
 using nlohmann::json;
 
+/// It is asked once a second, by those to whom it matters.
+constexpr TimeNs kDeviceSilence = 3 * kSecond;
+
 /// What is on, in the words of the configuration.
 json flags_json(const quorum::QuorumConfig& config) {
   json flags = json::array();
@@ -31,9 +34,25 @@ json votes_json(const config::Config& config, const quorum::Quorum& quorum) {
   return votes;
 }
 
+/// null: there is none.
+json device_json(const config::Config& config, const quorum::Quorum& quorum, TimeNs heard,
+                 TimeNs now) {
+  if (!config.quorum.device) return {};
+  const quorum::Outcome& outcome = quorum.outcome();
+  std::uint32_t of_nodes = 0;
+  for (std::size_t i = 0; i < config.cluster.nodes.size(); ++i) {
+    if ((outcome.counted >> i & 1) != 0) of_nodes += quorum.votes(config.cluster.nodes[i].id);
+  }
+  return {{"address", config::to_string(*config.quorum.device)},
+          {"votes", config.quorum.device_votes},
+          {"answers", heard != 0 && now < heard + kDeviceSilence},
+          {"counted", outcome.total > of_nodes}};
+}
+
 }  // namespace
 
-json quorum_json(const config::Config& config, const quorum::Quorum& quorum) {
+json quorum_json(const config::Config& config, const quorum::Quorum& quorum, TimeNs device_heard,
+                 TimeNs now) {
   const quorum::Outcome& outcome = quorum.outcome();
   return {{"view_sequence", quorum.view().sequence},
           {"quorate", outcome.quorate},
@@ -46,6 +65,7 @@ json quorum_json(const config::Config& config, const quorum::Quorum& quorum) {
           {"revision", quorum.amendment().revision},
           {"flags", flags_json(quorum.config())},
           {"waiting", quorum.forgotten()},
+          {"device", device_json(config, quorum, device_heard, now)},
           {"votes", votes_json(config, quorum)}};
 }
 

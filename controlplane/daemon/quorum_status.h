@@ -8,7 +8,7 @@
 namespace phalanx::controlplane {
 
 /// "quorum" of `phalanx status --json`: the shape is in README.md.
-[[nodiscard]] nlohmann::json quorum_json(const config::Config& config,
-                                         const quorum::Quorum& quorum);
+[[nodiscard]] nlohmann::json quorum_json(const config::Config& config, const quorum::Quorum& quorum,
+                                         TimeNs device_heard, TimeNs now);
 
 }  // namespace phalanx::controlplane

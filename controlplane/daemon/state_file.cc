@@ -1,7 +1,6 @@
 #include "controlplane/daemon/state_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "controlplane/daemon/durable_file.h"
 #include "ipc/base/fd.h"
 
 namespace phalanx::controlplane {
@@ -56,22 +56,6 @@ std::optional<Content> parse(const std::string& text) {
   return content;
 }
 
-std::string remedy_of(int error, const std::string& directory) {
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-      return "free some space there, or set node.state_directory to another file system";
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return "let this user write to " + directory + " (chown), or set node.state_directory";
-    case ENOENT:
-      return "create " + directory + ", or set node.state_directory";
-    default:
-      return "mend the file system, or set node.state_directory";
-  }
-}
-
 }  // namespace
 
 Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId node) {
@@ -79,14 +63,14 @@ Expected<StateFile, Error> StateFile::open(const std::string& directory, NodeId 
   const Fd fd(::open(state.path_.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd && errno != ENOENT) {
     return fail(system_error("cannot read the state file " + state.path_, "open", errno,
-                             remedy_of(errno, directory)));
+                             state_file_remedy(errno, directory)));
   }
   if (fd) {
     std::string text(kFileBytesMax, '\0');
     const ssize_t bytes = ::read(fd.get(), text.data(), text.size());
     if (bytes < 0) {
       return fail(system_error("cannot read the state file " + state.path_, "read", errno,
-                               remedy_of(errno, directory)));
+                               state_file_remedy(errno, directory)));
     }
     text.resize(static_cast<std::size_t>(bytes));
     const auto content = parse(text);
@@ -122,27 +106,7 @@ Expected<void, Error> StateFile::reserve(std::uint64_t sequence) {
 }
 
 Expected<void, Error> StateFile::write(std::uint64_t reserved) {
-  const std::string attempted = "cannot write the state file " + path_;
-  const std::string fresh = path_ + ".new";
-  const std::string text = format(node_, reserved);
-  const auto failed = [&](const char* call) {
-    const int error = errno;
-    ::unlink(fresh.c_str());
-    return fail(system_error(attempted, call, error, remedy_of(error, directory_)));
-  };
-
-  Fd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return failed("open");
-  const ssize_t written = ::write(fd.get(), text.data(), text.size());
-  if (written != static_cast<ssize_t>(text.size())) {
-    if (written >= 0) errno = ENOSPC;  // A short write to a file: the next one would say so.
-    return failed("write");
-  }
-  if (fsync(fd.get()) != 0) return failed("fsync");
-  if (::rename(fresh.c_str(), path_.c_str()) != 0) return failed("rename");
-  const Fd directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return failed("open directory");
-  if (fsync(directory.get()) != 0) return failed("fsync directory");
+  if (auto done = write_durably(directory_, path_, format(node_, reserved)); !done) return done;
   reserved_ = reserved;
   return {};
 }

@@ -210,7 +210,9 @@ json status_json(const StatusSources& from) {
           {"state", from.state},
           {"configured", from.config.cluster.nodes.size()},
           {"view", view_json(from)},
-          {"quorum", from.quorum == nullptr ? json() : quorum_json(from.config, *from.quorum)},
+          {"quorum", from.quorum == nullptr
+                         ? json()
+                         : quorum_json(from.config, *from.quorum, from.device_heard, from.now)},
           {"dataplane", dataplane_json(from)},
           {"link", {{"interface", from.interface}, {"up", from.link_up}}},
           {"transport", transport_json(from)},

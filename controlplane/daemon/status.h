@@ -23,6 +23,7 @@ struct StatusSources {
       state;  ///< "starting" without a data plane, else the membership's, or "leaving".
   const membership::Membership* membership = nullptr;
   const quorum::Quorum* quorum = nullptr;
+  TimeNs device_heard = 0;  ///< When the quorum device answered last; 0: never.
   const shm::DataPlaneIdentity* dataplane = nullptr;  ///< Running.
   std::uint32_t dataplane_starts = 0;
   std::optional<shm::WorkerStatus> worker;

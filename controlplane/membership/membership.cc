@@ -46,6 +46,9 @@ bool Membership::frozen() const noexcept { return machine_->durable().frozen; }
 const ViewId& Membership::view() const noexcept { return machine_->durable().view; }
 std::span<const Member> Membership::members() const noexcept { return machine_->durable().members; }
 const ViewId& Membership::attempt() const noexcept { return machine_->durable().attempt.id(); }
+std::span<const Member> Membership::attempt_members() const noexcept {
+  return machine_->durable().attempt.prepare.members;
+}
 std::uint64_t Membership::sequence_seen() const noexcept {
   return machine_->durable().sequence_seen;
 }

@@ -144,6 +144,8 @@ class Membership {
   [[nodiscard]] const ViewId& view() const noexcept;  ///< Installed view, or none.
   [[nodiscard]] std::span<const Member> members() const noexcept;  ///< Of view(), sorted.
   [[nodiscard]] const ViewId& attempt() const noexcept;  ///< Highest attempt promised, or none.
+  /// Of attempt(), sorted: the plan has the same.
+  [[nodiscard]] std::span<const Member> attempt_members() const noexcept;
   [[nodiscard]] std::uint64_t sequence_seen() const noexcept;
   [[nodiscard]] std::vector<Member> heard() const;  ///< Whom this node hears now, sorted.
   [[nodiscard]] std::span<const Rejection> rejections()

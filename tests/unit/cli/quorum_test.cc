@@ -61,6 +61,18 @@ TEST(QuorumText, SaysWhyAndWithWhichVotes) {
             "n2     2      1  no       no\n");
 }
 
+TEST(QuorumText, TellsOfADevice) {
+  auto quorum = nlohmann::json::parse(R"({"quorate": true, "reason": "majority", "total": 2,
+    "needed": 2, "expected": 3, "highest_expected": 3, "view_sequence": 7, "policy": "majority",
+    "device": {"address": "10.1.0.9:5407", "votes": 1, "answers": false, "counted": true}})");
+  EXPECT_NE(
+      quorum_text(quorum).find("\ndevice 10.1.0.9:5407, votes 1, no answer of late, counted in "
+                               "this view\n"),
+      std::string::npos);
+  quorum["device"] = nullptr;
+  EXPECT_EQ(quorum_text(quorum).find("device"), std::string::npos);
+}
+
 TEST(QuorumText, OfADaemonThatSaysNothingIsEmpty) {
   EXPECT_EQ(quorum_line(nlohmann::json()), "");
   EXPECT_TRUE(is_quorate(nlohmann::json()));

@@ -111,6 +111,7 @@ class Bench {
     bool disk_full = false;
     std::vector<ViewChange> views;
     std::vector<quorum::Ruling> rulings;
+    std::vector<wire::DeviceWord> asked;  ///< Of the quorum device.
   };
 
   explicit Bench(NodeId count) {
@@ -136,6 +137,7 @@ class Bench {
     quorum::QuorumConfig votes;
     for (const NodeId node_id : config.nodes) votes.nodes.push_back({node_id, 1});
     votes.wait_for_all = wait_for_all;
+    votes.device_votes = device_votes;
     at.conductor = std::make_unique<Conductor>(
         config, votes, at.reserved, *at.port,
         Conductor::Hooks{
@@ -147,7 +149,8 @@ class Bench {
             .wake = [&at](TimeNs when) { at.wake_at = when; },
             .view_changed = [&at](const ViewChange& change) { at.views.push_back(change); },
             .failed = [](const Error&) {},
-            .ruled = [&at](const quorum::Ruling& ruling) { at.rulings.push_back(ruling); }});
+            .ruled = [&at](const quorum::Ruling& ruling) { at.rulings.push_back(ruling); },
+            .ask = [&at](const wire::DeviceWord& word) { at.asked.push_back(word); }});
     return at.conductor->begin(now_);
   }
   void start_all() {
@@ -201,7 +204,8 @@ class Bench {
   }
 
   bool vouching = false;
-  bool wait_for_all = false;  ///< Before the start.
+  bool wait_for_all = false;       ///< Before the start.
+  std::uint32_t device_votes = 0;  ///< Likewise.
 
  private:
   void carry(const Node& from, const shm::Command& command) {
