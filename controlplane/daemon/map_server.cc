@@ -80,12 +80,18 @@ void MapServer::on_connect() {
   }
 }
 
+std::size_t MapServer::user_has(uid_t user) const {
+  const auto found = of_user_.find(user);
+  return found == of_user_.end() ? 0 : found->second;
+}
+
 void MapServer::admit(Fd client) {
   const auto peer = security::peer_credentials(client.get());
   if (!peer) return;
   const bool admin = acl_.may_administer(*peer);
   const bool full = connections_.size() >= clients_max_ ||
-                    (!admin && strangers_ + kClientsOfAdmins >= clients_max_);
+                    (!admin && (strangers_ + kClientsOfAdmins >= clients_max_ ||
+                                user_has(peer->uid) >= kClientsOfUser));
   if (!acl_.may_attach(*peer) || full) {
     ++refused_;
     log("map").debug("client refused pid={} uid={} full={}", peer->pid, peer->uid, full);
@@ -96,13 +102,23 @@ void MapServer::admit(Fd client) {
   Connection& connection = connections_[id];
   connection.fd = std::move(client);
   connection.admin = admin;
-  if (!admin) ++strangers_;
+  connection.uid = peer->uid;
+  if (!admin) {
+    ++strangers_;
+    ++of_user_[peer->uid];
+  }
   service_.join(id, {.uid = peer->uid, .admin = admin});
-  connection.watch =
-      Watch(loop_, connection.fd.get(), EPOLLIN, [this, id](std::uint32_t) { serve(id); });
+  connection.watch = Watch(loop_, connection.fd.get(), EPOLLIN,
+                           [this, id](std::uint32_t events) { serve(id, events); });
 }
 
-void MapServer::serve(ClientId id) {
+void MapServer::serve(ClientId id, std::uint32_t events) {
+  const auto hung_up = connections_.find(id);
+  // Told although nothing is wanted while it waits: it would be told for ever.
+  if (hung_up != connections_.end() && !hung_up->second.question.empty() &&
+      (events & (EPOLLHUP | EPOLLERR)) != 0) {
+    return drop(id);
+  }
   for (int i = 0; i < kRequestsPerTurn; ++i) {
     const auto found = connections_.find(id);
     if (found == connections_.end() || !serve_one(id, found->second)) break;
@@ -147,16 +163,23 @@ void MapServer::ask_statistics(ClientId id, Connection& connection,
   connection.watch.want(0);
   asking_.push_back(id);
   if (asking_.size() > 1) return;
-  compute_([this](const map::Statistics& statistics) { answer_statistics(statistics); });
+  if (computed_at_ != 0 && monotonic_now() - computed_at_ < kStatisticsAge) {
+    return answer_statistics();
+  }
+  compute_([this](const map::Statistics& statistics) {
+    statistics_ = statistics;
+    computed_at_ = monotonic_now();
+    answer_statistics();
+  });
 }
 
-void MapServer::answer_statistics(const map::Statistics& statistics) {
+void MapServer::answer_statistics() {
   for (const ClientId id : std::exchange(asking_, {})) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) continue;
     Connection& connection = found->second;
     const auto question = std::exchange(connection.question, {});
-    if (!send_packet(connection.fd.get(), service_.answer(question, statistics))) {
+    if (!send_packet(connection.fd.get(), service_.answer(question, statistics_))) {
       drop(id);
       continue;
     }
@@ -182,7 +205,11 @@ void MapServer::wake_sleepers() {
 void MapServer::drop(ClientId id) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
-  if (!found->second.admin) --strangers_;
+  if (!found->second.admin) {
+    --strangers_;
+    const auto user = of_user_.find(found->second.uid);
+    if (--user->second == 0) of_user_.erase(user);
+  }
   found->second.watch.reset();
   connections_.erase(found);
   service_.leave(id);

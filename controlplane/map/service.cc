@@ -144,6 +144,7 @@ MapStatus Service::track(Client& client, const MapRequestParts& request) {
   if (request.key.size() > shm::kMapKeyBytesMax) return MapStatus::NameTooLong;
   const auto same = [&](const Tracker& tracker) { return tracker.number == head.number; };
   if (std::ranges::any_of(client.trackers, same)) return MapStatus::Exists;
+  if (trackers_ >= kTrackersMax) return MapStatus::Limit;
   client.trackers.push_back({head.number, events, std::string(request.key)});
   ++trackers_;
   return MapStatus::Ok;

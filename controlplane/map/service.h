@@ -36,6 +36,8 @@ struct ServiceCounters {
 /// wakes. Single-threaded.
 class Service {
  public:
+  /// Of all clients together: each change is compared with every one.
+  static constexpr std::size_t kTrackersMax = 4096;
   using ClientId = std::uint32_t;
 
   explicit Service(Store& store) : store_(store) {}

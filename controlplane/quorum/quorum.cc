@@ -77,7 +77,8 @@ Outcome Quorum::on_install(const wire::Plan& plan, TimeNs now) {
   installed_at_ = now;
   adopt(plan);
   if (const auto ruled = ruled_order(config_, plan.members, plan.ballots);
-      ruled && plan.members[ruled->rank].node == self_ && proposes()) {
+      ruled && plan.members[ruled->rank].node == self_ && proposes() &&
+      plan.ballots[ruled->rank].order == order_) {  // Not one that was given up since.
     ruling_ = ruled->ruling;
     order_ = {};
   }

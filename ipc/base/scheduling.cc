@@ -1,5 +1,6 @@
 #include "ipc/base/scheduling.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ constexpr TimeNs kTurn = 100 * kMicrosecond;
 }  // namespace
 
 void ask_for_short_turns() noexcept {
+  if (sched_getscheduler(0) != SCHED_OTHER) return;  // The operator chose something else.
   SchedAttr attr;
   attr.nice = getpriority(PRIO_PROCESS, 0);  // It sets both; -1 is a value, never an error here.
   attr.runtime = kTurn;

@@ -65,7 +65,7 @@ class Ethernet final : public Transport {
   void look_at_port() const noexcept;
   void report_membership() noexcept;
 
-  static constexpr std::uint32_t kLooksBetween = 2000;  ///< A second when busy, two when idle.
+  static constexpr std::uint32_t kLooksBetween = 2000;  ///< A second when busy, five when idle.
   static constexpr std::uint32_t kReportsAtOnce = 3;    ///< One a look; any of them may be lost.
   static constexpr std::uint32_t kLooksToReport = 30;   ///< Switches forget in some minutes.
 

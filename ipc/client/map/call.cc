@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -153,8 +154,9 @@ phx_status ask(Map& map, const shm::MapRequest& head, std::string_view key,
     return PHX_DISCONNECTED;
   }
   if (woken) {
+    // It was for a thread that sleeps in dispatch, or for the descriptor: both want another.
     map.armed = false;
-    if (map.wants_wakes) arm(map);  // So that the descriptor is readable again.
+    arm(map);
   }
   return status_of(answer_head(map).status);
 }
@@ -197,9 +199,9 @@ bool is_gone(Map& map) noexcept {
   const TimeNs now = monotonic_now();
   if (map.gone || now - map.last_look < kLookInterval) return map.gone;
   map.last_look = now;
-  char byte = 0;
-  const ssize_t got = recv(map.socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
-  map.gone = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+  // Not by reading: a Wake that nobody has taken yet would hide the end behind it.
+  pollfd socket{.fd = map.socket, .events = POLLRDHUP, .revents = 0};
+  map.gone = poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
   return map.gone;
 }
 

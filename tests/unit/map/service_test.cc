@@ -140,6 +140,22 @@ TEST_F(ServiceTest, TrackersAreLimitedNamedOnceAndGoWithTheirClient) {
   EXPECT_EQ(service.trackers(), 0u);
 }
 
+// Each change is compared with every tracker: many clients must not make that long.
+TEST_F(ServiceTest, TrackersOfAllClientsTogetherAreLimited) {
+  constexpr std::uint32_t kAdd = 4;
+  Service::ClientId id = 0;
+  for (std::size_t i = 0; i < Service::kTrackersMax; ++i) {
+    const auto number = static_cast<std::uint32_t>(i % shm::kMapTrackersMax);
+    if (number == 0) greet(++id, kAdmin);
+    ASSERT_EQ(track(id, number, "app.x", kAdd), MapStatus::Ok);
+  }
+  greet(++id, kAdmin);
+  EXPECT_EQ(track(id, 0, "app.x", kAdd), MapStatus::Limit);
+
+  service.leave(1);
+  EXPECT_EQ(track(id, 0, "app.x", kAdd), MapStatus::Ok);
+}
+
 TEST_F(ServiceTest, ABurstBeyondTheLogWakesEverybodyWhoSleeps) {
   greet(1, kAnna);
   ASSERT_EQ(track(1, 0, "app.", 15), MapStatus::Ok);
