@@ -51,7 +51,7 @@ def test_no_core(cluster):
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     os.chdir(cluster.directory)
     plain = subprocess.Popen(["sleep", "60"])
-    plain.send_signal(signal.SIGQUIT)
+    plain.send_signal(signal.SIGABRT)
     dumps = core_dumped(plain)
 
     cluster.signal_controlplane(1, signal.SIGTERM)
@@ -61,12 +61,12 @@ def test_no_core(cluster):
          str(cluster.config), "--instance", "n1"], stderr=subprocess.DEVNULL)
     wait_until("the data plane listens",
                lambda: os.path.exists("/run/phalanx/n1/dataplane.sock"))
-    dataplane.send_signal(signal.SIGQUIT)
+    dataplane.send_signal(signal.SIGABRT)
     assert not core_dumped(dataplane), "the data plane left a core"
 
     cluster.start(1)
     cluster.wait_whole()
-    cluster.controlplanes[1].send_signal(signal.SIGQUIT)
+    cluster.controlplanes[1].send_signal(signal.SIGABRT)
     assert not core_dumped(cluster.controlplanes[1]), "the control plane left a core"
     print("this kernel dumps:", dumps)
 
