@@ -59,6 +59,16 @@ void check_sizes(Draft& draft) {
   }
 }
 
+void check_metrics(Draft& draft) {
+  const auto& listen = draft.config.metrics.listen;
+  if (!listen || listen->host == "::1" || listen->host.starts_with("127.")) return;
+  draft.error(draft.place({"metrics.listen"}),
+              "metrics.listen = \"" + to_string(*listen) + "\" is not on the loopback interface",
+              "an address of 127.0.0.0/8, or ::1",
+              "listen on 127.0.0.1 and let an agent of this host, or a proxy with a password, "
+              "carry it further");
+}
+
 void check_key_file(Draft& draft) {
   const ClusterSection& cluster = draft.config.cluster;
   if (cluster.insecure) return;

@@ -5,14 +5,19 @@
 
 namespace phalanx::config {
 
+namespace {
+
 // FNV-1a over "key=value\n" of every key that must be equal, in the order of the schema, then the
 // nodes. Differences are accidents, not attacks: the cluster key keeps strangers out.
-std::uint64_t cluster_hash(const Config& config) {
+std::uint64_t hash_of(const Config& config, bool reloadable) {
   std::string text;
   for (const Key& key : schema()) {
-    if (!key.cluster_part) continue;
+    if (!key.cluster_part || (key.reloadable && !reloadable)) continue;
     // Where there is none it is as before there could be one.
     if (!config.quorum.device && key.name.starts_with("quorum.device.")) continue;
+    if (config.transport.kind != TransportKind::Verbs && key.name.starts_with("transport.verbs.")) {
+      continue;
+    }
     text += std::string(key.name) + "=" + format_toml(key.kind, key.read(config)) + "\n";
   }
   for (const ClusterNode& node : config.cluster.nodes) {
@@ -27,5 +32,11 @@ std::uint64_t cluster_hash(const Config& config) {
   }
   return hash != 0 ? hash : 1;
 }
+
+}  // namespace
+
+std::uint64_t cluster_hash(const Config& config) { return hash_of(config, false); }
+
+std::uint64_t reload_hash(const Config& config) { return hash_of(config, true); }
 
 }  // namespace phalanx::config

@@ -34,7 +34,7 @@ struct ClusterNode {
   friend bool operator==(const ClusterNode&, const ClusterNode&) = default;
 };
 
-enum class TransportKind : std::uint8_t { Udp, Dpdk };
+enum class TransportKind : std::uint8_t { Udp, Dpdk, Verbs };
 enum class SlowPolicy : std::uint8_t { Evict, Throttle };
 enum class IdleStrategy : std::uint8_t { Busy, Adaptive, Sleep };
 enum class LogLevel : std::uint8_t { Error, Warn, Info, Debug };
@@ -65,6 +65,17 @@ struct ClusterSection {
   std::vector<ClusterNode> nodes;  ///< Sorted by id; holds this node.
 };
 
+/// The adapter and the queue pair of transport.kind = "verbs".
+struct VerbsSection {
+  std::string device;           ///< "mlx5_0"; empty: whichever has the node's address.
+  std::uint8_t port = 0;        ///< 0: whichever has it.
+  std::int32_t gid_index = -1;  ///< -1: the first with the address.
+  std::uint16_t pkey = 0xffff;
+  std::uint32_t qkey = 0x1ee7;
+  std::uint8_t service_level = 0;
+  std::uint32_t queue = 4096;  ///< Frames.
+};
+
 struct TransportSection {
   TransportKind kind = TransportKind::Udp;
   std::optional<Endpoint> multicast;  ///< Group and port, or none: one copy a peer.
@@ -72,6 +83,7 @@ struct TransportSection {
   std::uint32_t receive_buffer = 0;   ///< Bytes asked of the kernel for the socket.
   std::string port;                   ///< For DPDK: "memif", devargs, or a PCI address.
   std::string eal;                    ///< For DPDK: further words of EAL's command line.
+  VerbsSection verbs;
 };
 
 /// Which views are quorate: controlplane/quorum. Equal on all nodes.
@@ -115,6 +127,19 @@ struct WorkerSection {
   bool realtime = false;             ///< Scheduled before ordinary programs (SCHED_RR).
 };
 
+/// The process phalanx-metrics, which the control plane starts.
+struct MetricsSection {
+  std::optional<Endpoint> listen;  ///< Loopback; none: it is not started.
+  std::string user;                ///< Whom it becomes when root starts it.
+};
+
+/// Where the log goes, as it is written; config/log_rules.h reads it.
+struct LogSection {
+  std::string targets;
+  std::string file;
+  std::string subsystems;
+};
+
 /// One node's whole configuration, checked. Plain data; the loader (config/load.h) makes it.
 struct Config {
   std::string file;  ///< Where it was read from, for messages.
@@ -125,12 +150,16 @@ struct Config {
   ClientSection client;
   WorkerSection worker;
   QuorumSection quorum;
+  MetricsSection metrics;
   LogLevel log_level = LogLevel::Info;
+  LogSection log;
 };
 
-/// A stable 64-bit hash of what must be equal on all nodes: cluster.* without key_file, the
-/// transport's kind, multicast and mtu, lane.* and quorum.*. Never 0.
+/// A stable 64-bit hash of what keeps nodes apart unless it is equal: cluster.* without key_file
+/// and times, the transport's kind, multicast, mtu and verbs' keys, lane.* and quorum.*. Never 0.
 [[nodiscard]] std::uint64_t cluster_hash(const Config& config);
+/// The same with what must be equal but can be changed by a reload, which asks for equal ones.
+[[nodiscard]] std::uint64_t reload_hash(const Config& config);
 
 /// "<runtime directory>/<instance>": holds phalanx.sock, dataplane.sock and admin.sock.
 [[nodiscard]] std::string instance_directory(const Config& config);

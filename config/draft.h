@@ -40,8 +40,17 @@ void complete(const LoadOptions& options, Draft& draft);
 /// Sizes that must fit one another.
 void check_sizes(Draft& draft);
 
+/// Where phalanx-metrics listens: nobody outside this host may reach it.
+void check_metrics(Draft& draft);
+
 /// Vote settings that can split the cluster, or mean nothing together.
 void check_quorum(Draft& draft);
+
+/// What verbs need and other transports do not.
+void check_verbs(Draft& draft);
+
+/// Targets and subsystems of the log.
+void check_log(Draft& draft);
 
 /// The key file: there, regular, readable by its owner only.
 void check_key_file(Draft& draft);

@@ -44,7 +44,8 @@ Value default_of(const Key& key) {
 
 Expected<std::string, Error> read_file(const std::string& path) {
   const std::string attempted = "cannot read the configuration " + path;
-  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd fd(path == kStandardInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                     : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) {
     return fail(system_error(attempted, "open", errno,
                              "name a file with --config, or make one: phalanx config init"));
@@ -111,7 +112,10 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
   if (draft.errors.empty() || !draft.places.empty()) {
     complete(options, draft);
     check_sizes(draft);
+    check_metrics(draft);
     check_quorum(draft);
+    check_verbs(draft);
+    check_log(draft);
     if (options.check_key_file) check_key_file(draft);
   }
   if (draft.errors.empty()) return std::move(draft.config);

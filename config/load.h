@@ -44,6 +44,9 @@ struct LoadOptions {
 /// Where the daemons and the CLI look when no --config is given.
 inline constexpr std::string_view kDefaultConfigFile = "/etc/phalanx/phalanx.toml";
 
+/// As a path. Not /dev/stdin: a program with capabilities may not open that.
+inline constexpr std::string_view kStandardInput = "-";
+
 /// Reads, checks and completes a file. Reports every error of it at once.
 [[nodiscard]] Expected<Config, ConfigErrors> load(const std::string& path,
                                                   const LoadOptions& options = {});

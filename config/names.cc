@@ -13,6 +13,8 @@ std::string_view to_string(TransportKind kind) noexcept {
       return "udp";
     case TransportKind::Dpdk:
       return "dpdk";
+    case TransportKind::Verbs:
+      return "verbs";
   }
   return "corrupt";
 }

@@ -21,7 +21,7 @@ struct Key {
   std::int64_t max = 0;
   bool power_of_two = false;
   std::string_view choices;   ///< "evict|throttle".
-  bool cluster_part = false;  ///< Must be equal on all nodes: part of the cluster hash.
+  bool cluster_part = false;  ///< Must be equal on all nodes: see cluster_hash().
   bool reloadable = false;    ///< Takes effect without a restart.
   std::string_view text;      ///< What it does and what follows from changing it.
   void (*store)(Config& config, const Value& value) = nullptr;
@@ -33,6 +33,12 @@ struct Key {
 
 /// The part of schema() that is [quorum].
 [[nodiscard]] std::span<const Key> quorum_keys() noexcept;
+
+/// The part of schema() that is [transport], verbs.*.
+[[nodiscard]] std::span<const Key> verbs_keys() noexcept;
+
+/// The part of schema() that is [log].
+[[nodiscard]] std::span<const Key> log_keys() noexcept;
 
 /// The key of that name, or nullptr.
 [[nodiscard]] const Key* find_key(std::string_view name) noexcept;

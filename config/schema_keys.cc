@@ -1,5 +1,7 @@
 #include "config/schema.h"
+#include "config/schema_values.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <vector>
@@ -10,16 +12,6 @@ namespace {
 constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
-constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kSec = 1'000'000'000;
-
-template <class T>
-constexpr T as(const Value& value) {
-  return static_cast<T>(value.number);
-}
-
-Value number(std::uint64_t n) { return {.number = static_cast<std::int64_t>(n)}; }
-Value words(std::string_view text) { return {.text = std::string(text)}; }
 
 std::optional<Endpoint> endpoint_or_none(const Value& value) {
   if (value.text.empty()) return std::nullopt;
@@ -32,18 +24,13 @@ Value written(const std::optional<Endpoint>& endpoint) {
 }
 
 TransportKind transport_of(const Value& v) {
+  if (v.text == "verbs") return TransportKind::Verbs;
   return v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
 }
 
 IdleStrategy idle_of(const Value& v) {
   if (v.text == "busy") return IdleStrategy::Busy;
   return v.text == "sleep" ? IdleStrategy::Sleep : IdleStrategy::Adaptive;
-}
-
-LogLevel level_of(const Value& v) {
-  if (v.text == "error") return LogLevel::Error;
-  if (v.text == "warn") return LogLevel::Warn;
-  return v.text == "debug" ? LogLevel::Debug : LogLevel::Info;
 }
 
 const std::array kKeys{
@@ -136,6 +123,7 @@ const std::array kKeys{
         .min = 5 * kMs,
         .max = 60 * kSec,
         .cluster_part = true,
+        .reloadable = true,
         .text = "A node whose data plane and control plane are both silent this long is left out "
                 "of the view. Smaller: quicker fail-over, more false alarms on a loaded host.",
         .store = [](Config& c, const Value& v) { c.cluster.dead_after = as<TimeNs>(v); },
@@ -146,6 +134,7 @@ const std::array kKeys{
         .min = 5 * kMs,
         .max = 600 * kSec,
         .cluster_part = true,
+        .reloadable = true,
         .text = "The same for a silent data plane while its control plane vouches for it, and for "
                 "a node that stops making progress. At least dead_after.",
         .store = [](Config& c, const Value& v) { c.cluster.stall_after = as<TimeNs>(v); },
@@ -156,6 +145,7 @@ const std::array kKeys{
         .min = 1 * kMs,
         .max = 60 * kSec,
         .cluster_part = true,
+        .reloadable = true,
         .text = "How long a larger set of nodes must be stable before a view is left for it. "
                 "Doubles with each change, up to hold_max.",
         .store = [](Config& c, const Value& v) { c.cluster.hold_min = as<TimeNs>(v); },
@@ -166,6 +156,7 @@ const std::array kKeys{
         .min = 1 * kMs,
         .max = 600 * kSec,
         .cluster_part = true,
+        .reloadable = true,
         .text = "Where the doubling of hold_min ends. At least hold_min.",
         .store = [](Config& c, const Value& v) { c.cluster.hold_max = as<TimeNs>(v); },
         .read = [](const Config& c) { return number(c.cluster.hold_max); }},
@@ -173,10 +164,10 @@ const std::array kKeys{
     Key{.name = "transport.kind",
         .kind = Kind::Choice,
         .fallback = "udp",
-        .choices = "udp|dpdk",
+        .choices = "udp|dpdk|verbs",
         .cluster_part = true,
         .text = "How frames travel: udp through the kernel's sockets; dpdk without the kernel, "
-                "through transport.port.",
+                "through transport.port; verbs through an RDMA adapter (RoCE v2).",
         .store = [](Config& c, const Value& v) { c.transport.kind = transport_of(v); },
         .read = [](const Config& c) { return words(to_string(c.transport.kind)); }},
     Key{.name = "transport.multicast",
@@ -266,6 +257,7 @@ const std::array kKeys{
         .kind = Kind::Choice,
         .fallback = "evict",
         .choices = "evict|throttle",
+        .reloadable = true,
         .text = "What happens to a client whose delivery ring is full: evict takes it out of all "
                 "its groups, once the log is full too and has been for cluster.dead_after; "
                 "throttle makes the whole cluster wait for it, at most throttle_max.",
@@ -280,6 +272,7 @@ const std::array kKeys{
         .fallback = "100ms",
         .min = 1 * kMs,
         .max = 10 * kSec,
+        .reloadable = true,
         .text = "With slow_policy throttle: how long the cluster waits for a client before it is "
                 "evicted.",
         .store = [](Config& c, const Value& v) { c.client.throttle_max = as<TimeNs>(v); },
@@ -287,14 +280,14 @@ const std::array kKeys{
     Key{.name = "client.uids",
         .kind = Kind::Ids,
         .fallback = "[]",
-        .reloadable = false,
+        .reloadable = true,
         .text = "Users that may attach, by number. Root and the daemon's own user always may.",
         .store = [](Config& c, const Value& v) { c.client.uids = v.ids; },
         .read = [](const Config& c) { return Value{.ids = c.client.uids}; }},
     Key{.name = "client.gids",
         .kind = Kind::Ids,
         .fallback = "[]",
-        .reloadable = false,
+        .reloadable = true,
         .text = "Groups whose processes may attach, by number.",
         .store = [](Config& c, const Value& v) { c.client.gids = v.ids; },
         .read = [](const Config& c) { return Value{.ids = c.client.gids}; }},
@@ -340,13 +333,21 @@ const std::array kKeys{
             "LimitRTPRIO=1 or CAP_SYS_NICE.",
         .store = [](Config& c, const Value& v) { c.worker.realtime = v.text == "realtime"; },
         .read = [](const Config& c) { return words(c.worker.realtime ? "realtime" : "normal"); }},
-    Key{.name = "log.level",
-        .kind = Kind::Choice,
-        .fallback = "info",
-        .choices = "error|warn|info|debug",
-        .text = "How much the daemons say on standard error.",
-        .store = [](Config& c, const Value& v) { c.log_level = level_of(v); },
-        .read = [](const Config& c) { return words(to_string(c.log_level)); }},
+    Key{.name = "metrics.listen",
+        .kind = Kind::Address,
+        .fallback = "",
+        .text = "Where phalanx-metrics(8) serves /metrics, /status.json, /healthz and /readyz over "
+                "HTTP: a port of the loopback interface, usually 127.0.0.1:9464. Empty: it is not "
+                "started.",
+        .store = [](Config& c, const Value& v) { c.metrics.listen = endpoint_or_none(v); },
+        .read = [](const Config& c) { return written(c.metrics.listen); }},
+    Key{.name = "metrics.user",
+        .kind = Kind::Name,
+        .fallback = "nobody",
+        .text = "User that phalanx-metrics becomes when root starts it. That user may look at "
+                "this node, and do nothing else.",
+        .store = [](Config& c, const Value& v) { c.metrics.user = v.text; },
+        .read = [](const Config& c) { return words(c.metrics.user); }},
 };
 
 constexpr std::array kNodeKeys{
@@ -367,6 +368,11 @@ constexpr std::array kNodeKeys{
 std::span<const Key> schema() noexcept {
   static const std::vector<Key> all = [] {
     std::vector<Key> keys(kKeys.begin(), kKeys.end());
+    // Keys of one table stand together, as in a file.
+    const auto lane =
+        std::ranges::find_if(keys, [](const Key& key) { return key.name.starts_with("lane."); });
+    keys.insert(lane, verbs_keys().begin(), verbs_keys().end());
+    keys.insert(keys.end(), log_keys().begin(), log_keys().end());
     keys.insert(keys.end(), quorum_keys().begin(), quorum_keys().end());
     return keys;
   }();

@@ -1,16 +1,12 @@
 #include <array>
 
 #include "config/schema.h"
+#include "config/schema_values.h"
 #include "config/value.h"
 
 namespace phalanx::config {
 namespace {
 
-constexpr std::int64_t kMs = 1'000'000;
-constexpr std::int64_t kSec = 1'000'000'000;
-
-Value number(std::uint64_t n) { return {.number = static_cast<std::int64_t>(n)}; }
-Value words(std::string_view text) { return {.text = std::string(text)}; }
 Value on_or_off(bool on) { return words(on ? "on" : "off"); }
 
 WaitForAll wait_of(const Value& v) {
