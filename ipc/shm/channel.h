@@ -117,6 +117,17 @@ class WorkerChannel {
 
   /// Shows committed events to the client: once a burst. True: wake the client, it sleeps.
   [[nodiscard]] bool publish_events() noexcept;
+  /// For whoever watches: what waits in both rings, as of now. Two loads of what the client wrote;
+  /// a lie makes the channel broken(), as anywhere.
+  struct Queued {
+    std::uint64_t submissions = 0;  ///< Bytes.
+    std::uint64_t events = 0;       ///< Likewise.
+  };
+  [[nodiscard]] Queued queued() noexcept {
+    (void)submit_.refresh();
+    delivery_.refresh();
+    return {.submissions = submit_.queued_bytes(), .events = delivery_.used_bytes()};
+  }
   /// As of the last reserve_event(): delivery ring bytes that the client has not released.
   [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept { return delivery_.used_bytes(); }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "ipc/base/error.h"
@@ -12,6 +11,7 @@
 #include "ipc/base/fd.h"
 #include "ipc/base/ids.h"
 #include "ipc/shm/control_layout.h"
+#include "ipc/shm/statistics_memory.h"
 
 namespace phalanx::shm {
 
@@ -26,6 +26,15 @@ enum class CommandKind : std::uint8_t {
   Install,        ///< attempt, bytes: encoded wire::Plan, token: 1 when the view is quorate.
                   ///< Answered by Installed or Refused.
   ListGroups,     ///< token. Answered by Groups.
+  Tune,           ///< bytes: an encoded Tuning.
+};
+
+/// What of a worker's configuration may change while it runs.
+struct Tuning {
+  TimeNs dead_after = 0;   ///< Above 0.
+  bool throttles = false;  ///< A slow client holds its lane back, for throttle_max at most.
+  TimeNs throttle_max = 0;
+  friend bool operator==(const Tuning&, const Tuning&) = default;
 };
 
 struct Command {
@@ -67,6 +76,8 @@ struct Event {
 
 void encode(const Command& command, std::vector<std::byte>& out);
 void encode(const Event& event, std::vector<std::byte>& out);
+void encode(const Tuning& tuning, std::vector<std::byte>& out);
+[[nodiscard]] std::optional<Tuning> decode_tuning(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Command> decode_command(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Event> decode_event(std::span<const std::byte> bytes);
 
@@ -82,10 +93,10 @@ struct DataPlaneIdentity {
 /// Owns the mapping of a control segment. Each part of it has one writer: see control_layout.h.
 class ControlSegment {
  public:
-  /// A new sealed memfd. Called once by the data plane.
+  /// New sealed memfds: this one, and the statistics. Called once by the data plane.
   [[nodiscard]] static Expected<ControlSegment, Error> create(const DataPlaneIdentity& identity);
-  /// Maps what the data plane passed; checks seals, size, magic and version.
-  [[nodiscard]] static Expected<ControlSegment, Error> map(Fd memory);
+  /// Maps what the data plane passed; checks seals, size, magic and version of both.
+  [[nodiscard]] static Expected<ControlSegment, Error> map(Fd memory, Fd statistics);
 
   ControlSegment(ControlSegment&& other) noexcept;
   ControlSegment& operator=(ControlSegment&& other) noexcept;
@@ -93,20 +104,23 @@ class ControlSegment {
 
   [[nodiscard]] ControlLayout& layout() const noexcept { return *layout_; }
   [[nodiscard]] int fd() const noexcept { return memory_.get(); }
+  [[nodiscard]] const StatisticsMemory& statistics() const noexcept { return statistics_; }
   [[nodiscard]] DataPlaneIdentity identity() const;
 
  private:
-  ControlSegment(Fd memory, ControlLayout* layout) noexcept
-      : memory_(std::move(memory)), layout_(layout) {}
+  ControlSegment(Fd memory, ControlLayout* layout, StatisticsMemory statistics) noexcept
+      : memory_(std::move(memory)), layout_(layout), statistics_(std::move(statistics)) {}
   Fd memory_;
   ControlLayout* layout_ = nullptr;
+  StatisticsMemory statistics_;
 };
 
 /// The worker's end: takes commands, posts events, writes status and counters. One thread.
 class ControlWorkerEnd {
  public:
-  /// `event_doorbell` is an eventfd that wakes the control plane. Both are borrowed.
-  ControlWorkerEnd(ControlLayout& layout, int event_doorbell) noexcept;
+  /// Of the segment that was created here. `event_doorbell` is an eventfd that wakes the control
+  /// plane. Both are borrowed.
+  ControlWorkerEnd(const ControlSegment& segment, int event_doorbell) noexcept;
 
   /// True when a command waits: one load, no system call.
   [[nodiscard]] bool has_command() const noexcept;
@@ -124,10 +138,17 @@ class ControlWorkerEnd {
 
   /// Whole and consistent for readers; some 100 ns.
   void publish(const WorkerStatus& status) noexcept;
+  /// Likewise the tables, written in place between these two.
+  [[nodiscard]] StatisticsTables& begin_tables() noexcept;
+  void end_tables() noexcept;
   void count(Counter counter, std::uint64_t add) noexcept;
+  [[nodiscard]] std::uint64_t counted(Counter counter) const noexcept {
+    return statistics_.counters[static_cast<std::size_t>(counter)];
+  }
 
  private:
   ControlLayout& layout_;
+  StatisticsLayout& statistics_;
   int doorbell_;
   bool posted_ = false;
   std::vector<std::byte> scratch_;
@@ -137,7 +158,7 @@ class ControlWorkerEnd {
 class ControlPlaneEnd {
  public:
   /// `command_doorbell` is an eventfd that wakes the worker. Both are borrowed.
-  ControlPlaneEnd(ControlLayout& layout, int command_doorbell) noexcept;
+  ControlPlaneEnd(const ControlSegment& segment, int command_doorbell) noexcept;
 
   /// False when the ring is full: the worker is dead or stopped. Rings when the worker sleeps.
   [[nodiscard]] bool send(const Command& command);
@@ -156,10 +177,9 @@ class ControlPlaneEnd {
 
  private:
   ControlLayout& layout_;
+  const StatisticsLayout& statistics_;
   int doorbell_;
   std::vector<std::byte> scratch_;
 };
-
-[[nodiscard]] std::string_view counter_name(Counter counter) noexcept;
 
 }  // namespace phalanx::shm

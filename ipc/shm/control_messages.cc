@@ -110,6 +110,23 @@ void encode(const Event& event, std::vector<std::byte>& out) {
   w.blob(event.bytes);
 }
 
+void encode(const Tuning& tuning, std::vector<std::byte>& out) {
+  Writer w(out);
+  w.number(tuning.dead_after);
+  w.number(static_cast<std::uint8_t>(tuning.throttles ? 1 : 0));
+  w.number(tuning.throttle_max);
+}
+
+std::optional<Tuning> decode_tuning(std::span<const std::byte> bytes) {
+  Reader r(bytes);
+  Tuning tuning;
+  tuning.dead_after = r.number<TimeNs>();
+  tuning.throttles = r.number<std::uint8_t>() != 0;
+  tuning.throttle_max = r.number<TimeNs>();
+  if (!r.good() || tuning.dead_after == 0) return {};
+  return tuning;
+}
+
 std::optional<Command> decode_command(std::span<const std::byte> bytes) {
   Reader r(bytes);
   Command c;
@@ -121,7 +138,7 @@ std::optional<Command> decode_command(std::span<const std::byte> bytes) {
   if (count > kNodesMax) return {};
   for (std::uint32_t i = 0; i < count; ++i) c.to.push_back(r.member());
   c.bytes = r.blob();
-  if (!r.good() || c.kind < CommandKind::SendControl || c.kind > CommandKind::ListGroups) return {};
+  if (!r.good() || c.kind < CommandKind::SendControl || c.kind > CommandKind::Tune) return {};
   return c;
 }
 

@@ -36,6 +36,8 @@ Expected<ControlSegment, Error> ControlSegment::create(const DataPlaneIdentity& 
   if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     return fail(system_error(kWhat, "fcntl(F_ADD_SEALS)", errno));
   }
+  auto statistics = StatisticsMemory::create(identity.self, identity.pid);
+  if (!statistics) return fail(std::move(statistics.error()));
   auto layout = map_layout(memory.get());
   if (!layout) return fail(std::move(layout.error()));
   ControlLayout& l =
@@ -49,10 +51,10 @@ Expected<ControlSegment, Error> ControlSegment::create(const DataPlaneIdentity& 
   l.obituary_bytes = static_cast<std::uint32_t>(identity.obituary.size());
   std::copy(identity.obituary.begin(), identity.obituary.end(), l.obituary);
   l.magic = kControlMagic;
-  return ControlSegment(std::move(memory), *layout);
+  return ControlSegment(std::move(memory), *layout, std::move(*statistics));
 }
 
-Expected<ControlSegment, Error> ControlSegment::map(Fd memory) {
+Expected<ControlSegment, Error> ControlSegment::map(Fd memory, Fd statistics) {
   struct stat st {};
   if (fstat(memory.get(), &st) != 0) return fail(system_error(kWhat, "fstat", errno));
   const int seals = fcntl(memory.get(), F_GET_SEALS);
@@ -63,9 +65,11 @@ Expected<ControlSegment, Error> ControlSegment::map(Fd memory) {
                                   std::to_string(sizeof(ControlLayout)) + " expected",
                       .remedy = "run phalanx-dataplane and phalanx-controlplane of one version"});
   }
+  auto counted = StatisticsMemory::map(std::move(statistics));
+  if (!counted) return fail(std::move(counted.error()));
   auto layout = map_layout(memory.get());
   if (!layout) return fail(std::move(layout.error()));
-  ControlSegment segment(std::move(memory), *layout);
+  ControlSegment segment(std::move(memory), *layout, std::move(*counted));
   const ControlLayout& l = **layout;
   if (l.magic != kControlMagic || l.version != kControlVersion || l.size != sizeof(ControlLayout)) {
     return fail(Error{.attempted = kWhat,
@@ -77,11 +81,14 @@ Expected<ControlSegment, Error> ControlSegment::map(Fd memory) {
 }
 
 ControlSegment::ControlSegment(ControlSegment&& other) noexcept
-    : memory_(std::move(other.memory_)), layout_(std::exchange(other.layout_, nullptr)) {}
+    : memory_(std::move(other.memory_)),
+      layout_(std::exchange(other.layout_, nullptr)),
+      statistics_(std::move(other.statistics_)) {}
 
 ControlSegment& ControlSegment::operator=(ControlSegment&& other) noexcept {
   std::swap(memory_, other.memory_);
   std::swap(layout_, other.layout_);
+  std::swap(statistics_, other.statistics_);
   return *this;
 }
 

@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::uint32_t kWelcomeMagic = 0x31576850;  // "PhW1"
 constexpr std::uint32_t kPacketMagic = 0x31506850;   // "PhP1"
+constexpr std::uint32_t kLineMagic = 0x314c6850;     // "PhL1"
 constexpr std::size_t kPacketBytes = 24;
-constexpr std::size_t kDescriptorsMax = 3;
+constexpr std::size_t kDescriptorsMax = 4;
 
 Error gone(const char* observed) {
   return {.attempted = "cannot talk over the data plane's socket", .observed = observed};
@@ -84,13 +85,14 @@ Expected<std::optional<Received>, Error> receive(int socket, std::span<std::byte
 
 }  // namespace
 
-Expected<void, Error> send_welcome(int socket, std::uint32_t pid, int segment, int command_doorbell,
-                                   int event_doorbell) {
+Expected<void, Error> send_welcome(int socket, std::uint32_t pid,
+                                   const WelcomeDescriptors& descriptors) {
   std::array<std::byte, 12> bytes{};
   store_le<std::uint32_t>(bytes.data(), kWelcomeMagic);
   store_le<std::uint32_t>(bytes.data() + 4, kControlVersion);
   store_le<std::uint32_t>(bytes.data() + 8, pid);
-  const std::array<int, 3> fds{segment, command_doorbell, event_doorbell};
+  const std::array<int, 4> fds{descriptors.segment, descriptors.statistics,
+                               descriptors.command_doorbell, descriptors.event_doorbell};
   return send_packet(socket, bytes, fds);
 }
 
@@ -124,7 +126,7 @@ Expected<std::optional<Welcome>, Error> receive_welcome(int socket) {
   auto received = receive(socket, bytes);
   if (!received) return fail(std::move(received.error()));
   if (!*received) return std::optional<Welcome>{};
-  if ((*received)->bytes != 12 || (*received)->fd_count != 3 ||
+  if ((*received)->bytes != 12 || (*received)->fd_count != 4 ||
       load_le<std::uint32_t>(bytes.data()) != kWelcomeMagic ||
       load_le<std::uint32_t>(bytes.data() + 4) != kControlVersion) {
     return fail(Error{.attempted = "cannot attach to the data plane",
@@ -133,8 +135,9 @@ Expected<std::optional<Welcome>, Error> receive_welcome(int socket) {
   }
   return std::optional<Welcome>({.pid = load_le<std::uint32_t>(bytes.data() + 8),
                                  .segment = std::move((*received)->fds[0]),
-                                 .command_doorbell = std::move((*received)->fds[1]),
-                                 .event_doorbell = std::move((*received)->fds[2])});
+                                 .statistics = std::move((*received)->fds[1]),
+                                 .command_doorbell = std::move((*received)->fds[2]),
+                                 .event_doorbell = std::move((*received)->fds[3])});
 }
 
 Expected<void, Error> send_adopt(int socket, const AdoptClient& client) {
@@ -155,6 +158,31 @@ Expected<void, Error> send_shutdown(int socket) {
   store_le<std::uint32_t>(bytes.data() + 4,
                           static_cast<std::uint32_t>(ControlPacket::Kind::Shutdown));
   return send_packet(socket, bytes, {});
+}
+
+Expected<void, Error> send_log_line(int socket, const LogLine& line) {
+  std::array<std::byte, 8 + kLogLineBytesMax> bytes{};
+  const std::size_t length = std::min(line.text.size(), kLogLineBytesMax);
+  store_le<std::uint32_t>(bytes.data(), kLineMagic);
+  store_le<std::uint32_t>(bytes.data() + 4, static_cast<std::uint32_t>(line.level));
+  std::memcpy(bytes.data() + 8, line.text.data(), length);
+  return send_packet(socket, std::span(bytes).first(8 + length), {});
+}
+
+Expected<std::optional<LogLine>, Error> receive_log_line(int socket) {
+  std::array<std::byte, 8 + kLogLineBytesMax> bytes{};
+  auto received = receive(socket, bytes);
+  if (!received) return fail(std::move(received.error()));
+  if (!*received) return std::optional<LogLine>{};
+  const std::size_t length = (*received)->bytes;
+  const auto level = load_le<std::uint32_t>(bytes.data() + 4);
+  if (length < 8 || load_le<std::uint32_t>(bytes.data()) != kLineMagic ||
+      level > static_cast<std::uint32_t>(LogLine::Level::Debug)) {
+    return fail(gone("a line of another kind"));
+  }
+  return std::optional<LogLine>(
+      {.level = static_cast<LogLine::Level>(level),
+       .text = std::string(reinterpret_cast<const char*>(bytes.data() + 8), length - 8)});
 }
 
 Expected<std::optional<ControlPacket>, Error> receive_packet(int socket) {

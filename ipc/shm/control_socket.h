@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -11,13 +12,15 @@
 
 namespace phalanx::shm {
 
-/// What passes over `dataplane.sock` (SOCK_SEQPACKET, control plane -> data plane) besides memory:
-/// things that need a file descriptor, and orders to the process rather than to its worker.
+/// What passes over `dataplane.sock` (SOCK_SEQPACKET) besides memory. To the data plane: things
+/// that need a file descriptor, and orders to the process rather than to its worker. Back: its
+/// lines for the log.
 
-/// First packet, from the data plane, with three descriptors.
+/// First packet, from the data plane, with four descriptors.
 struct Welcome {
   std::uint32_t pid = 0;
   Fd segment;           ///< See ControlSegment::map().
+  Fd statistics;        ///< Likewise.
   Fd command_doorbell;  ///< eventfd: wakes the worker.
   Fd event_doorbell;    ///< eventfd: wakes the control plane. Readable when events wait.
 };
@@ -32,6 +35,14 @@ struct AdoptClient {
 };
 inline constexpr std::uint32_t kMayPublish = 1;
 inline constexpr std::uint32_t kMaySubscribe = 2;
+
+/// A line of the data plane's, for the node's log.
+struct LogLine {
+  enum class Level : std::uint8_t { Error = 0, Warn = 1, Info = 2, Debug = 3 };
+  Level level = Level::Info;
+  std::string text;  ///< At most kLogLineBytesMax; what is longer is cut.
+};
+inline constexpr std::size_t kLogLineBytesMax = 1024;
 
 struct ControlPacket {
   enum class Kind : std::uint8_t { Adopt = 1, Shutdown = 2 };
@@ -52,10 +63,20 @@ struct ControlPacket {
 /// ExitCode::Degraded).
 [[nodiscard]] Expected<void, Error> send_adopt(int socket, const AdoptClient& client);
 [[nodiscard]] Expected<void, Error> send_shutdown(int socket);
+/// Empty: nothing waits. An error: hang-up or rubbish.
+[[nodiscard]] Expected<std::optional<LogLine>, Error> receive_log_line(int socket);
 
 /// Data plane.
-[[nodiscard]] Expected<void, Error> send_welcome(int socket, std::uint32_t pid, int segment,
-                                                 int command_doorbell, int event_doorbell);
+struct WelcomeDescriptors {
+  int segment = -1;
+  int statistics = -1;
+  int command_doorbell = -1;
+  int event_doorbell = -1;
+};
+[[nodiscard]] Expected<void, Error> send_welcome(int socket, std::uint32_t pid,
+                                                 const WelcomeDescriptors& descriptors);
+/// As send_adopt().
+[[nodiscard]] Expected<void, Error> send_log_line(int socket, const LogLine& line);
 /// Empty: nothing waits. An error: hang-up or rubbish; close it.
 [[nodiscard]] Expected<std::optional<ControlPacket>, Error> receive_packet(int socket);
 

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/fd.h"
+#include "ipc/base/ids.h"
+#include "ipc/shm/statistics_layout.h"
+
+namespace phalanx::shm {
+
+/// Owns a mapping of a data plane's statistics: a memfd that only its maker's mapping can write,
+/// so that its descriptor may be handed to anybody who is allowed to look.
+class StatisticsMemory {
+ public:
+  /// Writable here, sealed against every other writer. Called once by the data plane.
+  [[nodiscard]] static Expected<StatisticsMemory, Error> create(Member self, std::uint32_t pid);
+  /// Read-only: what the data plane made, passed over a socket. Checks seals, size, magic, version.
+  [[nodiscard]] static Expected<StatisticsMemory, Error> map(Fd memory);
+
+  StatisticsMemory(StatisticsMemory&& other) noexcept;
+  StatisticsMemory& operator=(StatisticsMemory&& other) noexcept;
+  ~StatisticsMemory();
+
+  [[nodiscard]] const StatisticsLayout& layout() const noexcept { return *layout_; }
+  /// Of what was created here; checked.
+  [[nodiscard]] StatisticsLayout& writable() const noexcept;
+  [[nodiscard]] int fd() const noexcept { return memory_.get(); }
+
+ private:
+  StatisticsMemory(Fd memory, StatisticsLayout* layout, bool is_writer) noexcept
+      : memory_(std::move(memory)), layout_(layout), is_writer_(is_writer) {}
+  Fd memory_;
+  StatisticsLayout* layout_ = nullptr;
+  bool is_writer_ = false;
+};
+
+// Reading, while the worker writes on: any thread of any process. False: torn, since the writer
+// died in the middle of it or was stopped there. Counts in what was read are within bounds.
+[[nodiscard]] bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept;
+[[nodiscard]] bool read_tables(const StatisticsLayout& from, StatisticsTables& out) noexcept;
+[[nodiscard]] std::uint64_t read_counter(const StatisticsLayout& from, Counter counter) noexcept;
+
+// Writing: the worker alone. The round is odd while what it guards changes.
+void begin_round(std::uint64_t& round) noexcept;
+void end_round(std::uint64_t& round) noexcept;
+void write_status(StatisticsLayout& to, const WorkerStatus& status) noexcept;
+
+/// "turns", "rx_frames": the name in lower case with underscores.
+[[nodiscard]] std::string_view counter_name(Counter counter) noexcept;
+
+}  // namespace phalanx::shm
