@@ -1,4 +1,5 @@
 #include <cstring>
+#include <span>
 
 #include "ipc/client/handle.h"
 #include "ipc/shm/channel_layout.h"
@@ -31,6 +32,33 @@ phx_status sendable(const Handle& handle, const Group* group) noexcept {
   return handle.no_reattach ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
 }
 
+/// Copies one message into the ring, unpublished. False: there is no room.
+bool put(Handle& handle, GroupId group, std::span<const iovec> parts, std::uint32_t body_bytes,
+         phx_guarantee guarantee) noexcept {
+  std::byte* room = handle.channel.reserve_submission(body_bytes);
+  if (room == nullptr) [[unlikely]]
+    return false;
+  std::memcpy(room, &group, sizeof group);
+  room += sizeof group;
+  for (const iovec& part : parts) {
+    if (part.iov_len == 0) continue;
+    std::memcpy(room, part.iov_base, part.iov_len);
+    room += part.iov_len;
+  }
+  handle.channel.commit_submission(shm::SubmissionKind::Multicast,
+                                   guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0);
+  return true;
+}
+
+/// Why such messages are refused as a whole, or PHX_OK.
+phx_status check_messages(std::span<const iovec> messages, std::size_t bytes_max) noexcept {
+  for (const iovec& message : messages) {
+    if (message.iov_len > bytes_max) return PHX_TOO_BIG;
+    if (message.iov_len > 0 && message.iov_base == nullptr) return PHX_INVALID;
+  }
+  return PHX_OK;
+}
+
 }  // namespace
 }  // namespace phalanx::client
 
@@ -57,22 +85,48 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
   if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
 
   const auto body_bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + bytes);
-  std::byte* room = handle.channel.reserve_submission(body_bytes);
-  if (room == nullptr) [[unlikely]] {
+  if (!put(handle, group->id, {parts, part_count}, body_bytes, guarantee)) [[unlikely]] {
     const phx_status again = owe_room(handle, body_bytes);
-    room = handle.channel.reserve_submission(
-        body_bytes);  // It may have come before the wish was seen.
-    if (room == nullptr) return again;
+    // It may have come before the wish was seen.
+    if (!put(handle, group->id, {parts, part_count}, body_bytes, guarantee)) return again;
   }
-  std::memcpy(room, &group->id, sizeof group->id);
-  room += sizeof group->id;
-  for (std::size_t i = 0; i < part_count; ++i) {
-    if (parts[i].iov_len == 0) continue;
-    std::memcpy(room, parts[i].iov_base, parts[i].iov_len);
-    room += parts[i].iov_len;
-  }
-  handle.channel.commit_submission(shm::SubmissionKind::Multicast,
-                                   guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0);
   handle.channel.publish_submissions();
   return PHX_OK;
+}
+
+phx_status phx_multicast_batch(phx_handle value, phx_group group_value,
+                               const struct iovec* messages, size_t count, phx_guarantee guarantee,
+                               size_t* accepted) {
+  if (accepted != nullptr) *accepted = 0;
+  const Sending sending(value);
+  if (!sending) return PHX_BAD_HANDLE;
+  Handle& handle = sending.handle();
+  if (accepted == nullptr || (messages == nullptr && count > 0) || count > PHX_PARTS_MAX ||
+      (guarantee != PHX_AGREED && guarantee != PHX_SAFE)) {
+    return PHX_INVALID;
+  }
+  const std::span all(messages, count);
+  const std::size_t bytes_max = handle.channel.geometry().message_bytes_max;
+  if (const phx_status status = check_messages(all, bytes_max); status != PHX_OK) return status;
+  const Group* group = handle.groups.by_value(group_value);
+  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
+
+  bool asked = false;
+  std::size_t done = 0;
+  while (done < count) {
+    const auto body_bytes =
+        static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + all[done].iov_len);
+    if (put(handle, group->id, all.subspan(done, 1), body_bytes, guarantee)) [[likely]] {
+      ++done;
+      continue;
+    }
+    if (asked) break;
+    // What is there goes out first; room may come before the wish is seen.
+    handle.channel.publish_submissions();
+    (void)owe_room(handle, body_bytes);
+    asked = true;
+  }
+  handle.channel.publish_submissions();
+  *accepted = done;
+  return done == count ? PHX_OK : PHX_TRY_AGAIN;
 }

@@ -32,10 +32,12 @@ constexpr Text kTexts[] = {
     {"PHX_BAD_NAME", "a key has 3 to 255 letters, digits and . _ - / :"},
     {"PHX_READ_ONLY", "the key is the daemon's own and read-only"},
     {"PHX_OVERFLOW", "the result would be out of the type's range"},
-    {"PHX_FULL", "the map takes no more keys or bytes"},
+    {"PHX_FULL", "the map, or the history of a replicated state, takes no more"},
+    {"PHX_NOT_QUORATE", "this side of the cluster has no quorum, and may not do that"},
+    {"PHX_IN_DOUBT", "carried out, or about to be, where it could not be seen how"},
 };
 constexpr unsigned kCount = sizeof kTexts / sizeof kTexts[0];
-static_assert(kCount == PHX_FULL + 1);
+static_assert(kCount == PHX_IN_DOUBT + 1);
 
 }  // namespace
 

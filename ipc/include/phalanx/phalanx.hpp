@@ -122,6 +122,14 @@ class Client {
     return phx_multicast(handle_, group, &part, 1, guarantee);
   }
 
+  /// `accepted`: how many of them, from the first on.
+  [[nodiscard]] phx_status multicast_batch(phx_group group, std::span<const iovec> messages,
+                                           std::size_t& accepted,
+                                           phx_guarantee guarantee = PHX_AGREED) const noexcept {
+    return phx_multicast_batch(handle_, group, messages.data(), messages.size(), guarantee,
+                               &accepted);
+  }
+
   [[nodiscard]] phx_status dispatch(phx_dispatch_mode mode, int timeout_ms) const noexcept {
     return phx_dispatch(handle_, mode, timeout_ms);
   }

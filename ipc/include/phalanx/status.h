@@ -36,7 +36,9 @@ typedef enum phx_status {
   PHX_BAD_NAME = 20,    /**< A key that is too short or has a character that no key may have. */
   PHX_READ_ONLY = 21,   /**< A key of the daemon's own. */
   PHX_OVERFLOW = 22,    /**< The result would be out of the type's range. */
-  PHX_FULL = 23         /**< The map takes no more keys or bytes. */
+  PHX_FULL = 23,        /**< The map takes no more keys or bytes; a replica no more operations. */
+  PHX_NOT_QUORATE = 24, /**< Refused: this side of the cluster has no quorum. */
+  PHX_IN_DOUBT = 25     /**< Carried out, or about to be, where it could not be seen how. */
 } phx_status;
 
 /** A sentence for a status, "unknown status" for any other number. Never NULL. @since 0.1 */
