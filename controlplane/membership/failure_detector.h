@@ -26,6 +26,8 @@ class FailureDetector {
  public:
   explicit FailureDetector(const DetectorConfig& config) : config_(config) {}
 
+  void set_limits(const DetectorConfig& config) noexcept { config_ = config; }
+
   /// Starts over: a new incarnation, or a new view. It counts as heard now.
   void watch(std::size_t peer, TimeNs now, bool new_incarnation);
 
@@ -43,6 +45,22 @@ class FailureDetector {
   [[nodiscard]] LossRule convicted_by(std::size_t peer, TimeNs now, bool lanes_running) const;
   /// When the verdict will get worse if nothing is heard; kNever when it cannot.
   [[nodiscard]] TimeNs next_verdict_at(std::size_t peer, TimeNs now, bool lanes_running) const;
+  /// Shows all state that is not its configuration to `v`, for an image of the machine.
+  static void visit(auto& self, std::size_t peers, auto& v) {
+    v(self.grace_until_);
+    for (std::size_t i = 0; i < peers; ++i) {
+      auto& peer = self.peers_[i];
+      v(peer.since);
+      v(peer.rows_at);
+      v(peer.progressed_at);
+      v(peer.control_at);
+      v(peer.vouched_at);
+      v(peer.has_rows);
+      v(peer.age);
+      v(peer.age_mean);
+      v(peer.age_deviation);
+    }
+  }
   /// Silence in both planes that convicts.
   [[nodiscard]] TimeNs limit(std::size_t peer) const;
 

@@ -42,6 +42,11 @@ std::string_view to_string(LossRule rule) noexcept {
   return "none";
 }
 
+LossRule Machine::lost_by(NodeId node) const noexcept {
+  const auto index = index_of(node);
+  return index ? peers_[*index].lost_by : LossRule::None;
+}
+
 LossRule Machine::loss_rule(std::size_t index, TimeNs now) const {
   const Peer& peer = peers_[index];
   const BootId& boot = view_boots_[index];

@@ -197,6 +197,18 @@ Actions Machine::renew(TimeNs now) {
   return step(now);
 }
 
+Actions Machine::retime(const Times& times, TimeNs now) {
+  PHX_CHECK(times.sound());
+  begin(now);
+  config_.dead_after = times.dead_after;
+  config_.stall_after = times.stall_after;
+  config_.hold_min = times.hold_min;
+  config_.hold_max = times.hold_max;
+  detector_.set_limits({times.dead_after, times.stall_after});
+  for (Peer& peer : peers_) peer.hold = std::clamp(peer.hold, times.hold_min, times.hold_max);
+  return step(now);
+}
+
 Actions Machine::leave(TimeNs now) {
   begin(now);
   durable_.leaving = true;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -76,16 +77,21 @@ class Machine {
   Actions on_seen(std::span<const PeerSeen> peers, TimeNs now);
   Actions on_time(TimeNs now);
   Actions renew(TimeNs now);
+  Actions retime(const Times& times, TimeNs now);
   Actions leave(TimeNs now);
 
   [[nodiscard]] State state() const noexcept;
   [[nodiscard]] const Durable& durable() const noexcept { return durable_; }
   [[nodiscard]] std::vector<Member> members_of(NodeSet set) const;
   [[nodiscard]] NodeSet heard() const noexcept { return heard_; }
+  [[nodiscard]] NodeSet suspected() const noexcept { return suspected_; }
+  [[nodiscard]] LossRule lost_by(NodeId node) const noexcept;
   [[nodiscard]] std::span<const Rejection> rejections() const noexcept { return rejections_; }
   [[nodiscard]] std::span<const Loss> losses() const noexcept { return losses_; }
   [[nodiscard]] bool left() const noexcept;
   [[nodiscard]] std::vector<std::byte> snapshot();
+  [[nodiscard]] std::vector<std::byte> image() const;
+  [[nodiscard]] static std::unique_ptr<Machine> of_image(std::span<const std::byte> bytes);
 
  private:
   /// Whom to go on with, and what hinders.
@@ -153,6 +159,10 @@ class Machine {
   [[nodiscard]] bool suits(const wire::Plan& plan) const;
   [[nodiscard]] TimeNs back_off() const noexcept;
 
+  // image.cc
+  static void visit(auto& self, auto& v);
+  [[nodiscard]] bool is_consistent() const;
+
   // greet.cc
   void on_hello(std::size_t from, const wire::Hello& hello, TimeNs now);
   void greet(TimeNs now);
@@ -177,7 +187,7 @@ class Machine {
     wire::encode(message, send.bytes);
   }
 
-  const MembershipConfig config_;
+  MembershipConfig config_;
   const std::size_t self_;  ///< Own index among the configured nodes.
   const NodeSet configured_;
   std::uint64_t reserved_;

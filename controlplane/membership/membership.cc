@@ -1,5 +1,7 @@
 #include "controlplane/membership/membership.h"
 
+#include <utility>
+
 #include "controlplane/membership/machine.h"
 
 namespace phalanx::membership {
@@ -39,6 +41,7 @@ Actions Membership::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
 }
 Actions Membership::on_time(TimeNs now) { return machine_->on_time(now); }
 Actions Membership::renew(TimeNs now) { return machine_->renew(now); }
+Actions Membership::retime(const Times& times, TimeNs now) { return machine_->retime(times, now); }
 Actions Membership::leave(TimeNs now) { return machine_->leave(now); }
 
 State Membership::state() const noexcept { return machine_->state(); }
@@ -52,6 +55,10 @@ std::span<const Member> Membership::attempt_members() const noexcept {
 std::uint64_t Membership::sequence_seen() const noexcept {
   return machine_->durable().sequence_seen;
 }
+Membership::Hearing Membership::hearing() const noexcept {
+  return {machine_->heard(), machine_->suspected()};
+}
+LossRule Membership::lost_by(NodeId node) const noexcept { return machine_->lost_by(node); }
 std::vector<Member> Membership::heard() const { return machine_->members_of(machine_->heard()); }
 std::span<const Rejection> Membership::rejections() const noexcept {
   return machine_->rejections();
@@ -59,6 +66,13 @@ std::span<const Rejection> Membership::rejections() const noexcept {
 std::span<const Loss> Membership::losses() const noexcept { return machine_->losses(); }
 bool Membership::left() const noexcept { return machine_->left(); }
 std::vector<std::byte> Membership::snapshot() { return machine_->snapshot(); }
+Membership::Membership(std::unique_ptr<Machine> machine) noexcept : machine_(std::move(machine)) {}
+std::vector<std::byte> Membership::image() const { return machine_->image(); }
+std::optional<Membership> Membership::of_image(std::span<const std::byte> bytes) {
+  auto machine = Machine::of_image(bytes);
+  if (!machine) return std::nullopt;
+  return Membership(std::move(machine));
+}
 
 std::string_view to_string(State state) noexcept {
   switch (state) {  // No default: -Wswitch points here when a state is added.

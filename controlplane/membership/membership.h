@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/membership/clique.h"
 #include "controlplane/membership/loss.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
@@ -28,6 +29,19 @@ struct MembershipConfig {
   TimeNs attempt_deadline = 100 * kMillisecond;  ///< Of one step of an attempt.
 };
 
+/// Limits that may change while a membership runs; as in MembershipConfig.
+struct Times {
+  TimeNs dead_after = 0;
+  TimeNs stall_after = 0;
+  TimeNs hold_min = 0;
+  TimeNs hold_max = 0;
+
+  [[nodiscard]] bool sound() const noexcept {
+    return dead_after > 0 && dead_after <= stall_after && hold_min > 0 && hold_min <= hold_max;
+  }
+  friend bool operator==(const Times&, const Times&) = default;
+};
+
 /// Gather: no view in which lanes go on (none yet, or frozen after an attempt that failed).
 /// Operational: the lanes go on in view(). Prepare: an attempt was promised, its plan is not here.
 /// Recover: the plan is here; up to Installed. Table in membership.md.
@@ -41,6 +55,8 @@ struct PeerSeen {
   TimeNs heard = 0;  ///< Last authenticated data frame on the slowest lane; 0 never in this view.
   TimeNs progressed = 0;  ///< Last time its `received` moved, or had nothing to move for; 0 never.
   bool distrusts_itself = false;  ///< On self: this node's own worker was descheduled just now.
+
+  friend bool operator==(const PeerSeen&, const PeerSeen&) = default;
 };
 
 /// One message to send. Bytes are the encoded message, without fragmentation.
@@ -136,6 +152,8 @@ class Membership {
   /// Asks for a new view of the same members, so that what they bring to it is agreed on. Led by
   /// this node once nothing else goes on; forgotten with the next install.
   [[nodiscard]] Actions renew(TimeNs now);
+  /// Judges by other limits from now on. They must be sound().
+  [[nodiscard]] Actions retime(const Times& times, TimeNs now);
   /// Orderly leave: peers take this node out at once. No way back; done when left() is true.
   [[nodiscard]] Actions leave(TimeNs now);
 
@@ -147,6 +165,13 @@ class Membership {
   /// Of attempt(), sorted: the plan has the same.
   [[nodiscard]] std::span<const Member> attempt_members() const noexcept;
   [[nodiscard]] std::uint64_t sequence_seen() const noexcept;
+  /// Whom it hears and whom it suspects, and by which rule it lost one; for telling, as losses().
+  struct Hearing {
+    NodeSet heard = 0;
+    NodeSet suspected = 0;  ///< Heard, and silent for so long that it should give a sign of life.
+  };
+  [[nodiscard]] Hearing hearing() const noexcept;
+  [[nodiscard]] LossRule lost_by(NodeId node) const noexcept;
   [[nodiscard]] std::vector<Member> heard() const;  ///< Whom this node hears now, sorted.
   [[nodiscard]] std::span<const Rejection> rejections()
       const noexcept;  ///< Sorted by node, one each.
@@ -159,7 +184,14 @@ class Membership {
   /// alternates between two places always leaves one whole; take the higher count that restores.
   [[nodiscard]] std::vector<std::byte> snapshot();
 
+  /// All of its state, configuration included, so that a replay decides the same from there on.
+  /// Long, where snapshot() is what a new control plane needs. of_image() is empty unless the bytes
+  /// are a whole image of this version.
+  [[nodiscard]] std::vector<std::byte> image() const;
+  [[nodiscard]] static std::optional<Membership> of_image(std::span<const std::byte> bytes);
+
  private:
+  explicit Membership(std::unique_ptr<Machine> machine) noexcept;
   std::unique_ptr<Machine> machine_;
 };
 
