@@ -1,0 +1,63 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "transport/verbs/calls.h"
+
+/// An adapter without hardware: what it has, what it shall refuse, and what was asked of it.
+namespace phalanx::transport::verbs::fake {
+
+struct Sent {
+  std::string payload;
+  std::uint32_t queue_pair = 0;
+  unsigned flags = 0;
+};
+
+struct State {
+  // What there is.
+  int devices = 1;
+  ibv_gid_entry gid{};
+  ibv_port_attr port{};
+  ibv_device_attr limits{};
+  std::uint16_t pkey = 0xffff;
+  std::uint32_t inline_most = 128;
+  // What fails: an errno, or 0.
+  int open_error = 0;
+  int register_error = 0;
+  int create_error = 0;
+  int modify_error = 0;
+  int join_error = 0;
+  int attach_error = 0;
+  int handle_error = 0;
+  int post_send_error = 0;
+  int post_recv_error = 0;
+  int reset_error = 0;              ///< Of the change to RESET only.
+  std::size_t post_send_taken = 0;  ///< Before the one that fails.
+  bool holds_sends = false;         ///< Completions stay away.
+  bool removed = false;
+  // What happened.
+  std::deque<ibv_recv_wr> receives;
+  std::deque<ibv_sge> buffers;
+  std::deque<ibv_wc> receive_done;
+  std::deque<ibv_wc> send_done;
+  std::vector<Sent> sent;
+  std::vector<ibv_qp_state> states;
+  std::deque<calls::AsyncEvent> events;
+  int channel_events = 0;  ///< That the completion channel has to tell.
+  bool armed = false;
+  int arms = 0;
+  int joins = 0;     ///< At IP level.
+  int attaches = 0;  ///< At the adapter.
+  TimeNs now = kSecond;
+  int alive = 0;  ///< Everything created and not destroyed.
+};
+
+State& state();
+/// A port that is up, with GID ::ffff:10.0.0.1.
+void reset();
+/// Puts a packet from an IPv4 address into the next receive buffer. False: none is posted.
+bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload);
+
+}  // namespace phalanx::transport::verbs::fake

@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "tests/unit/transport_verbs/fixture.h"
+
+/// What fails while it runs, by cause: what is only counted, what is mended, when, and what is
+/// told.
+namespace phalanx::transport::verbs {
+namespace {
+
+using VerbsFaults = VerbsTransport;
+
+void fail_a_send() {
+  ibv_wc failed{};
+  failed.status = IBV_WC_LOC_QP_OP_ERR;
+  fake::state().send_done.push_back(failed);
+}
+
+std::size_t resets() {
+  const auto& states = fake::state().states;
+  return static_cast<std::size_t>(std::count(states.begin(), states.end(), IBV_QPS_RESET));
+}
+
+TEST_F(VerbsFaults, ASendQueueWithoutRoomIsOnlyLoss) {
+  start();
+  fake::state().post_send_error = ENOMEM;
+  send("x", kMembers, 3);
+  receive();
+  EXPECT_EQ(wire_->counters().tx_refused, 3U);
+  EXPECT_EQ(resets(), 0U);
+  fake::state().post_send_error = 0;
+  send("x", kMembers);
+  EXPECT_EQ(fake::state().sent.size(), 1U);
+}
+
+TEST_F(VerbsFaults, ASendQueueThatNeverHasRoomIsRebuilt) {
+  start();
+  fake::state().post_send_error = ENOMEM;
+  for (int i = 0; i < 300; ++i) send("x", kMembers);
+  receive();
+  EXPECT_EQ(resets(), 1U);
+}
+
+TEST_F(VerbsFaults, AReceiveQueueWithoutRoomGetsItsBuffersLater) {
+  start();
+  fake::state().post_recv_error = ENOMEM;
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "one"));
+  receive();
+  EXPECT_EQ(fake::state().receives.size(), 63U);
+  fake::state().post_recv_error = 0;
+  receive();
+  EXPECT_EQ(fake::state().receives.size(), 64U);
+  EXPECT_EQ(resets(), 0U);
+}
+
+TEST_F(VerbsFaults, RebuildingWaitsTwiceAsLongEachTime) {
+  start();
+  std::size_t before = 0;
+  for (const TimeNs pause : {TimeNs{0}, 1 * kMillisecond, 2 * kMillisecond, 4 * kMillisecond}) {
+    fail_a_send();
+    send("x", kMembers);
+    if (pause > 0) {
+      fake::state().now += pause - 1;
+      receive();
+      EXPECT_EQ(resets(), before) << "not before " << pause << " ns";
+      fake::state().now += 1;
+    }
+    receive();
+    EXPECT_EQ(resets(), ++before) << pause << " ns";
+  }
+  fake::state().now += 2 * kSecond;
+  fail_a_send();
+  send("x", kMembers);
+  receive();
+  EXPECT_EQ(resets(), before + 1) << "what held for long is mended at once";
+}
+
+TEST_F(VerbsFaults, ADeviceThatRefusesToResetIsTriedAgain) {
+  start();
+  fake::state().reset_error = EBUSY;
+  fail_a_send();
+  send("x", kMembers);
+  receive();
+  fake::state().now += 2 * kSecond;
+  EXPECT_EQ(wire_->ports().up, 0U) << "nothing can be sent";
+  fake::state().reset_error = 0;
+  receive();
+  EXPECT_EQ(wire_->ports().up, 1U);
+  EXPECT_EQ(send("x", kMembers, 32), 32U);
+}
+
+TEST_F(VerbsFaults, APortThatWentDownIsToldAndItsGroupJoinedAgain) {
+  start();
+  const int joins = fake::state().joins;
+  const int attaches = fake::state().attaches;
+  fake::state().port.state = IBV_PORT_DOWN;
+  fake::state().events.push_back({.type = IBV_EVENT_PORT_ERR, .port = 1});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 0U);
+  EXPECT_EQ(fake::state().joins, joins) << "there is nothing to join on";
+
+  fake::state().port.state = IBV_PORT_ACTIVE;
+  fake::state().events.push_back({.type = IBV_EVENT_PORT_ACTIVE, .port = 1});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
+  EXPECT_EQ(fake::state().joins, joins + 1);
+  EXPECT_EQ(fake::state().attaches, attaches + 1);
+}
+
+TEST_F(VerbsFaults, AGroupThatCannotBeJoinedAgainIsTriedUntilItCan) {
+  start();
+  fake::state().events.push_back({.type = IBV_EVENT_CLIENT_REREGISTER, .port = 1});
+  fake::state().join_error = ENODEV;
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 0U);
+  fake::state().join_error = 0;
+  fake::state().now += 2 * kSecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
+}
+
+TEST_F(VerbsFaults, EventsOfAnotherPortAreOnlyTakenAway) {
+  start();
+  const int joins = fake::state().joins;
+  fake::state().events.push_back({.type = IBV_EVENT_PORT_ACTIVE, .port = 2});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
+  EXPECT_TRUE(fake::state().events.empty());
+  EXPECT_EQ(fake::state().joins, joins);
+}
+
+// A frame longer than the MTU is sent "with success" and vanishes.
+TEST_F(VerbsFaults, AnMtuThatShrankIsAPortThatCarriesNothing) {
+  start();
+  EXPECT_STREQ(wire_->ports().driver, "fake0/1 mtu 1024");
+  fake::state().port.active_mtu = IBV_MTU_512;
+  fake::state().now += 2 * kSecond;
+  const TransportPorts ports = wire_->ports();
+  EXPECT_EQ(ports.up, 0U);
+  EXPECT_STREQ(ports.driver, "fake0/1 mtu 512<1024");
+}
+
+TEST_F(VerbsFaults, AnAddressThatWasTakenAwayIsTold) {
+  start();
+  fake::state().gid.gid = {};
+  fake::state().now += 2 * kSecond;
+  const TransportPorts ports = wire_->ports();
+  EXPECT_EQ(ports.up, 0U);
+  EXPECT_STREQ(ports.driver, "fake0/1 lost its address");
+}
+
+TEST_F(VerbsFaults, ASleeperIsWokenByAFrameAndNeverMissesOne) {
+  start();
+  EXPECT_GE(wire_->wait_fd(), 0);
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "early"));
+  EXPECT_FALSE(wire_->arm_wait()) << "it came before anybody asked";
+  EXPECT_EQ(receive(), std::vector<std::string>{"early"}) << "and was not lost by looking";
+
+  EXPECT_TRUE(wire_->arm_wait());
+  EXPECT_EQ(fake::state().arms, 1) << "nothing was told yet: still armed";
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "late"));
+  EXPECT_EQ(fake::state().channel_events, 1);
+  EXPECT_EQ(receive(), std::vector<std::string>{"late"});
+  EXPECT_TRUE(wire_->arm_wait());
+  EXPECT_EQ(fake::state().channel_events, 0) << "or the next sleep would be none";
+  EXPECT_EQ(fake::state().arms, 2);
+}
+
+TEST_F(VerbsFaults, OwnCopiesThatWereSeenDoNotKeepASleeperAwake) {
+  start();
+  EXPECT_TRUE(wire_->arm_wait());
+  ASSERT_TRUE(fake::deliver("10.0.0.1", 42, "own"));
+  EXPECT_EQ(receive(), std::vector<std::string>{});
+  EXPECT_TRUE(wire_->arm_wait());
+}
+
+}  // namespace
+}  // namespace phalanx::transport::verbs

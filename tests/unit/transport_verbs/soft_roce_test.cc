@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "transport/verbs/verbs_transport.h"
+
+/// Two transports over a real RDMA device that has the address 10.77.0.1: run by tests/vm/run.
+namespace phalanx::transport::verbs {
+namespace {
+
+std::unique_ptr<Transport> opened(NodeId self, std::uint32_t qkey = 0x1ee7) {
+  auto out = open({.self = self,
+                   .nodes = {{1, "10.77.0.1"}, {2, "10.77.0.1"}},
+                   .group = "239.77.0.1",
+                   .qkey = qkey,
+                   .depth = 256});
+  EXPECT_TRUE(out) << out.error().text();
+  return out ? std::move(*out) : nullptr;
+}
+
+bool send(Transport& wire, const std::string& payload, Destination to) {
+  std::array<TxFrame, 1> frame;
+  if (wire.tx_alloc(frame) != 1) return false;
+  std::memcpy(frame[0].bytes.data(), payload.data(), payload.size());
+  frame[0].length = payload.size();
+  frame[0].to = to;
+  wire.tx_burst(frame);
+  return true;
+}
+
+/// The next frame, found authentic if `sender` is a node. Empty after the time given.
+std::string receive(Transport& wire, NodeId sender,
+                    std::chrono::milliseconds wait = std::chrono::seconds(5)) {
+  const auto until = std::chrono::steady_clock::now() + wait;
+  while (std::chrono::steady_clock::now() < until) {
+    std::array<RxFrame, 1> frame;
+    if (wire.rx_burst(frame) == 0) {
+      std::this_thread::yield();
+      continue;
+    }
+    std::string out(reinterpret_cast<const char*>(frame[0].bytes.data()), frame[0].bytes.size());
+    if (sender != 0) wire.authenticated(sender, frame[0]);
+    wire.rx_release(frame);
+    return out;
+  }
+  return {};
+}
+
+constexpr Destination kEveryone{.kind = Destination::Kind::Everyone};
+
+TEST(SoftRoce, CarriesMulticastAndTheAnswer) {
+  const auto one = opened(1);
+  const auto two = opened(2);
+  ASSERT_TRUE(one && two);
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = "multicast " + std::to_string(i) + std::string(i % 900U, '.');
+    ASSERT_TRUE(send(*one, text, kEveryone));
+    ASSERT_EQ(receive(*two, 1), text);
+    std::array<RxFrame, 1> own;  // A worker always looks: its own copies fill the queue too.
+    ASSERT_EQ(one->rx_burst(own), 0U);
+  }
+  ASSERT_TRUE(send(*two, "answer", {.kind = Destination::Kind::Peer, .peer = 1}));
+  EXPECT_EQ(receive(*one, 2), "answer") << "and none of its own copies before it";
+  EXPECT_EQ(one->counters().rx_frames, 1U);
+  EXPECT_EQ(one->counters().rx_refused, 1000U);
+  EXPECT_EQ(one->counters().tx_refused + two->counters().tx_refused, 0U);
+  EXPECT_EQ(one->ports().up, 1U);
+}
+
+TEST(SoftRoce, CarriesFramesAsLongAsThePathTakes) {
+  const auto one = opened(1);
+  const auto two = opened(2);
+  ASSERT_TRUE(one && two);
+  const std::string longest(one->limits().frame_bytes_max, 'x');
+  ASSERT_TRUE(send(*one, longest, kEveryone));
+  EXPECT_EQ(receive(*two, 1), longest);
+}
+
+TEST(SoftRoce, DoesNotHearANodeWithAnotherQkey) {
+  const auto one = opened(1);
+  const auto two = opened(2, 0x2bad);
+  ASSERT_TRUE(one && two);
+  ASSERT_TRUE(send(*one, "secret", kEveryone));
+  EXPECT_EQ(receive(*two, 0, std::chrono::milliseconds(500)), "");
+}
+
+}  // namespace
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "transport/verbs/calls.h"
+
+namespace phalanx::transport::verbs {
+
+struct DeviceOptions {
+  std::string name;               ///< "mlx5_0", "rxe0"; empty: whichever has the address.
+  std::uint8_t port = 0;          ///< 0: whichever has it.
+  std::int32_t gid_index = -1;    ///< -1: the first that has it.
+  std::string address;            ///< This node's, numeric: it picks port and GID.
+  std::uint16_t pkey = 0xffff;    ///< Partition; as a full member only.
+  std::uint32_t frame_bytes = 0;  ///< What has to fit one packet; 0: the whole path MTU.
+};
+
+/// An open device with the port and the GID that carry this node's address over RoCE v2, checked
+/// against what is needed. Move-only; outlives everything made on it. Cold.
+class Device {
+ public:
+  [[nodiscard]] static Expected<Device, Error> open(const DeviceOptions& options);
+  Device(Device&& other) noexcept;
+  Device& operator=(Device&&) = delete;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  ~Device();
+
+  ibv_context* context = nullptr;
+  ibv_pd* pd = nullptr;
+  std::string name;
+  std::uint8_t port = 1;
+  ibv_gid_entry gid{};
+  std::uint16_t pkey_index = 0;
+  std::uint32_t mtu_bytes = 0;  ///< Of the path: longer payloads vanish without an error.
+  std::uint32_t queue_most = 0;
+
+ private:
+  Device() = default;
+};
+
+}  // namespace phalanx::transport::verbs

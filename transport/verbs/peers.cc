@@ -1,0 +1,56 @@
+#include "transport/verbs/peers.h"
+
+#include <utility>
+
+#include "transport/verbs/gid.h"
+
+namespace phalanx::transport::verbs {
+
+Peers::Peers(const std::vector<VerbsNode>& nodes, NodeId self) {
+  for (const VerbsNode& node : nodes) {
+    if (node.node == self) continue;
+    peers_.push_back({.node = node.node, .configured = gid_of(node.address).value_or(ibv_gid{})});
+  }
+}
+
+Peers::~Peers() {
+  for (const Peer& peer : peers_) {
+    if (peer.handle != nullptr) calls::destroy_ah(peer.handle);
+    if (peer.old != nullptr) calls::destroy_ah(peer.old);
+  }
+}
+
+const Peer* Peers::find(NodeId node) const noexcept {
+  for (const Peer& peer : peers_) {
+    if (peer.node == node) return &peer;
+  }
+  return nullptr;
+}
+
+Peer* Peers::entry(NodeId node) noexcept {
+  for (Peer& peer : peers_) {
+    if (peer.node == node) return &peer;
+  }
+  return nullptr;
+}
+
+bool Peers::moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept {
+  if (peer.handle != nullptr && peer.at.queue_pair == from.queue_pair &&
+      same(peer.at.gid, from.gid)) {
+    return false;
+  }
+  if (peer.old != nullptr) {
+    if (completed < peer.old_until) return false;  // The next frame will tell again.
+    calls::destroy_ah(std::exchange(peer.old, nullptr));
+  }
+  return true;
+}
+
+void Peers::replace(Peer& peer, ibv_ah* made, const Source& from, std::uint64_t posted) noexcept {
+  if (made == nullptr) return;
+  peer.old = std::exchange(peer.handle, made);
+  peer.old_until = posted;
+  peer.at = from;
+}
+
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ipc/base/ids.h"
+#include "transport/verbs/calls.h"
+#include "transport/verbs/gid.h"
+#include "transport/verbs/verbs_transport.h"
+
+namespace phalanx::transport::verbs {
+
+/// Which queue pair of which port sent a frame.
+struct Source {
+  ibv_gid gid{};
+  std::uint32_t queue_pair = 0;
+};
+
+struct Peer {
+  NodeId node = 0;
+  ibv_gid configured{};  ///< Where it has to be.
+  Source at{};
+  ibv_ah* handle = nullptr;  ///< Null until it was heard.
+  ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
+  std::uint64_t old_until = 0;
+};
+
+/// Where unicast to each peer goes. One thread. Owns the handles: nothing may be posted with one
+/// any more when this ends.
+class Peers {
+ public:
+  Peers(const std::vector<VerbsNode>& nodes, NodeId self);
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+  ~Peers();
+
+  [[nodiscard]] const Peer* find(NodeId node) const noexcept;
+  /// A system call by `make()`, once for each new place of a peer; else a comparison. False: it
+  /// comes from an address that is not the node's.
+  template <typename Make>
+  bool learn(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
+             Make make) noexcept {
+    Peer* peer = entry(node);
+    if (peer == nullptr || !same(peer->configured, from.gid)) return false;
+    if (moved(*peer, from, completed)) replace(*peer, make(), from, posted);
+    return true;
+  }
+
+ private:
+  [[nodiscard]] Peer* entry(NodeId node) noexcept;
+  [[nodiscard]] static bool moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept;
+  static void replace(Peer& peer, ibv_ah* made, const Source& from, std::uint64_t posted) noexcept;
+
+  std::vector<Peer> peers_;
+};
+
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,151 @@
+#include "transport/verbs/queue_pair.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "transport/verbs/gid.h"
+
+namespace phalanx::transport::verbs {
+namespace {
+
+constexpr std::uint32_t kInlineBytes = 128;  ///< Acknowledgements and hellos; most adapters do.
+constexpr std::uint8_t kHopLimit = 64;
+
+Error no_queue_pair(const Device& device, const char* call, int error) {
+  return system_error("cannot make a UD queue pair on " + device.name, call, error,
+                      "see whether other programs hold its resources: rdma resource");
+}
+
+}  // namespace
+
+ibv_ah* make_handle(ibv_pd* pd, std::uint8_t port, std::uint8_t gid_index,
+                    std::uint8_t service_level, const ibv_gid& gid) noexcept {
+  ibv_ah_attr attributes{};
+  attributes.is_global = 1;
+  attributes.port_num = port;
+  attributes.sl = service_level;
+  attributes.grh.dgid = gid;
+  attributes.grh.sgid_index = gid_index;
+  attributes.grh.hop_limit = kHopLimit;
+  return calls::create_ah(pd, &attributes);
+}
+
+QueuePair::QueuePair(const Device& device, const QueuePairOptions& options)
+    : options_(options),
+      pkey_index_(device.pkey_index),
+      port_(device.port),
+      gid_index_(static_cast<std::uint8_t>(device.gid.gid_index)),
+      interface_(device.gid.ndev_ifindex) {}
+
+Expected<QueuePair, Error> QueuePair::create(const Device& device,
+                                             const QueuePairOptions& options) {
+  QueuePair out(device, options);
+  const int depth = static_cast<int>(options.depth);
+  out.channel = calls::create_comp_channel(device.context);
+  if (out.channel == nullptr) return fail(no_queue_pair(device, "ibv_create_comp_channel", errno));
+  out.sends = calls::create_cq(device.context, depth, nullptr);
+  if (out.sends == nullptr) return fail(no_queue_pair(device, "ibv_create_cq", errno));
+  out.receives = calls::create_cq(device.context, depth, out.channel);
+  if (out.receives == nullptr) return fail(no_queue_pair(device, "ibv_create_cq", errno));
+  ibv_qp_init_attr attributes{};
+  attributes.qp_type = IBV_QPT_UD;
+  attributes.send_cq = out.sends;
+  attributes.recv_cq = out.receives;
+  attributes.cap = {.max_send_wr = options.depth,
+                    .max_recv_wr = options.depth,
+                    .max_send_sge = 1,
+                    .max_recv_sge = 1,
+                    .max_inline_data = kInlineBytes};
+  out.qp = calls::create_qp(device.pd, &attributes);
+  if (out.qp == nullptr) {  // Not every device takes data in the work request.
+    attributes.cap.max_inline_data = 0;
+    out.qp = calls::create_qp(device.pd, &attributes);
+  }
+  if (out.qp == nullptr) return fail(no_queue_pair(device, "ibv_create_qp", errno));
+  out.inline_bytes = attributes.cap.max_inline_data;
+  if (!out.init()) return fail(no_queue_pair(device, "ibv_modify_qp", errno));
+  const std::string joining = "cannot join the multicast group " + text(options.group);
+  out.membership_ = calls::join_group(device.gid.ndev_ifindex, options.group);
+  if (out.membership_ < 0) {
+    return fail(system_error(joining, "setsockopt", errno,
+                             "see whether the interface of " + device.name +
+                                 " is up, and "
+                                 "net.ipv4.igmp_max_memberships"));
+  }
+  if (const int error = calls::attach_mcast(out.qp, &options.group); error != 0) {
+    return fail(system_error(joining, "ibv_attach_mcast", error,
+                             "see max_mcast_qp_attach in ibv_devinfo -v"));
+  }
+  out.attached_ = true;
+  out.group =
+      make_handle(device.pd, out.port_, out.gid_index_, options.service_level, options.group);
+  if (out.group == nullptr) return fail(system_error(joining, "ibv_create_ah", errno));
+  return out;
+}
+
+bool QueuePair::init() noexcept {
+  ibv_qp_attr attributes{};
+  attributes.qp_state = IBV_QPS_INIT;
+  attributes.pkey_index = pkey_index_;
+  attributes.port_num = port_;
+  attributes.qkey = options_.qkey;
+  const int error = calls::modify_qp(qp, &attributes,
+                                     IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY);
+  errno = error;
+  return error == 0;
+}
+
+bool QueuePair::reset() noexcept {
+  ibv_qp_attr attributes{};
+  attributes.qp_state = IBV_QPS_RESET;
+  return calls::modify_qp(qp, &attributes, IBV_QP_STATE) == 0 && init();
+}
+
+bool QueuePair::rejoin() noexcept {
+  if (attached_) calls::detach_mcast(qp, &options_.group);
+  if (membership_ >= 0) calls::leave_group(membership_);
+  membership_ = calls::join_group(interface_, options_.group);
+  attached_ = calls::attach_mcast(qp, &options_.group) == 0;
+  return attached_ && membership_ >= 0;
+}
+
+bool QueuePair::start() noexcept {
+  ibv_qp_attr attributes{};
+  attributes.qp_state = IBV_QPS_RTR;
+  if (const int error = calls::modify_qp(qp, &attributes, IBV_QP_STATE); error != 0) {
+    errno = error;
+    return false;
+  }
+  attributes.qp_state = IBV_QPS_RTS;
+  attributes.sq_psn = 0;
+  const int error = calls::modify_qp(qp, &attributes, IBV_QP_STATE | IBV_QP_SQ_PSN);
+  errno = error;
+  return error == 0;
+}
+
+QueuePair::QueuePair(QueuePair&& other) noexcept
+    : qp(std::exchange(other.qp, nullptr)),
+      sends(std::exchange(other.sends, nullptr)),
+      receives(std::exchange(other.receives, nullptr)),
+      channel(std::exchange(other.channel, nullptr)),
+      group(std::exchange(other.group, nullptr)),
+      inline_bytes(other.inline_bytes),
+      options_(other.options_),
+      pkey_index_(other.pkey_index_),
+      port_(other.port_),
+      gid_index_(other.gid_index_),
+      interface_(other.interface_),
+      attached_(std::exchange(other.attached_, false)),
+      membership_(std::exchange(other.membership_, -1)) {}
+
+QueuePair::~QueuePair() {
+  if (group != nullptr) calls::destroy_ah(group);
+  if (attached_) calls::detach_mcast(qp, &options_.group);
+  if (membership_ >= 0) calls::leave_group(membership_);
+  if (qp != nullptr) calls::destroy_qp(qp);
+  if (receives != nullptr) calls::destroy_cq(receives);
+  if (sends != nullptr) calls::destroy_cq(sends);
+  if (channel != nullptr) calls::destroy_comp_channel(channel);
+}
+
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "transport/verbs/device.h"
+
+namespace phalanx::transport::verbs {
+
+struct QueuePairOptions {
+  ibv_gid group{};
+  std::uint32_t qkey = 0;
+  std::uint8_t service_level = 0;
+  std::uint32_t depth = 0;  ///< Of either queue.
+};
+
+/// One UD queue pair with its completion queues, in one multicast group. Move-only. Cold, but for
+/// the handles that it lends.
+class QueuePair {
+ public:
+  [[nodiscard]] static Expected<QueuePair, Error> create(const Device& device,
+                                                         const QueuePairOptions& options);
+  QueuePair(QueuePair&& other) noexcept;
+  QueuePair& operator=(QueuePair&&) = delete;
+  QueuePair(const QueuePair&) = delete;
+  QueuePair& operator=(const QueuePair&) = delete;
+  ~QueuePair();
+
+  /// Forgets what is posted on either queue. Number and group stay: no peer notices. False: the
+  /// device refuses, and the queue pair is as broken as before.
+  bool reset() noexcept;
+  /// Joins its group anew, at IP level and at the adapter: a port that was down, or a subnet
+  /// manager that changed, may have forgotten it. False: try again later.
+  bool rejoin() noexcept;
+  /// From INIT, with receives posted already, to a state that sends.
+  bool start() noexcept;
+
+  ibv_qp* qp = nullptr;
+  ibv_cq* sends = nullptr;
+  ibv_cq* receives = nullptr;
+  ibv_comp_channel* channel = nullptr;  ///< Of `receives`.
+  ibv_ah* group = nullptr;
+  std::uint32_t inline_bytes = 0;
+
+ private:
+  QueuePair(const Device& device, const QueuePairOptions& options);
+  bool init() noexcept;
+
+  QueuePairOptions options_;
+  std::uint16_t pkey_index_;
+  std::uint8_t port_;
+  std::uint8_t gid_index_;
+  std::uint32_t interface_;
+  bool attached_ = false;
+  int membership_ = -1;
+};
+
+/// Where a UD send to `gid` through this port goes. Null with errno set.
+[[nodiscard]] ibv_ah* make_handle(ibv_pd* pd, std::uint8_t port, std::uint8_t gid_index,
+                                  std::uint8_t service_level, const ibv_gid& gid) noexcept;
+
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,52 @@
+#include "transport/verbs/region.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace phalanx::transport::verbs {
+namespace {
+
+constexpr std::size_t kHugepage = 2U << 20;
+
+void* map(std::size_t bytes, int flags) {
+  return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+}  // namespace
+
+Expected<Region, Error> Region::create(ibv_pd* pd, std::size_t bytes) {
+  const std::size_t rounded = (bytes + kHugepage - 1) / kHugepage * kHugepage;
+  const std::string attempted =
+      "cannot register " + std::to_string(rounded >> 10) + " KiB of packet buffers";
+  void* at = map(rounded, MAP_HUGETLB | MAP_POPULATE);
+  if (at == MAP_FAILED) at = map(rounded, MAP_POPULATE);
+  if (at == MAP_FAILED) return fail(system_error(attempted, "mmap", errno, "free some memory"));
+  Region out(static_cast<std::byte*>(at), rounded);
+  out.registration_ = calls::reg_mr(pd, at, rounded);
+  if (out.registration_ != nullptr) return out;
+  const int error = errno;
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  Error told = system_error(attempted, "ibv_reg_mr", error,
+                            "allow more locked memory: LimitMEMLOCK=infinity in the unit, or "
+                            "ulimit -l unlimited");
+  told.observed += "; RLIMIT_MEMLOCK is " + (limit.rlim_cur == RLIM_INFINITY
+                                                 ? std::string("unlimited")
+                                                 : std::to_string(limit.rlim_cur >> 10) + " KiB");
+  return fail(std::move(told));
+}
+
+Region::Region(Region&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(other.bytes_),
+      registration_(std::exchange(other.registration_, nullptr)) {}
+
+Region::~Region() {
+  if (registration_ != nullptr) calls::dereg_mr(registration_);
+  if (data_ != nullptr) munmap(data_, bytes_);
+}
+
+}  // namespace phalanx::transport::verbs

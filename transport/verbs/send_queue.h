@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "transport/transport.h"
+#include "transport/verbs/peers.h"
+#include "transport/verbs/queue_pair.h"
+#include "transport/verbs/region.h"
+
+namespace phalanx::transport::verbs {
+
+/// The send half of a queue pair and its buffers, `stride` bytes each from `memory` on. One thread.
+/// Says by is_broken() that the queue pair needs to be reset; forget() forgives it.
+class SendQueue {
+ public:
+  static constexpr std::size_t kBurst = 32;
+
+  SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers);
+
+  std::size_t lend(std::span<TxFrame> out, TransportCounters& counters) noexcept;
+  /// `open`: what is sent has a chance to leave; else all is dropped and counted.
+  void send(std::span<const TxFrame> frames, const Peers& peers, bool open,
+            TransportCounters& counters) noexcept;
+  /// The queue holds nothing any more: all that was sent has left, or never will.
+  void forget() noexcept;
+
+  [[nodiscard]] bool is_broken() const noexcept { return broken_; }
+  [[nodiscard]] std::uint64_t posted() const noexcept { return posted_; }
+  [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
+
+ private:
+  void reclaim(TransportCounters& counters) noexcept;
+  [[nodiscard]] std::size_t post(ibv_send_wr* first, std::size_t count) noexcept;
+
+  QueuePair& pair_;
+  std::uint32_t qkey_;
+  Buffers buffers_;
+  std::vector<std::uint32_t> free_;  ///< Slots; those last are lent first.
+  std::vector<std::uint32_t> sent_;  ///< By number of the send, modulo depth: its slot.
+  std::uint64_t posted_ = 0;         ///< Sends ever.
+  std::uint64_t completed_ = 0;      ///< Of these, those whose slot is free again.
+  std::uint64_t reported_ = 0;       ///< Sends that the device is done with.
+  std::uint32_t refusals_ = 0;       ///< Posts in a row for which there was no room.
+  bool broken_ = false;
+};
+
+}  // namespace phalanx::transport::verbs

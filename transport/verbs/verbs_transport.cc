@@ -1,0 +1,258 @@
+#include "transport/verbs/verbs_transport.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "ipc/base/fd.h"
+#include "transport/verbs/back_off.h"
+#include "transport/verbs/gid.h"
+#include "transport/verbs/peers.h"
+#include "transport/verbs/port_watch.h"
+#include "transport/verbs/queue_pair.h"
+#include "transport/verbs/receive_queue.h"
+#include "transport/verbs/region.h"
+#include "transport/verbs/send_queue.h"
+
+namespace phalanx::transport::verbs {
+namespace {
+
+constexpr std::uint32_t kDepthLeast = 64;
+constexpr std::size_t kLine = 64;
+
+std::size_t in_lines(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+struct Sizes {
+  std::uint32_t depth = 0;
+  std::uint32_t frame_bytes = 0;
+
+  [[nodiscard]] std::size_t rx_stride() const { return in_lines(kGrhBytes + frame_bytes); }
+  [[nodiscard]] std::size_t tx_stride() const { return in_lines(frame_bytes); }
+  [[nodiscard]] std::size_t bytes() const { return depth * (rx_stride() + tx_stride()); }
+};
+
+class Verbs final : public Transport {
+ public:
+  Verbs(Device device, Region region, QueuePair pair, Fd wait, const VerbsConfig& config,
+        const Sizes& sizes);
+  Verbs(const Verbs&) = delete;
+  Verbs& operator=(const Verbs&) = delete;
+  ~Verbs() override { (void)pair_.reset(); }  // Nothing may be posted with a handle that is freed.
+  bool start() noexcept {
+    receives_.post_all();
+    return !receives_.is_broken() && pair_.start();
+  }
+
+  std::size_t rx_burst(std::span<RxFrame> out) noexcept override {
+    if (is_broken()) [[unlikely]]
+      mend();
+    return receives_.poll(out, counters_);
+  }
+  void rx_release(std::span<const RxFrame> frames) noexcept override { receives_.release(frames); }
+  std::size_t tx_alloc(std::span<TxFrame> out) noexcept override {
+    return sends_.lend(out, counters_);
+  }
+  void tx_burst(std::span<const TxFrame> frames) noexcept override {
+    sends_.send(frames, peers_, !is_broken(), counters_);
+  }
+  void authenticated(NodeId sender, const RxFrame& frame) noexcept override;
+  void set_members(std::span<const NodeId>) noexcept override {}  // The group has them all.
+  [[nodiscard]] int wait_fd() const noexcept override { return wait_.get(); }
+  [[nodiscard]] bool arm_wait() noexcept override;
+  [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
+  [[nodiscard]] TransportCounters counters() const noexcept override { return counters_; }
+  [[nodiscard]] TransportPorts ports() noexcept override;
+
+ private:
+  [[nodiscard]] bool is_broken() const noexcept {
+    return receives_.is_broken() || sends_.is_broken() || reset_needed_;
+  }
+  void mend() noexcept;
+  void look(TimeNs now) noexcept;
+  void rebuild(TimeNs now) noexcept;
+
+  Device device_;
+  Region region_;
+  QueuePair pair_;
+  Fd wait_;
+  std::uint8_t service_level_;
+  Peers peers_;
+  ReceiveQueue receives_;
+  SendQueue sends_;
+  PortWatch watch_;
+  BackOff rebuilds_;
+  BackOff rejoins_;
+  bool armed_ = false;         ///< The completion channel tells of the next frame.
+  bool reset_needed_ = false;  ///< An event said so, or the last try failed.
+  bool rejoin_needed_ = false;
+  TransportLimits limits_;
+  TransportCounters counters_;
+};
+
+Verbs::Verbs(Device device, Region region, QueuePair pair, Fd wait, const VerbsConfig& config,
+             const Sizes& sizes)
+    : device_(std::move(device)),
+      region_(std::move(region)),
+      pair_(std::move(pair)),
+      wait_(std::move(wait)),
+      service_level_(config.service_level),
+      peers_(config.nodes, config.self),
+      receives_(pair_, device_.gid.gid,
+                {.memory = region_.data(),
+                 .stride = sizes.rx_stride(),
+                 .key = region_.key(),
+                 .frame_bytes = sizes.frame_bytes,
+                 .depth = sizes.depth}),
+      sends_(pair_, config.qkey,
+             {.memory = region_.data() + sizes.depth * sizes.rx_stride(),
+              .stride = sizes.tx_stride(),
+              .key = region_.key(),
+              .frame_bytes = sizes.frame_bytes,
+              .depth = sizes.depth}),
+      watch_(device_, sizes.frame_bytes),
+      limits_{.frame_bytes_max = sizes.frame_bytes,
+              .burst_frames_max = SendQueue::kBurst,
+              .rx_ring_frames = sizes.depth / 2} {}
+
+void Verbs::authenticated(NodeId sender, const RxFrame& frame) noexcept {
+  const Source& from = receives_.source_of(frame);
+  const bool known = peers_.learn(sender, from, sends_.posted(), sends_.completed(), [this, &from] {
+    const auto gid_index = static_cast<std::uint8_t>(device_.gid.gid_index);
+    return make_handle(device_.pd, device_.port, gid_index, service_level_, from.gid);
+  });
+  if (!known) ++counters_.rx_refused;
+}
+
+/// What the channel has told is taken away here only, so that turns cost no system call. A frame
+/// that came before it was asked to tell wakes nobody: it is looked for afterwards.
+bool Verbs::arm_wait() noexcept {
+  while (armed_ && calls::take_cq_event(pair_.channel)) armed_ = false;
+  if (!armed_) armed_ = calls::req_notify_cq(pair_.receives) == 0;
+  return is_broken() || (armed_ && !receives_.look_ahead());
+}
+
+void Verbs::mend() noexcept {
+  const TimeNs now = calls::now();
+  if (watch_.is_gone() || !rebuilds_.is_due(now)) return;
+  watch_.suspect();
+  look(now);
+  rebuild(now);
+}
+
+void Verbs::look(TimeNs now) noexcept {
+  if (watch_.is_gone()) return;
+  const PortWatch::Change change = watch_.look(now);
+  reset_needed_ = reset_needed_ || change.broken;
+  rejoin_needed_ = rejoin_needed_ || change.rejoin;
+  if (watch_.is_gone()) {  // It would wake the worker for ever.
+    epoll_ctl(wait_.get(), EPOLL_CTL_DEL, calls::async_fd(device_.context), nullptr);
+    return;
+  }
+  if (!rejoin_needed_ || !watch_.can_send() || !rejoins_.is_due(now)) return;
+  rejoins_.tried(now);
+  rejoin_needed_ = !pair_.rejoin();
+}
+
+/// Number and group stay the same, so that peers see nothing but some lost frames.
+void Verbs::rebuild(TimeNs now) noexcept {
+  if (watch_.is_gone()) return;
+  rebuilds_.tried(now);
+  reset_needed_ = true;
+  if (!pair_.reset()) return;
+  std::array<ibv_wc, 32> stale;
+  for (ibv_cq* queue : {pair_.receives, pair_.sends}) {
+    while (calls::poll_cq(queue, static_cast<int>(stale.size()), stale.data()) > 0) {
+    }
+  }
+  sends_.forget();
+  reset_needed_ = !start();
+}
+
+TransportPorts Verbs::ports() noexcept {
+  look(calls::now());
+  return {watch_.told(), 1, watch_.can_send() && !rejoin_needed_ && !reset_needed_ ? 1U : 0U};
+}
+
+/// Readable when the device has something to say: a frame came, or its port changed.
+Expected<Fd, Error> wait_for(const Device& device, const QueuePair& pair) {
+  Fd out(epoll_create1(EPOLL_CLOEXEC));
+  if (!out) return fail(system_error("cannot wait for " + device.name, "epoll_create1", errno));
+  for (const int fd : {pair.channel->fd, calls::async_fd(device.context)}) {
+    epoll_event event{.events = EPOLLIN, .data = {}};
+    if (epoll_ctl(out.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+      return fail(system_error("cannot wait for " + device.name, "epoll_ctl", errno));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::uint32_t frame_bytes_of(std::uint32_t mtu) noexcept {
+  constexpr std::uint32_t kHeaders = 96;  // What the kernel takes off for the longest of its own.
+  for (std::uint32_t bytes = 4096; bytes >= 256; bytes /= 2) {
+    if (bytes + kHeaders <= mtu) return bytes;
+  }
+  return 0;
+}
+
+Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
+  if (config.qkey == 0 || config.qkey > 0x7fffffff) {
+    return fail(Error{.code = ExitCode::Usage,
+                      .attempted = "cannot use the Q_Key " + std::to_string(config.qkey),
+                      .observed = "0, or its upper bit is set: that makes the adapter take the "
+                                  "queue pair's own key instead",
+                      .remedy = "set transport.verbs.qkey to 1 to 2147483647 on all nodes"});
+  }
+  const auto self = std::ranges::find(config.nodes, config.self, &VerbsNode::node);
+  const std::string address = self == config.nodes.end() ? std::string() : self->address;
+  const auto group = gid_of(config.group);
+  auto device = Device::open({.name = config.device,
+                              .port = config.port,
+                              .gid_index = config.gid_index,
+                              .address = address,
+                              .pkey = config.pkey,
+                              .frame_bytes = config.frame_bytes});
+  if (!device) return fail(std::move(device.error()));
+  const bool ipv4 = is_ipv4(device->gid.gid);
+  if (!group || is_ipv4(*group) != ipv4 ||
+      (ipv4 ? (group->raw[12] & 0xf0) != 0xe0 : group->raw[0] != 0xff)) {
+    return fail(Error{
+        .code = ExitCode::Usage,
+        .attempted = "cannot use the multicast group \"" + config.group + "\"",
+        .observed = "it is none of the family of the node's address",
+        .remedy = std::string("write a group such as ") + (ipv4 ? "239.77.0.1" : "ff15::77:1")});
+  }
+  const std::uint32_t depth = std::min(config.depth, device->queue_most);
+  if (depth < kDepthLeast || config.service_level > 15) {
+    return fail(Error{.code = ExitCode::Usage,
+                      .attempted = "cannot open queues on " + device->name,
+                      .observed = "depth " + std::to_string(depth) + ", service level " +
+                                  std::to_string(config.service_level),
+                      .remedy = "use a depth of 64 or more, and a service level of 15 or less"});
+  }
+  const Sizes sizes{
+      .depth = depth,
+      .frame_bytes = config.frame_bytes != 0 ? config.frame_bytes : device->mtu_bytes};
+  auto region = Region::create(device->pd, sizes.bytes());
+  if (!region) return fail(std::move(region.error()));
+  auto pair = QueuePair::create(*device, {.group = *group,
+                                          .qkey = config.qkey,
+                                          .service_level = config.service_level,
+                                          .depth = depth});
+  if (!pair) return fail(std::move(pair.error()));
+  auto wait = wait_for(*device, *pair);
+  if (!wait) return fail(std::move(wait.error()));
+  auto made = std::make_unique<Verbs>(std::move(*device), std::move(*region), std::move(*pair),
+                                      std::move(*wait), config, sizes);
+  if (!made->start()) {
+    return fail(system_error("cannot start the queue pair", "ibv_modify_qp", errno,
+                             "see dmesg for what the adapter's driver says"));
+  }
+  return std::unique_ptr<Transport>(std::move(made));
+}
+
+}  // namespace phalanx::transport::verbs

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
+#include "ipc/base/ids.h"
+#include "transport/transport.h"
+
+namespace phalanx::transport::verbs {
+
+struct VerbsNode {
+  NodeId node = 0;
+  std::string address;  ///< Numeric: frames of this node that come from elsewhere teach nothing.
+};
+
+struct VerbsConfig {
+  NodeId self = 0;
+  std::vector<VerbsNode> nodes;  ///< Every configured node; `self` among them gives the address.
+  std::string device;            ///< "mlx5_0"; empty: the one that has the address.
+  std::uint8_t port = 0;         ///< From 1; 0: the one that has the address.
+  std::int32_t gid_index = -1;   ///< -1: the first RoCE v2 entry with the address.
+  std::string group;             ///< Multicast group, of the addresses' family.
+  std::uint16_t pkey = 0xffff;
+  std::uint32_t qkey = 0x1ee7;     ///< The same on all nodes; others' packets are not received.
+  std::uint8_t service_level = 0;  ///< 0 to 15.
+  std::uint32_t frame_bytes = 0;   ///< See frame_bytes_of(); 0: the path MTU.
+  std::uint32_t depth = 1024;      ///< Either queue; own copies take half of the receive queue.
+};
+
+/// What a path for IP packets of `mtu` bytes carries as one UD payload: RDMA has 256, 512, 1024,
+/// 2048 and 4096 only. 0: not even the least.
+[[nodiscard]] std::uint32_t frame_bytes_of(std::uint32_t mtu) noexcept;
+
+/// RoCE v2 over libibverbs: one UD queue pair in one multicast group. Frames for members and for
+/// everyone are one multicast; frames for a peer are unicast to where its last authentic frame came
+/// from, and dropped and counted before there was one. Everything is registered at open().
+[[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config);
+
+}  // namespace phalanx::transport::verbs
