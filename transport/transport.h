@@ -93,11 +93,16 @@ class Transport {
   /// A descriptor that becomes readable when frames wait, or -1 when this wire can only be polled.
   [[nodiscard]] virtual int wait_fd() const noexcept = 0;
 
+  /// Called before the worker sleeps on wait_fd(), which may need to be told. False: frames wait
+  /// already, do not sleep.
+  [[nodiscard]] virtual bool arm_wait() noexcept { return true; }
+
   [[nodiscard]] virtual const TransportLimits& limits() const noexcept = 0;
 
   /// For whoever shows them; a wire that counts nothing says so with zeros.
   [[nodiscard]] virtual TransportCounters counters() const noexcept { return {}; }
-  [[nodiscard]] virtual TransportPorts ports() const noexcept { return {}; }
+  /// Looks anew where that is due.
+  [[nodiscard]] virtual TransportPorts ports() noexcept { return {}; }
 };
 
 }  // namespace phalanx::transport

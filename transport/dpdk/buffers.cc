@@ -11,6 +11,7 @@
 #include "ipc/base/assert.h"
 #include "ipc/base/bytes.h"
 #include "transport/dpdk/eal.h"
+#include "transport/dpdk/gapless_pool.h"
 #include "transport/dpdk/hugepages.h"
 #include "transport/dpdk/pool_poison.h"
 
@@ -48,7 +49,7 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
                                                round_up<std::uint32_t>(options.frame_bytes, 64));
   std::optional<PoolMemory> memory;
   rte_mempool* pool = nullptr;
-  if (options.own_memory) {
+  if (options.memory == Memory::Own) {
     auto made = PoolMemory::create(std::uint64_t{frames} * room);
     if (!made) return fail(std::move(made.error()));
     memory.emplace(std::move(*made));
@@ -59,11 +60,13 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
                                   .elt_size = room};
     pool = rte_pktmbuf_pool_create_extbuf(options.name.c_str(), frames, cache, 0, room,
                                           SOCKET_ID_ANY, &area, 1);
+  } else if (options.memory == Memory::DpdkGapless) {
+    pool = make_gapless_pool(options.name, frames, cache, room);
   } else {
     pool = rte_pktmbuf_pool_create(options.name.c_str(), frames, cache, 0, room, SOCKET_ID_ANY);
   }
   if (pool == nullptr) {
-    return fail(no_pool(frames, options.own_memory ? std::uint16_t{0} : room));
+    return fail(no_pool(frames, options.memory == Memory::Own ? std::uint16_t{0} : room));
   }
   if (poisons_pools()) start_poisoning(pool);
   return Buffers(std::move(memory), pool, options);

@@ -22,13 +22,16 @@ class Buffers {
  public:
   static constexpr std::size_t kBurst = 64;
 
+  /// Where frames lie: in memory of ours, or, where a driver needs that, in DPDK's, beside their
+  /// mbufs, and there without gaps between them.
+  enum class Memory : std::uint8_t { Own, Dpdk, DpdkGapless };
+
   struct Options {
     std::string name;                ///< Another one for each pool of a process.
     std::uint32_t frames = 0;        ///< Held by ports at once; the lent ones come on top.
     std::uint32_t frame_bytes = 0;   ///< Longest frame, the transport's own headers included.
     std::uint32_t header_bytes = 0;  ///< Of these, headers before the lent part.
-    /// Frames in memory of ours; where a driver needs them in DPDK's, beside their mbufs: not.
-    bool own_memory = true;
+    Memory memory = Memory::Own;
   };
   [[nodiscard]] static Expected<Buffers, Error> create(const Options& options);
   Buffers(Buffers&& other) noexcept;

@@ -19,6 +19,7 @@ constexpr std::uint64_t kHugeBytesMin = 16u << 20;
 
 bool started = false;
 bool silenced = false;
+bool msix = true;
 
 /// EAL's own words, without the advice to read its manual.
 Error init_error(const std::string& said, const std::string& command) {
@@ -73,11 +74,15 @@ Expected<void, Error> start_eal(const EalOptions& options) {
   remove_runtime_directory();
   if (taken < 0) return fail(init_error(said, command));
   quieten(options.extra);
+  msix = options.extra.find("--vfio-intr=") == std::string::npos ||
+         options.extra.find("--vfio-intr=msix") != std::string::npos;
   started = true;
   return {};
 }
 
 bool has_hugepages() noexcept { return rte_eal_has_hugepages() != 0; }
+
+bool uses_msix() noexcept { return msix; }
 
 DriversSpeak::DriversSpeak() noexcept {
   if (silenced) rte_log_set_level_pattern("*", RTE_LOG_ERR);

@@ -14,6 +14,9 @@ namespace phalanx::transport::dpdk {
 /// Whether EAL runs on hugepages; only after start_eal().
 [[nodiscard]] bool has_hugepages() noexcept;
 
+/// Whether devices interrupt by MSI-X, which is what EAL takes unless told --vfio-intr.
+[[nodiscard]] bool uses_msix() noexcept;
+
 /// While it lives, drivers print their errors, which start_eal() has silenced otherwise. Cold.
 class DriversSpeak {
  public:

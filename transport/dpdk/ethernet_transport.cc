@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
 #include "transport/dpdk/buffers.h"
+#include "transport/dpdk/devargs.h"
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
 #include "transport/dpdk/membership_report.h"
@@ -52,7 +52,7 @@ class Ethernet final : public Transport {
   [[nodiscard]] int wait_fd() const noexcept override { return port_.features().wait_fd; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override;
-  [[nodiscard]] TransportPorts ports() const noexcept override;
+  [[nodiscard]] TransportPorts ports() noexcept override;
 
  private:
   using Headers = std::array<const PacketHeader*, kNodesMax>;
@@ -66,6 +66,7 @@ class Ethernet final : public Transport {
   void report_membership() noexcept;
 
   static constexpr std::uint32_t kLooksBetween = 2000;  ///< A second when busy, five when idle.
+  static constexpr std::uint32_t kLooksForLink = 100;   ///< Where nobody tells.
   static constexpr std::uint32_t kReportsAtOnce = 3;    ///< One a look; any of them may be lost.
   static constexpr std::uint32_t kLooksToReport = 30;   ///< Switches forget in some minutes.
 
@@ -242,12 +243,19 @@ void Ethernet::authenticated(NodeId sender, const RxFrame& frame) noexcept {
   }
 }
 
-/// Asking the device takes long (registers, or system calls), and the worker asks us often.
+/// Asking the device takes long (registers, or system calls), and the worker asks us often. A link
+/// that the driver tells of is looked at each time, so that peers need not wait for their
+/// time-outs.
 void Ethernet::look_at_port() const noexcept {
-  if (looks_++ % kLooksBetween != 0) return;
+  const bool due = looks_++ % kLooksBetween == 0;
+  const bool had_link = has_link_;
+  const Port::Features& port = port_.features();
+  if (due || port.tells_link || (port.loses_link && looks_ % kLooksForLink == 0)) {
+    has_link_ = port_.has_link();
+  }
+  if (!due && has_link_ == had_link) return;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_.number(), &stats) == 0) overflow_ = stats.imissed;
-  const bool had_link = std::exchange(has_link_, port_.has_link());
   // What was said before there was a link, or to a switch before this one, was said to nobody.
   looks_since_link_ = has_link_ && !had_link ? 0 : looks_since_link_ + 1;
   report_due_ = report_.has_value() &&
@@ -272,7 +280,7 @@ TransportCounters Ethernet::counters() const noexcept {
   return out;
 }
 
-TransportPorts Ethernet::ports() const noexcept {
+TransportPorts Ethernet::ports() noexcept {
   return {port_.features().driver.c_str(), 1, has_link_ ? 1U : 0U};
 }
 
@@ -304,22 +312,13 @@ Expected<Addresses, Error> parse(const EthernetOptions& options) {
   return out;
 }
 
-/// The number behind "NAME=" in devargs, or 0.
-std::uint32_t device_number(const std::string& device, const std::string& name) {
-  const std::size_t at = device.find("," + name + "=");
-  std::uint32_t value = 0;
-  if (at != std::string::npos) {
-    std::from_chars(device.data() + at + name.size() + 2, device.data() + device.size(), value);
-  }
-  return value;
-}
-
 bool is_af_xdp(const std::string& device) { return device.starts_with("net_af_xdp"); }
 
 /// A device reads and writes memory that EAL has mapped for it; af_xdp lends the kernel whole
 /// mbufs, and takes them for contiguous.
-bool needs_dpdk_memory(const std::string& device) {
-  return is_pci_address(device) || is_af_xdp(device);
+Buffers::Memory memory_for(const std::string& device) {
+  if (is_af_xdp(device)) return Buffers::Memory::DpdkGapless;
+  return is_pci_address(device) ? Buffers::Memory::Dpdk : Buffers::Memory::Own;
 }
 
 }  // namespace
@@ -330,10 +329,12 @@ Expected<std::unique_ptr<Transport>, Error> open_ethernet(const EthernetOptions&
   static std::atomic<unsigned> number{0};
   // af_packet wants mbufs as long as the frames of its ring, and has as many as it was told; af_xdp
   // lends 2048 to the kernel whatever it was told.
-  const std::uint32_t ring_frame = device_number(options.device, "framesz");
-  const std::uint32_t ring = device_number(options.device, "framecnt");
+  const std::string device = completed_devargs(options.device, options.mtu);
+  const Buffers::Memory memory = memory_for(options.device);
+  const std::uint32_t ring_frame = device_number(device, "framesz");
+  const std::uint32_t ring = device_number(device, "framecnt");
   const auto queue = static_cast<std::uint16_t>(
-      ring != 0 ? std::min(ring, 4096U) : (needs_dpdk_memory(options.device) ? 2048 : 512));
+      ring != 0 ? std::min(ring, 4096U) : (memory == Buffers::Memory::Own ? 512 : 2048));
   const std::uint32_t packet_bytes = std::max(
       {options.mtu + static_cast<std::uint32_t>(PacketHeader::kEthernetBytes), ring_frame, 2048U});
   const auto header =
@@ -342,12 +343,10 @@ Expected<std::unique_ptr<Transport>, Error> open_ethernet(const EthernetOptions&
                                   .frames = 2U * queue,
                                   .frame_bytes = packet_bytes,
                                   .header_bytes = header,
-                                  .own_memory = !needs_dpdk_memory(options.device)});
+                                  .memory = memory});
   if (!buffers) return fail(std::move(buffers.error()));
-  auto port = Port::open({.device = options.device,
-                          .mtu = options.mtu,
-                          .queue_frames = queue,
-                          .pool = buffers->pool()});
+  auto port = Port::open(
+      {.device = device, .mtu = options.mtu, .queue_frames = queue, .pool = buffers->pool()});
   if (!port) return fail(std::move(port.error()));
   auto made =
       std::make_unique<Ethernet>(std::move(*buffers), std::move(*port), *addresses, options.mtu);

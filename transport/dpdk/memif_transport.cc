@@ -55,7 +55,7 @@ class Memif final : public Transport {
   [[nodiscard]] int wait_fd() const noexcept override { return -1; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override { return counters_; }
-  [[nodiscard]] TransportPorts ports() const noexcept override;
+  [[nodiscard]] TransportPorts ports() noexcept override;
 
  private:
   std::size_t receive(std::size_t link, std::span<RxFrame> out) noexcept;
@@ -148,7 +148,7 @@ void Memif::send(std::size_t link, std::span<rte_mbuf*> frames) noexcept {
   for (rte_mbuf* mbuf : frames.subspan(sent)) rte_pktmbuf_free(mbuf);
 }
 
-TransportPorts Memif::ports() const noexcept {
+TransportPorts Memif::ports() noexcept {
   TransportPorts out{.driver = "net_memif", .count = static_cast<std::uint32_t>(peers_.size())};
   // Links change while the poller stands aside only.
   if (!mesh_.poller().entered()) return out;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include "ipc/base/fd.h"
@@ -16,6 +16,7 @@
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
 #include "transport/dpdk/packet_socket.h"
+#include "transport/dpdk/pci_device.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -45,6 +46,12 @@ std::string interface_of(const std::string& device) {
   return device.substr(start, device.find(',', start) - start);
 }
 
+/// Driver fault of 22.11: e1000 never routes this interrupt to a vector of MSI-X.
+bool interrupts_on_link(const rte_eth_dev_info& info) {
+  const bool mute = std::string_view(info.driver_name) == "net_e1000_em" && uses_msix();
+  return !mute && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
+}
+
 /// What it will carry; the drivers do not know.
 std::uint16_t kernel_mtu(const std::string& interface) {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -54,28 +61,14 @@ std::uint16_t kernel_mtu(const std::string& interface) {
   return static_cast<std::uint16_t>(std::min(request.ifr_mtu, 65535));
 }
 
-/// What the kernel knows of a PCI device that DPDK did not take.
-Error no_pci_device(const PortOptions& options) {
-  namespace fs = std::filesystem;
-  const std::string address = options.device.substr(0, options.device.find(','));
-  const fs::path device =
-      std::string("/sys/bus/pci/devices/") + (address.size() == 7 ? "0000:" : "") + address;
-  std::error_code error;
-  if (!fs::exists(device, error)) {
-    return refusal(options, "there is no PCI device " + address,
-                   "lspci -D -d ::0200 lists the Ethernet devices of this host");
-  }
-  const std::string driver = fs::read_symlink(device / "driver", error).filename().string();
-  const bool guarded = fs::exists(device / "iommu_group", error);
-  // DPDK would take a device without an IOMMU by physical addresses only, which are not for us.
+/// The device could be had, as check_pci_device() found, and was not taken.
+Error not_taken(const PortOptions& options, const std::string& said) {
+  const auto device = read_pci_device(options.device);
   return refusal(options,
-                 "DPDK has no use for it: it is bound to " +
-                     (driver.empty() ? "no driver" : "the driver " + driver) +
-                     (guarded ? "" : ", and there is no IOMMU"),
-                 (guarded ? ""
-                          : "switch the IOMMU on (intel_iommu=on or amd_iommu=on for the kernel), "
-                            "then: ") +
-                     std::string("dpdk-devbind.py -b vfio-pci ") + address +
+                 "no driver of DPDK takes this device" +
+                     (device ? " (" + device->name + ")" : std::string()) +
+                     (said.empty() ? "" : ": " + said),
+                 "see dpdk-testpmd -a " + options.device +
                      "; or leave it to the kernel: transport.port = \"net_af_xdp0,iface=NAME\"");
 }
 
@@ -94,7 +87,7 @@ Expected<Port, Error> Port::open(const PortOptions& options) {
                  rte_eth_dev_get_port_by_name(name.c_str(), &number) == 0;
       said = capture.last_lines();
     }
-    if (!attached && is_pci_address(options.device)) return fail(no_pci_device(options));
+    if (!attached && is_pci_address(options.device)) return fail(not_taken(options, said));
     if (!attached) {
       return fail(refusal(options, said.empty() ? "no driver knows a device of this name" : said,
                           "write it like \"memif\", \"net_af_packet0,iface=eth1\" or "
@@ -148,6 +141,8 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   conf.txmode.offloads = info.tx_offload_capa & kSend;
   const bool kernels = !interface_of(options.device).empty();
   if (!kernels && options.mtu <= info.max_mtu) conf.rxmode.mtu = options.mtu;
+  const bool tells_link = is_pci_address(options.device) && interrupts_on_link(info);
+  conf.intr_conf.lsc = tells_link ? 1 : 0;
   if (const int bad = rte_eth_dev_configure(number_, 1, 1, &conf); bad != 0) {
     return fail(failed_call(options, "rte_eth_dev_configure", bad));
   }
@@ -167,7 +162,9 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   features_ = {.driver = info.driver_name,
                .rx_frames = rx_frames,
                .ip_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0,
-               .udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0};
+               .udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0,
+               .tells_link = tells_link,
+               .loses_link = is_pci_address(options.device) && !tells_link};
   return {};
 }
 

@@ -27,7 +27,9 @@ class Port {
     std::uint16_t rx_frames = 0;  ///< Length of the receive ring.
     bool ip_checksum = false;     ///< The port computes what it sends.
     bool udp_checksum = false;
-    int wait_fd = -1;  ///< Readable while frames wait; -1: the driver has no such thing.
+    bool tells_link = false;  ///< By interrupts: has_link() reads memory and asks nobody.
+    bool loses_link = false;  ///< A cable can be pulled, and has_link() has to ask the device.
+    int wait_fd = -1;         ///< Readable while frames wait; -1: the driver has no such thing.
   };
 
   /// Attaches the device and configures it; start() comes next. Takes a device that is attached

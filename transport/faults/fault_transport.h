@@ -67,9 +67,10 @@ class FaultTransport final : public Transport {
     wire_.set_members(members);
   }
   [[nodiscard]] int wait_fd() const noexcept override { return wire_.wait_fd(); }
+  [[nodiscard]] bool arm_wait() noexcept override { return wire_.arm_wait(); }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return wire_.limits(); }
   [[nodiscard]] TransportCounters counters() const noexcept override { return wire_.counters(); }
-  [[nodiscard]] TransportPorts ports() const noexcept override { return wire_.ports(); }
+  [[nodiscard]] TransportPorts ports() noexcept override { return wire_.ports(); }
 
  private:
   static constexpr std::size_t kBurst = 32;

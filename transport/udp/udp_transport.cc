@@ -77,7 +77,7 @@ class Udp final : public UdpTransport {
     return out;
   }
 
-  [[nodiscard]] TransportPorts ports() const noexcept override { return {"udp", 1, 1}; }
+  [[nodiscard]] TransportPorts ports() noexcept override { return {"udp", 1, 1}; }
 
   [[nodiscard]] Address local_address() const override { return local_; }
   void set_peer(NodeId node, const Address& address) override {

@@ -36,9 +36,44 @@ bool of_device(ManagementKind kind) noexcept {
   return kind == ManagementKind::Ask || kind == ManagementKind::Answer;
 }
 
+std::size_t size_of(ManagementKind kind) noexcept {
+  return kind == ManagementKind::Order ? kOrderBytes : kManagementBytes;
+}
+
+/// The text is filled up with zeros, so that its length shows to nobody.
+void store(const OrderWord& word, std::byte* out) noexcept {
+  const std::size_t bytes = std::min(word.text.size(), kOrderTextBytes);
+  store_le<std::uint32_t>(out, word.number);
+  store_le<std::uint32_t>(out + 4, word.to);
+  store_le<std::uint8_t>(out + 8, static_cast<std::uint8_t>(word.kind));
+  store_le<std::uint8_t>(out + 9, word.dry ? 1 : 0);
+  store_le<std::uint16_t>(out + 10, static_cast<std::uint16_t>(bytes));
+  std::transform(word.text.begin(), word.text.begin() + static_cast<std::ptrdiff_t>(bytes),
+                 out + kBodyBytes, [](char c) { return static_cast<std::byte>(c); });
+}
+
+OrderWord load_order(const std::byte* from) {
+  const std::size_t bytes =
+      std::min<std::size_t>(load_le<std::uint16_t>(from + 10), kOrderTextBytes);
+  OrderWord word{.kind = static_cast<OrderWord::Kind>(from[8]),
+                 .dry = from[9] != std::byte{0},
+                 .number = load_le<std::uint32_t>(from),
+                 .to = load_le<std::uint32_t>(from + 4),
+                 .text = std::string(bytes, ' ')};
+  std::transform(from + kBodyBytes, from + kBodyBytes + bytes, word.text.begin(),
+                 [](std::byte b) { return static_cast<char>(b); });
+  return word;
+}
+
 /// What a datagram may say, beside their tag being right.
 bool makes_sense(const ManagementMessage& message) noexcept {
   if (message.kind == ManagementKind::Vouch) return message.counter > 0;
+  if (message.kind == ManagementKind::Order) {
+    const OrderWord& word = message.order;
+    return message.counter > 0 && word.number != 0 && word.to != 0 &&
+           word.to != message.sealer.node && word.kind >= OrderWord::Kind::Check &&
+           word.kind <= OrderWord::Kind::No;
+  }
   if (of_device(message.kind)) {
     const bool from_device = message.sealer.node == kDeviceNode;
     return message.counter > 0 && from_device == (message.kind == ManagementKind::Answer) &&
@@ -78,7 +113,7 @@ ManagementSeal::~ManagementSeal() = default;
 
 std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) const {
   const Impl::Prepared prepared = impl_->prepare(message.sealer);
-  std::vector<std::byte> out(kManagementBytes);
+  std::vector<std::byte> out(size_of(message.kind));
   std::byte* at = out.data();
   store_le<std::uint8_t>(at, kManagementMagic);
   store_le<std::uint8_t>(at + 1, kManagementVersion);
@@ -88,9 +123,11 @@ std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) co
   store_le<std::uint64_t>(at + 24, message.counter);
   store_le<std::uint32_t>(at + 32, prepared.tag);
 
-  std::array<std::byte, kBodyBytes> body{};
+  std::vector<std::byte> body(out.size() - kHeadBytes - kTagBytes);
   store_le<std::uint64_t>(body.data() + 16, message.config_hash);
-  if (of_device(message.kind)) {
+  if (message.kind == ManagementKind::Order) {
+    store(message.order, body.data());
+  } else if (of_device(message.kind)) {
     const DeviceWord& word = message.device;
     store_le<std::uint64_t>(body.data(), word.nodes);
     store_le<std::uint64_t>(body.data() + 8, word.sequence);
@@ -111,15 +148,17 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
     return fail(ManagementFault::Malformed);
   }
   if (datagram[1] != std::byte{kManagementVersion}) return fail(ManagementFault::Version);
-  if (datagram.size() != kManagementBytes) return fail(ManagementFault::Malformed);
   const std::byte* at = datagram.data();
-  const auto kind = static_cast<ManagementKind>(at[2]);
+  const auto kind =
+      datagram.size() < kManagementBytes ? ManagementKind{} : static_cast<ManagementKind>(at[2]);
+  if (datagram.size() != size_of(kind)) return fail(ManagementFault::Malformed);
   ManagementMessage message{
       .kind = kind,
       .sealer = {load_le<std::uint32_t>(at + 4), load_boot(at + 8)},
       .counter = load_le<std::uint64_t>(at + 24),
   };
-  if ((kind != ManagementKind::Vouch && kind != ManagementKind::Obituary && !of_device(kind)) ||
+  if ((kind != ManagementKind::Vouch && kind != ManagementKind::Obituary && !of_device(kind) &&
+       kind != ManagementKind::Order) ||
       message.sealer.node == 0 || message.sealer.boot.is_none()) {
     return fail(ManagementFault::Malformed);
   }
@@ -131,14 +170,16 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
   const Impl::Prepared& prepared = is_known ? known->second : *fresh;
   if (load_le<std::uint32_t>(at + 32) != prepared.tag) return fail(ManagementFault::Key);
 
-  std::array<std::byte, kBodyBytes> body{};
+  std::vector<std::byte> body(datagram.size() - kHeadBytes - kTagBytes);
   if (!prepared.key.open(Nonce::of(kManagementNonceSpace, message.counter),
-                         datagram.first(kHeadBytes), datagram.subspan(kHeadBytes, kBodyBytes),
+                         datagram.first(kHeadBytes), datagram.subspan(kHeadBytes, body.size()),
                          datagram.last<kTagBytes>(), body.data())) {
     return fail(ManagementFault::Tag);
   }
   message.config_hash = load_le<std::uint64_t>(body.data() + 16);
-  if (of_device(kind)) {
+  if (kind == ManagementKind::Order) {
+    message.order = load_order(body.data());
+  } else if (of_device(kind)) {
     const auto last = load_le<std::uint32_t>(body.data() + 28);
     message.device = {.nodes = load_le<std::uint64_t>(body.data()),
                       .sequence = load_le<std::uint64_t>(body.data() + 8),
@@ -162,7 +203,7 @@ ManagementDifference ManagementSeal::difference(ManagementFault fault,
   if (fault == ManagementFault::Version && datagram.size() >= 2) {
     return {.theirs = std::to_integer<std::uint64_t>(datagram[1]), .mine = kManagementVersion};
   }
-  if (fault != ManagementFault::Key || datagram.size() != kManagementBytes) return {};
+  if (fault != ManagementFault::Key || datagram.size() < kManagementBytes) return {};
   const std::byte* at = datagram.data();
   const Member sealer{load_le<std::uint32_t>(at + 4), load_boot(at + 8)};
   return {.theirs = load_le<std::uint32_t>(at + 32),

@@ -9,24 +9,29 @@
 #include "ipc/base/expected.h"
 #include "ipc/base/ids.h"
 #include "transport/wire/device_word.h"
+#include "transport/wire/order_word.h"
 
 namespace phalanx::wire {
 
 struct ClusterKey;
 
-/// Datagrams between control planes, over the kernel's UDP on the management address. All have one
-/// size and one layout (deploy/doc/wire.md): a clear head that is authenticated, a sealed body, a
-/// tag. The key is the boot key of the process that seals; the nonce is kManagementNonceSpace and
-/// the counter, which nothing else of that process uses.
+/// Datagrams between control planes, over the kernel's UDP on the management address. All but
+/// Orders have one size, and all one layout (deploy/doc/wire.md): a clear head that is
+/// authenticated, a sealed body, a tag. The key is the boot key of the process that seals; the
+/// nonce is kManagementNonceSpace and the counter, which nothing else of that process uses.
 enum class ManagementKind : std::uint8_t {
   Vouch = 1,     ///< "My worker lives": from a control plane, every dead_after / 4.
   Obituary = 2,  ///< "The worker with this boot id is dead": sealed by that worker's own process,
                  ///< at its start, with counter 0; sent by whoever learns of its death.
   Ask = 3,       ///< "Do you vote for this view?": from a control plane to the quorum device.
   Answer = 4,    ///< The quorum device's, to whoever asked.
+  Order = 5,     ///< An administrator's, or what became of it: between control planes.
 };
 
 inline constexpr std::size_t kManagementBytes = 88;
+/// Of an Order, which has a text.
+inline constexpr std::size_t kOrderTextBytes = 512;
+inline constexpr std::size_t kOrderBytes = kManagementBytes + kOrderTextBytes;
 inline constexpr std::uint32_t kManagementNonceSpace = 0xFFFFFFFF;
 /// Seals for the quorum device. No configured node has this id.
 inline constexpr NodeId kDeviceNode = 0xFFFFFFFF;
@@ -39,6 +44,7 @@ struct ManagementMessage {
   std::uint64_t config_hash = 0;
   bool link_up = true;  ///< False: do not count on this worker, its node's link is down.
   DeviceWord device;    ///< Of an Ask or Answer, which hold no worker and no link.
+  OrderWord order;      ///< Of an Order, likewise.
 
   friend bool operator==(const ManagementMessage&, const ManagementMessage&) = default;
 };

@@ -1,10 +1,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rte_memory.h>
+#include <rte_mempool.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "tests/unit/transport_dpdk/nodes.h"
 #include "transport/dpdk/buffers.h"
@@ -66,6 +70,31 @@ TEST_F(Pool, LendsFramesOfThatMemoryAsLongAsAsked) {
     EXPECT_TRUE(list->external);
     std::memset(frame.bytes.data(), 0xff, frame.bytes.size());
   }
+}
+
+// The af_xdp driver lends the kernel so many bytes from the first mbuf on, gaps or not.
+TEST_F(Pool, WithoutGapsAllMbufsLieInAsManyBytesAsTheyTakeTogether) {
+  auto buffers = Buffers::create({.name = "gapless-test",
+                                  .frames = 1000,
+                                  .frame_bytes = 1514,
+                                  .header_bytes = 42,
+                                  .memory = Buffers::Memory::DpdkGapless});
+  ASSERT_TRUE(buffers) << buffers.error().text();
+  rte_mempool* pool = buffers->pool();
+  const std::uint64_t each = rte_mempool_calc_obj_size(pool->elt_size, pool->flags, nullptr);
+  std::vector<std::uintptr_t> mbufs;
+  rte_mempool_obj_iter(
+      pool,
+      [](rte_mempool*, void* into, void* mbuf, unsigned) {
+        static_cast<std::vector<std::uintptr_t>*>(into)->push_back(
+            reinterpret_cast<std::uintptr_t>(mbuf));
+      },
+      &mbufs);
+
+  ASSERT_GE(mbufs.size(), 1000U);
+  EXPECT_EQ(mbufs.size(), pool->populated_size);
+  const auto [first, last] = std::ranges::minmax(mbufs);
+  EXPECT_EQ(last - first, (mbufs.size() - 1) * each);
 }
 
 // Without this, AddressSanitizer overlooks every use of an mbuf that was given back.

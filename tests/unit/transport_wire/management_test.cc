@@ -43,6 +43,47 @@ TEST_P(Management, OpensWhatItSealed) {
   }
 }
 
+ManagementMessage order(std::string text) {
+  return {
+      .kind = ManagementKind::Order,
+      .sealer = {3, boot(7)},
+      .counter = 41,
+      .order = {
+          .kind = OrderWord::Kind::No, .dry = true, .number = 5, .to = 2, .text = std::move(text)}};
+}
+
+TEST_P(Management, OrdersHaveOneSizeAndComeThroughWhole) {
+  for (const std::size_t length : {std::size_t{0}, std::size_t{9}, kOrderTextBytes}) {
+    const ManagementMessage message = order(std::string(length, 'x'));
+    const auto sealed = seal_.seal(message);
+    ASSERT_EQ(sealed.size(), kOrderBytes);
+    const auto opened = seal_.open(sealed);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(*opened, message);
+    EXPECT_FALSE(seal_.open(std::span(sealed).first(kManagementBytes)));
+  }
+  const auto cut = seal_.open(seal_.seal(order(std::string(kOrderTextBytes + 9, 'x'))));
+  ASSERT_TRUE(cut);
+  EXPECT_EQ(cut->order.text.size(), kOrderTextBytes);
+}
+
+TEST_P(Management, RefusesOrdersThatMakeNoSense) {
+  ManagementMessage to_itself = order("");
+  to_itself.order.to = 3;
+  ManagementMessage to_nobody = order("");
+  to_nobody.order.to = 0;
+  ManagementMessage unknown = order("");
+  unknown.order.kind = static_cast<OrderWord::Kind>(7);
+  ManagementMessage unnumbered = order("");
+  unnumbered.order.number = 0;
+
+  for (const ManagementMessage& bad : {to_itself, to_nobody, unknown, unnumbered}) {
+    const auto opened = seal_.open(seal_.seal(bad));
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error(), ManagementFault::Malformed);
+  }
+}
+
 TEST_P(Management, RefusesEveryChangedByteAndEveryOtherLength) {
   const auto sealed = seal_.seal(vouch());
   ASSERT_TRUE(seal_.open(sealed));  // The key is known by now: the tag alone decides.
