@@ -2,19 +2,9 @@
 
 #include <algorithm>
 
-#include "dataplane/core/lane.h"
+#include "dataplane/core/core_impl.h"
 
 namespace phalanx::core {
-
-struct Core::Impl {
-  CoreConfig config;
-  ViewInfo view;
-  std::vector<std::unique_ptr<Lane>> lanes;
-  bool frozen = true;
-  bool planned = false;       ///< begin_recovery() took the plan of `attempt`.
-  bool from_nothing = false;  ///< ... and this node has no old view to recover.
-  ViewId attempt;
-};
 
 Core::Core(const CoreConfig& config, std::span<const LaneMemory> memory)
     : impl_(std::make_unique<Impl>()) {

@@ -90,6 +90,14 @@ struct AppMessage {
   std::span<const std::byte> payload;
 };
 
+[[nodiscard]] inline RecordHeader header_of(const AppMessage& message) noexcept {
+  return {.payload_bytes = static_cast<std::uint32_t>(message.payload.size()),
+          .kind = RecordKind::App,
+          .flags = message.safe ? kRecordSafe : std::uint8_t{0},
+          .client = message.client,
+          .group = message.group};
+}
+
 /// Counts and places of one lane, for status and tests.
 struct LaneStatus {
   NodeId orderer = 0;
@@ -102,7 +110,8 @@ struct LaneStatus {
   std::uint64_t order_hash = 0;
   std::uint64_t divergences = 0;  ///< Rows whose order hash contradicted ours: never, or tell us.
   std::uint32_t handovers = 0;
-  bool barrier = false;  ///< Every member's group state is in the log.
+  std::uint64_t repairs = 0;  ///< Frames sent again since start.
+  bool barrier = false;       ///< Every member's group state is in the log.
   bool poisoned = false;
 };
 
@@ -151,6 +160,26 @@ class Core {
   [[nodiscard]] bool recovered() const noexcept;  ///< Holds the cut and all tails in every lane.
   /// `quorate` goes into the view record as it is.
   void install(const wire::Plan& plan, TimeNs now, bool quorate = false);
+
+  // Replay. A core decides from these fields, and from the bytes that they say it holds.
+  /// Nothing is half done, so that an image can be taken: no recovery, nothing half copied.
+  [[nodiscard]] bool at_rest() const noexcept;
+  [[nodiscard]] std::size_t image_bytes() const noexcept;  ///< So long is image() now.
+  /// Of a core at rest. Allocates only what `out` has no capacity for.
+  void image(std::vector<std::byte>& out) const;
+  /// On a core made with the same configuration, to which nothing has happened. False when the
+  /// image contradicts itself or the configuration: the core is of no use then.
+  [[nodiscard]] bool restore(std::span<const std::byte> image);
+  /// Two cores of one digest have decided alike. No allocation.
+  [[nodiscard]] std::uint64_t digest() const noexcept;
+  /// False: on_time(now) would leave digest() as it is, if it was called since anything else was.
+  [[nodiscard]] bool turn_matters(TimeNs now) const noexcept;
+  /// Over all that the last install() gave local readers, record by record.
+  [[nodiscard]] std::uint64_t install_digest() const noexcept;
+  /// Local readers' offsets, which bound a plan; a replay sets them where they were.
+  [[nodiscard]] std::uint64_t reader_at(LaneId lane) const noexcept;
+  /// False when it cannot have been there.
+  [[nodiscard]] bool set_reader_at(LaneId lane, std::uint64_t at) noexcept;
 
   // Observation.
   [[nodiscard]] const ViewId& view() const noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -19,6 +20,14 @@ class FrameWindow {
     return sent_ < ends_.size() || ends_[sent_ % ends_.size()] <= acknowledged;
   }
   void note(Position end) noexcept { ends_[sent_++ % ends_.size()] = end; }
+
+  /// Shows its fields to a visitor (ipc/base/fields.h).
+  static void visit(auto& self, auto& v) {
+    v(self.sent_);
+    if (v.kDigest) return;  // What the ends are follows from the rest.
+    const std::size_t used = std::min<std::uint64_t>(self.sent_, self.ends_.size());
+    for (std::size_t i = 0; i < used; ++i) v(self.ends_[i]);
+  }
 
  private:
   std::vector<Position> ends_;

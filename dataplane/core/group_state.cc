@@ -26,16 +26,22 @@ void encode_group_state(std::span<const Membership> memberships,
                         std::span<std::byte> out) noexcept {
   PHX_CHECK(out.size() == group_state_bytes(memberships));
   std::byte* at = out.data();
-  store_le<std::uint32_t>(at, static_cast<std::uint32_t>(memberships.size()));
-  at += 4;
-  for (const Membership& m : memberships) {
-    store_le<std::uint64_t>(at, m.group);
-    store_le<std::uint32_t>(at + 8, m.client);
-    store_le<std::uint32_t>(at + 12, m.process);
-    store_le<std::uint8_t>(at + 16, static_cast<std::uint8_t>(m.name.size()));
-    std::memcpy(at + kFixedBytes, m.name.data(), m.name.size());
-    at += kFixedBytes + m.name.size();
-  }
+  at += encode_group_count(memberships.size(), at);
+  for (const Membership& m : memberships) at += encode_membership(m, at);
+}
+
+std::size_t encode_group_count(std::size_t count, std::byte* out) noexcept {
+  store_le<std::uint32_t>(out, static_cast<std::uint32_t>(count));
+  return 4;
+}
+
+std::size_t encode_membership(const Membership& m, std::byte* out) noexcept {
+  store_le<std::uint64_t>(out, m.group);
+  store_le<std::uint32_t>(out + 8, m.client);
+  store_le<std::uint32_t>(out + 12, m.process);
+  store_le<std::uint8_t>(out + 16, static_cast<std::uint8_t>(m.name.size()));
+  std::memcpy(out + kFixedBytes, m.name.data(), m.name.size());
+  return kFixedBytes + m.name.size();
 }
 
 bool decode_group_state(std::span<const std::byte> in,

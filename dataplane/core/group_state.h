@@ -24,6 +24,10 @@ struct Membership {
 void encode_group_state(std::span<const Membership> memberships, std::span<std::byte> out) noexcept;
 [[nodiscard]] std::size_t group_state_bytes(std::span<const Membership> memberships) noexcept;
 
+/// The same piece by piece: the count, then each membership. Returns the bytes written.
+std::size_t encode_group_count(std::size_t count, std::byte* out) noexcept;
+std::size_t encode_membership(const Membership& membership, std::byte* out) noexcept;
+
 /// Calls `each` for every membership; false (perhaps after some calls) when the bytes are
 /// malformed.
 [[nodiscard]] bool decode_group_state(std::span<const std::byte> in,

@@ -180,6 +180,7 @@ LaneStatus Lane::status() const noexcept {
           .order_hash = hash_.value(),
           .divergences = divergences_,
           .handovers = handovers_,
+          .repairs = repairs_sent_,
           .barrier = barrier_,
           .poisoned = poisoned_};
 }

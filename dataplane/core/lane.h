@@ -13,6 +13,7 @@
 #include "dataplane/core/row.h"
 #include "dataplane/core/view_info.h"
 #include "dataplane/core/view_record.h"
+#include "ipc/base/fields.h"
 
 namespace phalanx::core {
 
@@ -60,8 +61,22 @@ class Lane {
   void finish_old_view();
   void install(std::span<const Position> stream_bases, const ViewRecord& record, TimeNs now);
 
+  // lane_image.cc
+  [[nodiscard]] bool at_rest() const noexcept {
+    const bool half_done = move_.rank != ViewInfo::kNone || reserved_at_ != nullptr;
+    return !recovering_ && (frozen_ || !half_done);  // A freeze drops what is half done.
+  }
+  [[nodiscard]] bool turn_matters(TimeNs now) const noexcept;
+  [[nodiscard]] std::size_t image_bytes() const noexcept;
+  void image(std::vector<std::byte>& out) const;
+  [[nodiscard]] bool restore(FieldsIn& in);
+  [[nodiscard]] bool set_reader_at(std::uint64_t at) noexcept;
+  void digest(FieldsDigest& digest) const noexcept;
+  void install_digest(FieldsDigest& digest) const noexcept;
+
   [[nodiscard]] LaneStatus status() const noexcept;
   [[nodiscard]] NodeId orderer() const noexcept { return orderer_; }
+  [[nodiscard]] bool frozen() const noexcept { return frozen_; }
   [[nodiscard]] TimeNs last_heard(std::size_t rank) const noexcept { return peers_[rank].heard; }
   [[nodiscard]] TimeNs last_progress(std::size_t rank) const noexcept {
     return peers_[rank].progressed;
@@ -72,6 +87,9 @@ class Lane {
   void set_distrust(bool distrusts) noexcept { distrusts_itself_ = distrusts; }
 
  private:
+  /// Who sends how much is looked at so often, and a lane is handed over at most so often.
+  static constexpr TimeNs kHandoverPeriod = 10 * kMillisecond;
+
   /// What this node knows of one member, from its rows in this view. All zero until the first
   /// (rule 3.4).
   struct Peer {
@@ -198,6 +216,15 @@ class Lane {
                                 Position end, std::size_t slot, NodeId to) noexcept;
   [[nodiscard]] bool settled() const noexcept;
 
+  // lane_image.cc
+  static void visit(auto& self, auto& v);
+  static void visit_orderer(auto& self, auto& v);
+  static void visit_blobs(auto& self, const auto& each);
+  [[nodiscard]] bool is_consistent() const noexcept;
+  [[nodiscard]] bool orders_consistently() const noexcept;
+  [[nodiscard]] Position held_end() const noexcept;
+  [[nodiscard]] bool records_fill(Position from, Position to) const noexcept;
+
   // lane_recover.cc, lane_install.cc
   void recover_step(TimeNs now) noexcept;
   void reach_cut(TimeNs now) noexcept;
@@ -288,6 +315,7 @@ class Lane {
   Gap log_gap_;
   std::vector<Repair> repairs_;
   std::size_t repairs_head_ = 0;
+  std::uint64_t repairs_sent_ = 0;  // Frames.
 
   // Recovery.
   bool recovering_ = false;
@@ -296,6 +324,7 @@ class Lane {
   std::vector<std::size_t> set_ranks_;
   std::vector<Tail> tails_;  // By place in the set.
   Position tail_sent_ = 0;
+  std::uint64_t installed_from_ = 0;  // Local offset where the last finish_old_view() began.
 
   // Payloads of what poll_tx() returned last.
   std::array<std::byte, kRowBytesMax> row_bytes_{};

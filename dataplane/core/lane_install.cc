@@ -25,6 +25,7 @@ void Lane::finish_old_view() {
   PHX_CHECK(recovered());
   const Position cut = scanned_;
   Position regular = deliverable_;
+  installed_from_ = base_ + deliverable_;
   while (regular < cut) {
     const Position end = regular + record_bytes(load_le<std::uint32_t>(log_.at(regular)));
     if (end > plan_.regular) break;

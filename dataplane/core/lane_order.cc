@@ -7,12 +7,12 @@ namespace phalanx::core {
 namespace {
 
 constexpr std::uint64_t kShareBytesMin = 4096;
-constexpr TimeNs kHandoverPeriod = 10 * kMillisecond;
 
 }  // namespace
 
 // A new orderer knows from the log alone which stream position is next for each origin.
 void Lane::start_ordering() noexcept {
+  log_.drop_above(log_.received());  // Nobody has ordered anything behind a hand-over.
   sent_ = appended_ = log_.received();
   log_gap_ = {};  // Nothing is missing to who orders; an old timer would keep the worker awake.
   room_ = 0;

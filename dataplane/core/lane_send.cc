@@ -180,6 +180,7 @@ std::size_t Lane::send_repairs(std::span<TxItem> out) noexcept {
     repair.from += bytes;
     if (repair.from == repair.to) ++repairs_head_;
   }
+  repairs_sent_ += n;
   if (repairs_head_ == repairs_.size()) {
     repairs_.clear();
     repairs_head_ = 0;

@@ -87,11 +87,7 @@ bool Lane::append(const AppMessage& message) noexcept {
   std::byte* room = reserve(size);
   if (room == nullptr) return false;
   if (size > 0) std::memcpy(room, message.payload.data(), size);
-  commit({.payload_bytes = size,
-          .kind = RecordKind::App,
-          .flags = message.safe ? kRecordSafe : std::uint8_t{0},
-          .client = message.client,
-          .group = message.group});
+  commit(header_of(message));
   return true;
 }
 
@@ -117,7 +113,10 @@ void Lane::append_own(const RecordHeader& header, std::span<const std::byte> pay
 void Lane::send_group_state() noexcept {
   const auto payload_bytes = static_cast<std::uint32_t>(own_joins_.state_bytes());
   const std::size_t bytes = record_bytes(payload_bytes);
-  PHX_CHECK(bytes <= config_.record_bytes_max);
+  if (bytes > config_.record_bytes_max) {
+    poisoned_ = true;  // This node never submits so many joins: somebody ordered them in its name.
+    return;
+  }
   std::byte* at = nullptr;
   if (is_orderer() && own_stream_ordered()) {
     if (end_of_log_is_taken() || !appendable(bytes)) return;

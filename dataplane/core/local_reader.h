@@ -44,6 +44,8 @@ class LocalReader {
 
   /// Local offset of the next record.
   [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
+  /// A replay's: it was there.
+  void set_at(std::uint64_t at) noexcept { at_ = next_ = at; }
   /// The lane's: records end at `end` for now.
   void set_end(std::uint64_t end) noexcept { end_ = end; }
 

@@ -41,6 +41,18 @@ class OrderHash {
     return other.index != 0 && mine.index == other.index && mine.hash != other.hash;
   }
 
+  /// Shows its fields to a visitor (ipc/base/fields.h).
+  static void visit(auto& self, auto& v) {
+    v(self.value_);
+    v(self.last_.index);
+    v(self.last_.hash);
+    if (v.kDigest) return;  // Older ones follow from the rest.
+    for (auto& checkpoint : self.recent_) {
+      v(checkpoint.index);
+      v(checkpoint.hash);
+    }
+  }
+
  private:
   void mix(std::uint64_t x) noexcept {
     value_ = (value_ ^ x) * 0xbf58476d1ce4e5b9ULL;

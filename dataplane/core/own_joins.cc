@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace phalanx::core {
 namespace {
@@ -37,13 +38,22 @@ std::size_t OwnJoins::state_bytes() const noexcept {
   return bytes;
 }
 
-void OwnJoins::encode(std::span<std::byte> out) const {
-  std::vector<Membership> all;
-  all.reserve(entries_.size());
+bool OwnJoins::decode(std::span<const std::byte> in) {
+  entries_.clear();
+  const bool whole = decode_group_state(in, [this](const Membership& m) {
+    entries_.push_back({m.group, m.client, m.process, std::string(m.name)});
+  });
+  return whole && std::ranges::is_sorted(entries_, {}, [](const Entry& entry) {
+           return std::pair(entry.group, entry.client);
+         });
+}
+
+void OwnJoins::encode(std::span<std::byte> out) const noexcept {
+  std::byte* at = out.data();
+  at += encode_group_count(entries_.size(), at);
   for (const Entry& e : entries_) {
-    all.push_back({.group = e.group, .client = e.client, .process = e.process, .name = e.name});
+    at += encode_membership({e.group, e.client, e.process, e.name}, at);
   }
-  encode_group_state(all, out);
 }
 
 }  // namespace phalanx::core

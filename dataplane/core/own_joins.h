@@ -17,7 +17,10 @@ class OwnJoins {
  public:
   void on_record(const RecordHeader& header, std::span<const std::byte> payload);
   [[nodiscard]] std::size_t state_bytes() const noexcept;
-  void encode(std::span<std::byte> out) const;
+  /// state_bytes() of room.
+  void encode(std::span<std::byte> out) const noexcept;
+  /// From what encode() wrote; false when it did not.
+  [[nodiscard]] bool decode(std::span<const std::byte> in);
 
  private:
   struct Entry {

@@ -78,6 +78,32 @@ class Receiver {
   /// Writes the gaps of [received, end), lowest first; returns how many.
   [[nodiscard]] std::size_t missing(Position end, std::span<wire::Range> out) const noexcept;
 
+  /// Shows its fields to a visitor (ipc/base/fields.h); where the bytes are is not among them.
+  static void visit(auto& self, auto& v) {
+    v(self.offset_);
+    v(self.received_);
+    v(self.known_end_);
+    v(self.held_count_);
+    const std::size_t held = std::min(self.held_count_, self.held_.size());
+    for (std::size_t i = 0; i < held; ++i) {
+      v(self.held_[i].from);
+      v(self.held_[i].to);
+    }
+  }
+  /// What insert() and drop_above() keep true.
+  [[nodiscard]] bool is_consistent() const noexcept {
+    Position end = received_;
+    if (held_count_ > held_.size()) return false;
+    for (const wire::Range& r : held()) {
+      if (r.from <= end || r.to <= r.from) return false;
+      end = r.to;
+    }
+    return end <= known_end_;
+  }
+
+  /// A replay's: the bytes are to be put there.
+  void lies_in(const RingMemory& memory) noexcept { memory_ = memory; }
+
   /// Goes on in other memory, which has room for every held byte; held bytes move along.
   void move_to(const RingMemory& memory) noexcept;
 

@@ -1,5 +1,6 @@
 #include "dataplane/daemon/data_plane.h"
 
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -28,11 +29,10 @@ std::vector<NodeId> node_ids(const config::Config& config) {
 }
 
 worker::SlowClientPolicy slow_policy(const config::Config& config) {
-  worker::SlowClientPolicy policy;
-  policy.holds_lane = config.client.slow_policy == config::SlowPolicy::Throttle;
-  if (policy.holds_lane) policy.patience = config.client.throttle_max;
-  policy.room_min = 2 * std::uint64_t{config.lane.window};
-  policy.hold_max = config.cluster.dead_after;  // A node that dies holds all lanes as long.
+  worker::SlowClientPolicy policy{.room_min = 2 * std::uint64_t{config.lane.window}};
+  policy.tune({.dead_after = config.cluster.dead_after,
+               .throttles = config.client.slow_policy == config::SlowPolicy::Throttle,
+               .throttle_max = config.client.throttle_max});
   return policy;
 }
 
@@ -85,8 +85,9 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
                                               .obituary = obituary_});
   if (!segment) return fail(std::move(segment.error()));
   segment_ = std::make_unique<shm::ControlSegment>(std::move(*segment));
-  control_ = std::make_unique<shm::ControlWorkerEnd>(segment_->layout(), event_doorbell_.get());
+  control_ = std::make_unique<shm::ControlWorkerEnd>(*segment_, event_doorbell_.get());
   mailbox_ = std::make_unique<worker::Mailbox>(worker_doorbell_.get(), main_doorbell_.get());
+  open_recorder(config);
   worker_ = std::make_unique<worker::Worker>(
       worker::WorkerConfig{.self = self_.node,
                            .nodes = node_ids(config),
@@ -94,8 +95,10 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
                            .message_bytes_max = config.cluster.max_message,
                            .record_bytes_max = sizes_.record_bytes_max,
                            .slow_clients = slow_policy(config),
-                           .dead_after = config.cluster.dead_after},
-      worker::WorkerParts{*core_, *transport_, *keys_, *control_, *mailbox_});
+                           .dead_after = config.cluster.dead_after,
+                           .window_bytes = sizes_.window_bytes},
+      worker::WorkerParts{*core_, *transport_, *keys_, *control_, *mailbox_, recorder_.get(),
+                          tape_.get()});
   auto loop =
       worker::WorkerLoop::create(idle(config.worker.idle), {.transport = transport_->wait_fd(),
                                                             .command = command_doorbell_.get(),
@@ -103,6 +106,28 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
   if (!loop) return fail(std::move(loop.error()));
   loop_ = std::make_unique<worker::WorkerLoop>(std::move(*loop));
   return {};
+}
+
+/// Messages flow without them, too.
+void DataPlane::open_recorder(const config::Config& config) {
+  const std::vector<NodeId> nodes = node_ids(config);
+  const std::string directory = config::instance_directory(config) + "/recorder";
+  const auto warn = [](const Error& error) {
+    spdlog::warn("{} observed=\"{}\" remedy=\"{}\"", error.attempted, error.observed, error.remedy);
+  };
+  auto opened = recorder::Recorder::open(
+      {.directory = directory, .writer = "worker", .self = self_, .nodes = nodes});
+  if (opened) {
+    recorder_ = std::move(*opened);
+  } else {
+    warn(opened.error());
+  }
+  // The survivors of this process wait until the kernel has unmapped its memory.
+  auto tape = recorder::MappedFile::create(directory, "lanes.tape", tape::kTapeLayout.bytes(),
+                                           recorder::MappedFile::Pages::WhenTouched);
+  if (!tape) return warn(tape.error());
+  tape_file_ = std::move(*tape);
+  tape_ = std::make_unique<tape::CoreTape>(tape_file_.bytes(), sizes_, nodes.size());
 }
 
 Expected<void, Error> DataPlane::open_doorbells() {

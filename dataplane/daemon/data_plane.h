@@ -7,10 +7,12 @@
 #include "dataplane/daemon/control_listener.h"
 #include "dataplane/daemon/lane_memory.h"
 #include "dataplane/daemon/witness.h"
+#include "dataplane/memory/lane_rings.h"
 #include "dataplane/worker/worker.h"
 #include "dataplane/worker/worker_loop.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
+#include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "transport/transport.h"
 #include "transport/wire/key_table.h"
@@ -34,6 +36,7 @@ class DataPlane {
   [[nodiscard]] const core::CoreConfig& sizes() const noexcept { return sizes_; }
 
   [[nodiscard]] int segment_fd() const noexcept { return segment_->fd(); }
+  [[nodiscard]] int statistics_fd() const noexcept { return segment_->statistics().fd(); }
   [[nodiscard]] int command_doorbell() const noexcept { return command_doorbell_.get(); }
   [[nodiscard]] int event_doorbell() const noexcept { return event_doorbell_.get(); }
   [[nodiscard]] int main_doorbell() const noexcept { return main_doorbell_.get(); }
@@ -41,6 +44,7 @@ class DataPlane {
  private:
   DataPlane() = default;
   [[nodiscard]] Expected<void, Error> open(const config::Config& config);
+  void open_recorder(const config::Config& config);
   [[nodiscard]] Expected<void, Error> open_doorbells();
   [[nodiscard]] Expected<void, Error> open_keys(const config::Config& config);
 
@@ -61,6 +65,9 @@ class DataPlane {
   std::unique_ptr<shm::ControlSegment> segment_;
   std::unique_ptr<shm::ControlWorkerEnd> control_;
   std::unique_ptr<worker::Mailbox> mailbox_;
+  std::unique_ptr<recorder::Recorder> recorder_;  ///< nullptr: there is no room for its file.
+  recorder::MappedFile tape_file_;
+  std::unique_ptr<tape::CoreTape> tape_;  ///< Likewise.
   std::unique_ptr<worker::Worker> worker_;
   std::unique_ptr<worker::WorkerLoop> loop_;
 };

@@ -9,8 +9,6 @@
 namespace phalanx::dataplane {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kHugePageBytes = 2u << 20;
 constexpr std::uint32_t kWindowFramesMin = 8;
 constexpr std::uint32_t kWindowFramesMax = 4096;
 
@@ -40,7 +38,8 @@ Expected<core::CoreConfig, Error> core_config(const config::Config& config, cons
               .attempted = "cannot fit the windows of " + std::to_string(nodes) + " nodes and " +
                            std::to_string(config.cluster.lanes) + " lanes into the receive ring",
               .observed = "it takes " + std::to_string(limits.rx_ring_frames) + " frames",
-              .remedy = "raise transport.receive_buffer, and net.core.rmem_max when not root"});
+              .remedy = "raise transport.receive_buffer (net.core.rmem_max when not root), or "
+                        "transport.verbs.queue over verbs"});
   }
   const std::uint64_t need = 2 * std::uint64_t{out.record_bytes_max} + out.window_bytes +
                              std::uint64_t{nodes} * out.submit_window_bytes + core::kInstallBytes;
@@ -52,43 +51,6 @@ Expected<core::CoreConfig, Error> core_config(const config::Config& config, cons
                     std::to_string(nodes) + " nodes need " + std::to_string(need),
         .remedy = "set lane.log to at least " + std::to_string(std::bit_ceil(need)) +
                   " bytes, or lower the others"});
-  }
-  return out;
-}
-
-Expected<core::RingMemory, Error> LaneRings::add(const char* name, std::uint64_t bytes_min) {
-  const std::uint64_t bytes = std::bit_ceil(std::max(bytes_min, kPageBytes));
-  const bool huge = bytes % kHugePageBytes == 0;
-  auto ring = shm::MirroredRing::create(bytes, {.name = name, .hugetlb = huge, .prefault = false});
-  if (!ring) return fail(std::move(ring.error()));
-  rings_.push_back(std::move(*ring));
-  return core::RingMemory{rings_.back().data(), bytes};
-}
-
-Expected<LaneRings, Error> LaneRings::create(const core::CoreConfig& config, std::size_t nodes) {
-  LaneRings out;
-  for (LaneId lane = 0; lane < config.lanes; ++lane) {
-    core::LaneMemory memory;
-    const std::uint64_t staging =
-        std::uint64_t{config.record_bytes_max} + config.submit_window_bytes;
-    struct Part {
-      core::RingMemory* ring;
-      const char* name;
-      std::uint64_t bytes;
-    };
-    memory.origins.resize(nodes);
-    std::vector<Part> parts = {{&memory.log, "phalanx-log", config.log_bytes},
-                               {&memory.stream, "phalanx-stream", config.stream_bytes},
-                               {&memory.staging, "phalanx-staging", staging}};
-    for (core::RingMemory& origin : memory.origins) {
-      parts.push_back({&origin, "phalanx-origin", config.submit_window_bytes});
-    }
-    for (const Part& part : parts) {
-      auto ring = out.add(part.name, part.bytes);
-      if (!ring) return fail(std::move(ring.error()));
-      *part.ring = *ring;
-    }
-    out.lanes_.push_back(std::move(memory));
   }
   return out;
 }

@@ -1,6 +1,5 @@
 #include <getopt.h>
 #include <pthread.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,6 +13,7 @@
 
 #include "config/load.h"
 #include "dataplane/daemon/data_plane.h"
+#include "dataplane/daemon/log_lines.h"
 #include "dataplane/daemon/main_thread.h"
 #include "dataplane/daemon/worker_thread.h"
 #include "ipc/base/scheduling.h"
@@ -26,7 +26,7 @@ using namespace phalanx;
 constexpr const char* kUsage =
     "usage: phalanx-dataplane [--config FILE] [--instance NAME]\n"
     "Orders, carries and delivers the messages of one node. phalanx-controlplane starts it.\n"
-    "  --config FILE     default /etc/phalanx/phalanx.toml\n"
+    "  --config FILE     default /etc/phalanx/phalanx.toml; - is standard input\n"
     "  --instance NAME   which of several nodes of this host this is\n"
     "  --version, --help\n"
     "Exit codes: 0 stopped in good order, 1 failed, 2 usage or configuration, 5 permission.\n";
@@ -72,27 +72,6 @@ Arguments parse_arguments(int argc, char** argv) {
   return out;
 }
 
-void open_log(config::LogLevel level) {
-  auto log = std::make_shared<spdlog::logger>("dataplane",
-                                              std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %n: %v");
-  switch (level) {
-    case config::LogLevel::Error:
-      log->set_level(spdlog::level::err);
-      break;
-    case config::LogLevel::Warn:
-      log->set_level(spdlog::level::warn);
-      break;
-    case config::LogLevel::Info:
-      log->set_level(spdlog::level::info);
-      break;
-    case config::LogLevel::Debug:
-      log->set_level(spdlog::level::debug);
-      break;
-  }
-  spdlog::set_default_logger(std::move(log));
-}
-
 /// The worker's thread gets no signal; they are taken in order by the main thread.
 void block_signals() {
   sigset_t blocked;
@@ -112,7 +91,7 @@ void allow_descriptors(std::uint32_t clients) {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run(const config::Config& config) {
+int run(const config::Config& config, dataplane::LogLines& lines) {
   if (const auto checked = dataplane::check_worker_thread(config.worker); !checked) {
     std::fputs(checked.error().text().c_str(), stderr);
     return exit_with(checked.error().code);
@@ -129,16 +108,15 @@ int run(const config::Config& config) {
     std::fputs(plane.error().text().c_str(), stderr);
     return exit_with(plane.error().code);
   }
-  auto main_thread = dataplane::MainThread::create(config, **plane);
+  auto main_thread = dataplane::MainThread::create(config, **plane, lines);
   if (!main_thread) {
     std::fputs(main_thread.error().text().c_str(), stderr);
     return exit_with(main_thread.error().code);
   }
-  spdlog::info(
-      "data plane started node={} boot={} instance={} address={} cipher={} window_frames={}",
-      (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
-      config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
-      (*plane)->sizes().window_frames);
+  spdlog::info("data plane runs node={} boot={} instance={} address={} cipher={} window_frames={}",
+               (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
+               config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
+               (*plane)->sizes().window_frames);
   std::thread worker([&plane, &config] {
     if (!dataplane::become_worker_thread(config.worker)) {
       spdlog::warn(
@@ -151,6 +129,7 @@ int run(const config::Config& config) {
   worker.join();
   (*main_thread)->say_goodbye();
   spdlog::info("data plane stopped node={}", (*plane)->self().node);
+  (*main_thread)->forward_lines();
   return exit_with(ExitCode::Fine);
 }
 
@@ -168,7 +147,11 @@ int main(int argc, char** argv) {
     std::fputs(config.error().text().c_str(), stderr);
     return exit_with(ExitCode::Usage);
   }
-  open_log(config->log_level);
+  const auto lines = dataplane::LogLines::install();
+  if (!lines) {
+    std::fputs(lines.error().text().c_str(), stderr);
+    return exit_with(ExitCode::Failed);
+  }
   allow_descriptors(config->client.max);
-  return run(*config);
+  return run(*config, **lines);
 }

@@ -14,7 +14,7 @@
 namespace phalanx::dataplane {
 namespace {
 
-enum Tag : std::uint64_t { kListener = 1, kControl, kSignals, kNotices };
+enum Tag : std::uint64_t { kListener = 1, kControl, kSignals, kNotices, kLines };
 
 Expected<void, Error> watch(int epoll, int fd, Tag tag) {
   epoll_event event{.events = EPOLLIN, .data = {.u64 = tag}};
@@ -35,7 +35,7 @@ void clear(int eventfd) noexcept {
 }  // namespace
 
 Expected<std::unique_ptr<MainThread>, Error> MainThread::create(const config::Config& config,
-                                                                DataPlane& plane) {
+                                                                DataPlane& plane, LogLines& lines) {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return fail(system_error("cannot start the main loop", "epoll_create1", errno));
   sigset_t wanted;
@@ -46,15 +46,17 @@ Expected<std::unique_ptr<MainThread>, Error> MainThread::create(const config::Co
   if (!signals) return fail(system_error("cannot start the main loop", "signalfd", errno));
   for (const auto& [fd, tag] :
        {std::pair{plane.listener().fd(), kListener}, std::pair{signals.get(), kSignals},
-        std::pair{plane.main_doorbell(), kNotices}}) {
+        std::pair{plane.main_doorbell(), kNotices}, std::pair{lines.fd(), kLines}}) {
     if (auto added = watch(epoll.get(), fd, tag); !added) return fail(std::move(added.error()));
   }
   return std::unique_ptr<MainThread>(
-      new MainThread(config, plane, std::move(epoll), std::move(signals)));
+      new MainThread(config, plane, lines, std::move(epoll), std::move(signals)));
 }
 
-MainThread::MainThread(const config::Config& config, DataPlane& plane, Fd epoll, Fd signals)
+MainThread::MainThread(const config::Config& config, DataPlane& plane, LogLines& lines, Fd epoll,
+                       Fd signals)
     : plane_(plane),
+      lines_(lines),
       epoll_(std::move(epoll)),
       signals_(std::move(signals)),
       clients_(config, epoll_.get(), plane.mailbox(), plane.loop()) {}
@@ -79,6 +81,9 @@ void MainThread::run() {
         case kSignals:
           stopping_ = true;
           break;
+        case kLines:
+          forward_lines();
+          break;
         case kNotices:
           clear(plane_.main_doorbell());
           break;
@@ -97,11 +102,15 @@ void MainThread::on_listener() {
   Fd connection = plane_.listener().accept();
   if (!connection || (control_ && !hung_up(control_.get()))) return;
   if (!shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
-                         plane_.segment_fd(), plane_.command_doorbell(), plane_.event_doorbell())) {
+                         {.segment = plane_.segment_fd(),
+                          .statistics = plane_.statistics_fd(),
+                          .command_doorbell = plane_.command_doorbell(),
+                          .event_doorbell = plane_.event_doorbell()})) {
     return;
   }
   if (!watch(epoll_.get(), connection.get(), kControl)) return;
   control_ = std::move(connection);
+  forward_lines();
 }
 
 void MainThread::on_control() {

@@ -3,6 +3,7 @@
 #include "config/config.h"
 #include "dataplane/daemon/client_keeper.h"
 #include "dataplane/daemon/data_plane.h"
+#include "dataplane/daemon/log_lines.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/base/fd.h"
@@ -15,18 +16,21 @@ namespace phalanx::dataplane {
 class MainThread {
  public:
   [[nodiscard]] static Expected<std::unique_ptr<MainThread>, Error> create(
-      const config::Config& config, DataPlane& plane);
+      const config::Config& config, DataPlane& plane, LogLines& lines);
   /// Until a signal or the control plane says stop.
   void run();
   /// After the worker has ended.
   void say_goodbye() noexcept { clients_.say_goodbye(); }
+  /// What waits for the log, to the control plane if there is one.
+  void forward_lines() { lines_.forward(control_.get()); }
 
  private:
-  MainThread(const config::Config& config, DataPlane& plane, Fd epoll, Fd signals);
+  MainThread(const config::Config& config, DataPlane& plane, LogLines& lines, Fd epoll, Fd signals);
   void on_listener();
   void on_control();
 
   DataPlane& plane_;
+  LogLines& lines_;
   Fd epoll_;
   Fd signals_;
   Fd control_;  ///< The control plane's connection; a new one takes its place.

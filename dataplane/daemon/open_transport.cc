@@ -8,6 +8,9 @@
 #ifdef PHX_WITH_DPDK
 #include "transport/dpdk/dpdk_transport.h"
 #endif
+#ifdef PHX_WITH_VERBS
+#include "transport/verbs/verbs_transport.h"
+#endif
 
 namespace phalanx::dataplane {
 namespace {
@@ -67,6 +70,37 @@ Opened open_dpdk(const config::Config&) {
 }
 #endif
 
+#ifdef PHX_WITH_VERBS
+Opened open_verbs(const config::Config& config) {
+  const config::VerbsSection& verbs = config.transport.verbs;
+  transport::verbs::VerbsConfig set{
+      .self = config.node.id,
+      .nodes = {},
+      .device = verbs.device,
+      .port = verbs.port,
+      .gid_index = verbs.gid_index,
+      .group = config.transport.multicast ? config.transport.multicast->host : std::string(),
+      .pkey = verbs.pkey,
+      .qkey = verbs.qkey,
+      .service_level = verbs.service_level,
+      // The same on all nodes, whatever more one of them could send.
+      .frame_bytes = transport::verbs::frame_bytes_of(config.transport.mtu),
+      .depth = verbs.queue};
+  for (const config::ClusterNode& node : config.cluster.nodes) {
+    set.nodes.push_back({.node = node.id, .address = node.address.host});
+  }
+  return transport::verbs::open(set);
+}
+#else
+Opened open_verbs(const config::Config&) {
+  return fail(Error{.code = ExitCode::Usage,
+                    .attempted = "cannot use transport.kind = \"verbs\"",
+                    .observed = "this phalanx-dataplane was built without libibverbs",
+                    .remedy = "apt install libibverbs-dev, build with -Dverbs=enabled; or set "
+                              "transport.kind = \"udp\" on all nodes"});
+}
+#endif
+
 }  // namespace
 
 Opened open_transport(const config::Config& config) {
@@ -75,6 +109,8 @@ Opened open_transport(const config::Config& config) {
       return open_udp(config);
     case config::TransportKind::Dpdk:
       return open_dpdk(config);
+    case config::TransportKind::Verbs:
+      return open_verbs(config);
   }
   return open_udp(config);
 }

@@ -72,6 +72,7 @@ struct ClientPort {
   GroupId copied_group = 0;
   std::size_t copied_size = 0;
   std::size_t copied = 0;          ///< Bytes of it that are in the core.
+  std::uint64_t submitted = 0;     ///< Submissions taken.
   std::uint64_t drain_budget = 0;  ///< Bytes that a client which hung up may still have queued.
   std::vector<PortGroup> groups;   ///< Sorted; reserved at attach.
 

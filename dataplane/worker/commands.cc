@@ -24,10 +24,15 @@ void Worker::execute(const shm::Command& command, TimeNs now) {
                            command.bytes);
       break;
     case shm::CommandKind::Freeze: {
-      core_.freeze();
-      shm::Event event{.kind = shm::WorkerEventKind::Frozen, .view = command.attempt};
-      wire::encode(core_.report(command.attempt), event.bytes);
-      control_.post(event);
+      tape_.freeze(core_, now);
+      for (LaneId id = 0; id < config_.lanes; ++id) {
+        recorder_.note(
+            recorder::Kind::Frozen,
+            {.lane = id, .view = command.attempt.sequence, .a = core_.lane_status(id).received});
+      }
+      control_.post({.kind = shm::WorkerEventKind::Frozen,
+                     .view = command.attempt,
+                     .bytes = tape_.report(core_, command.attempt, now)});
       publish_status(now);
       break;
     }
@@ -40,13 +45,23 @@ void Worker::execute(const shm::Command& command, TimeNs now) {
     case shm::CommandKind::ListGroups:
       list_groups(command.token);
       break;
+    case shm::CommandKind::Tune:
+      if (const auto tuning = shm::decode_tuning(command.bytes)) {
+        config_.dead_after = tuning->dead_after;
+        delivery_.tune(*tuning);
+      } else {
+        control_.count(shm::Counter::CommandsBad, 1);
+      }
+      break;
   }
 }
 
 void Worker::begin_recovery(const shm::Command& command, TimeNs now) {
   const auto plan = wire::decode_plan(command.bytes);
-  if (!plan || !core_.frozen() || !core_.begin_recovery(*plan, now)) return refuse(command);
+  if (!plan || !core_.frozen()) return refuse(command);
+  if (!tape_.begin_recovery(core_, *plan, command.bytes, now)) return refuse(command);
   keys_.prepare(plan->attempt, plan->members);
+  recorder_.note(recorder::Kind::RecoveryBegan, {.view = plan->attempt.sequence});
   status_.recovering = plan->attempt;
   status_.recovered = 0;
   publish_status(now);
@@ -56,6 +71,7 @@ void Worker::begin_recovery(const shm::Command& command, TimeNs now) {
 void Worker::report_recovered(TimeNs now) {
   if (status_.recovering.is_none() || status_.recovered != 0 || !core_.recovered()) return;
   status_.recovered = 1;
+  recorder_.note(recorder::Kind::Recovered, {.view = status_.recovering.sequence});
   control_.post({.kind = shm::WorkerEventKind::Recovered, .view = status_.recovering});
   publish_status(now);
 }
@@ -71,10 +87,16 @@ void Worker::install(const shm::Command& command, TimeNs now) {
       plan->attempt.sequence <= core_.view().sequence) {
     return refuse(command);
   }
-  core_.install(*plan, now, command.token != 0);
+  tape_.install(core_, *plan, command.bytes, now, command.token != 0);
   keys_.install(plan->attempt, plan->members);
   std::vector<NodeId> nodes;
-  for (const Member& member : plan->members) nodes.push_back(member.node);
+  std::uint64_t set = 0;
+  for (const Member& member : plan->members) {
+    nodes.push_back(member.node);
+    set |= recorder_.bit_of(member.node);
+  }
+  recorder_.note(recorder::Kind::Installed,
+                 {.view = plan->attempt.sequence, .a = set, .b = command.token != 0 ? 1U : 0U});
   transport_.set_members(nodes);
   status_.recovering = {};
   status_.recovered = 0;
@@ -86,6 +108,8 @@ void Worker::install(const shm::Command& command, TimeNs now) {
 /// The control plane waits for an answer: it would wait out the deadline of its attempt.
 void Worker::refuse(const shm::Command& command) {
   control_.count(shm::Counter::CommandsBad, 1);
+  recorder_.note(recorder::Kind::Refused,
+                 {.view = command.attempt.sequence, .a = static_cast<std::uint64_t>(command.kind)});
   control_.post({.kind = shm::WorkerEventKind::Refused,
                  .token = static_cast<std::uint32_t>(command.kind),
                  .view = command.attempt});

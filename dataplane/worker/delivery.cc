@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace phalanx::worker {
 namespace {
@@ -59,6 +60,8 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
   // is looked up once a run.
   ClientPort* sole = nullptr;
   GroupId sole_group = 0;
+  std::uint64_t run = 0;  // Messages of it that are not counted yet, and their bytes.
+  std::uint64_t run_bytes = 0;
   core::LocalRecord record;
   bool waits = false;
   for (; reader.at() < bytes_end && reader.peek(record); ++records) {
@@ -68,15 +71,20 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
         sole->channel.write_message(message_event(record.header), event_flags(record),
                                     record.payload)) [[likely]] {
       ++events_;
+      ++run;
+      run_bytes += record.payload.size();
       reader.pop();
       continue;
     }
+    if (run > 0) lane.table.count(sole_group, std::exchange(run, 0), std::exchange(run_bytes, 0));
     const core::LocalRecord copy = record;  // The one above stays in registers.
     waits = !deliver(id, lane, copy, now);
     if (waits) break;
     sole = message ? sole_member(lane, sole_group = record.header.group) : nullptr;
+    if (message) lane.table.count(record.header.group, 1, record.payload.size());
     reader.pop();
   }
+  if (run > 0) lane.table.count(sole_group, run, run_bytes);
   lane.delivered += records;
   if (!waits && reader.at() < bytes_end) ++lane.caught_up;
   return records;
@@ -243,6 +251,7 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   const bool just_full = port.blocked_since == 0;
   bool out = !port.channel.fits_reserved_event() || out_of_patience(port, lane, now);
   if (!out && !policy_.holds_lane) out = held_back_too_long(port, just_full, lane, now);
+  if (just_full) ports_.note(recorder::Kind::ClientSlow, port, lane);
   if (!out) {
     publish_touched();  // It must see what there is, or it never makes room.
     wake_at_ = std::min(wake_at_, now + kLookAgain);
@@ -250,6 +259,8 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   }
   forget(port);
   control_.count(shm::Counter::ClientsEvicted, 1);
+  evicted_at_ = now;
+  ports_.note(recorder::Kind::ClientEvicted, port, lane);
   if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
   submissions_.evicted(port);
   return true;

@@ -26,6 +26,13 @@ struct SlowClientPolicy {
   /// was not scheduled for a while stays, one that is slower than the lane goes.
   std::uint64_t room_min = 0;
   TimeNs hold_max = 50 * kMillisecond;
+
+  /// As configured: a node that dies holds all lanes for dead_after, and so may a client.
+  void tune(const shm::Tuning& tuning) noexcept {
+    holds_lane = tuning.throttles;
+    patience = tuning.throttles ? tuning.throttle_max : SlowClientPolicy{}.patience;
+    hold_max = tuning.dead_after;
+  }
 };
 
 /// The lanes' logs -> client rings: every record is copied to the local members of its group, in
@@ -35,6 +42,8 @@ class Delivery {
  public:
   Delivery(NodeId self, LaneId lanes, const SlowClientPolicy& policy, core::Core& core,
            PortTable& ports, Submissions& submissions, shm::ControlWorkerEnd& control);
+
+  void tune(const shm::Tuning& tuning) noexcept { policy_.tune(tuning); }
 
   /// One turn, bounded in bytes. Returns the records consumed.
   std::size_t deliver_turn(TimeNs now) noexcept;
@@ -47,6 +56,10 @@ class Delivery {
   /// When a lane waits for a slow client: when to look again. kNever: no lane waits.
   [[nodiscard]] TimeNs wake_at() const noexcept { return wake_at_; }
   [[nodiscard]] GroupTable& groups(LaneId lane) noexcept { return lanes_[lane].table; }
+  /// Of the last client; 0: none was.
+  [[nodiscard]] TimeNs evicted_at() const noexcept { return evicted_at_; }
+  /// As of the view that clients were told of last.
+  [[nodiscard]] bool quorate() const noexcept { return view_ && view_->quorate; }
   [[nodiscard]] std::uint64_t delivered(LaneId lane) const noexcept {
     return lanes_[lane].delivered;
   }
@@ -105,6 +118,7 @@ class Delivery {
   std::optional<NodeViewEvent> view_;
   std::uint64_t events_ = 0;
   TimeNs wake_at_ = kNever;
+  TimeNs evicted_at_ = 0;
 };
 
 }  // namespace phalanx::worker

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/core/row.h"
+
 namespace phalanx::worker {
 namespace {
 
@@ -49,16 +51,21 @@ Counter counter_of(core::Verdict verdict) noexcept {
   return Counter::RxMalformed;
 }
 
+constexpr bool is_nak(wire::FrameType type) noexcept {
+  return type == wire::FrameType::Nak || type == wire::FrameType::RecoverNak;
+}
 constexpr bool is_heartbeat(wire::FrameType type) noexcept { return type == wire::FrameType::Row; }
 
 }  // namespace
 
 Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
-               shm::ControlWorkerEnd& control)
+               shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape)
     : core_(core),
       transport_(transport),
       keys_(keys),
       control_(control),
+      recorder_(recorder),
+      tape_(tape),
       sealer_(keys),
       opener_(keys),
       scratch_(transport.limits().frame_bytes_max),
@@ -71,6 +78,7 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
   for (std::size_t burst = 0; burst < bursts_max; ++burst) {
     const std::size_t taken = transport_.rx_burst(rx_);
     if (taken == 0) break;
+    count(Counter::RxBursts);
     for (std::size_t i = 0; i < taken; ++i) {
       if (i + 2 < taken) __builtin_prefetch(rx_[i + 2].bytes.data());
       bytes += rx_[i].bytes.size();
@@ -114,8 +122,15 @@ void Frames::take_data(wire::CheckedFrame& frame, TimeNs now) noexcept {
     count(Counter::RxBadTag);
     return;
   }
-  const core::Verdict verdict = core_.accept(frame.header, {target, frame.sealed.size()}, now);
+  const core::Verdict verdict =
+      tape_.accept(core_, frame.header, {target, frame.sealed.size()}, now);
   if (verdict != core::Verdict::Accepted) count(counter_of(verdict));
+  if (is_nak(frame.header.type)) [[unlikely]] {
+    count(Counter::NaksHeard);
+    note_nak(frame.sender().node, frame.header.lane, &Losses::naks_heard);
+    record_nak(recorder::Kind::NakHeard, frame.header.lane, frame.header.sender,
+               {target, frame.sealed.size()});
+  }
   data_seen_ = data_seen_ || !is_heartbeat(frame.header.type);
 }
 
@@ -153,7 +168,8 @@ std::size_t Frames::send(TimeNs now) noexcept {
   const std::size_t burst = std::min<std::size_t>(kBurst, transport_.limits().burst_frames_max);
   for (;;) {
     const std::size_t room = transport_.tx_alloc(std::span(tx_).first(burst));
-    const std::size_t items = room == 0 ? 0 : core_.poll_tx(std::span(items_).first(room), now);
+    const std::size_t items =
+        room == 0 ? 0 : tape_.poll_tx(core_, std::span(items_).first(room), now);
     std::size_t frames = 0;
     for (std::size_t i = 0; i < items; ++i) {
       const core::TxItem& item = items_[i];
@@ -164,7 +180,13 @@ std::size_t Frames::send(TimeNs now) noexcept {
           sealer_.seal_data(item.type, item.lane, item.position, item.payload, frame.bytes);
       bytes += frame.length;
       data_seen_ = data_seen_ || !is_heartbeat(item.type);
+      if (is_nak(item.type)) [[unlikely]] {
+        count(Counter::NaksSent);
+        note_nak(item.to.peer, item.lane, &Losses::naks_sent);
+        record_nak(recorder::Kind::NakSent, item.lane, item.to.peer, item.payload);
+      }
     }
+    if (frames > 0) count(Counter::TxBursts);
     if (room > 0) transport_.tx_burst(std::span(tx_).first(frames));
     sent += frames;
     if (items < room || room == 0) break;
@@ -174,6 +196,37 @@ std::size_t Frames::send(TimeNs now) noexcept {
     count(Counter::TxBytes, bytes);
   }
   return sent;
+}
+
+Frames::Losses Frames::losses(NodeId peer) const noexcept {
+  for (const PeerLosses& known : peer_losses_) {
+    if (known.node == peer) return known.losses;
+  }
+  return {};
+}
+
+/// Only frames are noted whose tag was right: there are no more peers than configured nodes.
+void Frames::note_nak(NodeId peer, LaneId lane, std::uint64_t Losses::*which) noexcept {
+  ++(lane_losses_[lane].*which);
+  for (PeerLosses& known : peer_losses_) {
+    if (known.node == 0) known.node = peer;
+    if (known.node != peer) continue;
+    ++(known.losses.*which);
+    return;
+  }
+}
+
+void Frames::record_nak(recorder::Kind kind, LaneId lane, NodeId node,
+                        std::span<const std::byte> payload) noexcept {
+  core::Nak nak;
+  if (!core::decode_nak(payload, nak) || nak.count == 0) return;
+  const std::size_t last = std::min<std::size_t>(nak.count, core::Nak::kSpansMax) - 1;
+  recorder_.note(kind, {.lane = lane,
+                        .node = node,
+                        .view = core_.view().sequence,
+                        .a = nak.spans[0].from,
+                        .b = nak.spans[last].to,
+                        .c = nak.what == core::Nak::What::Log ? 1U : 0U});
 }
 
 void Frames::send_control(wire::MessageKind kind, std::span<const Member> to,

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "dataplane/core/core.h"
+#include "dataplane/tape/core_tape.h"
+#include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "transport/transport.h"
 #include "transport/wire/fragments.h"
@@ -21,7 +23,7 @@ namespace phalanx::worker {
 class Frames {
  public:
   Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
-         shm::ControlWorkerEnd& control);
+         shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape);
 
   /// Takes what has come, bounded by `bursts_max` bursts. Returns the frames taken.
   std::size_t receive(TimeNs now, std::size_t bursts_max) noexcept;
@@ -32,6 +34,14 @@ class Frames {
   /// empty.
   void send_control(wire::MessageKind kind, std::span<const Member> to,
                     std::span<const std::byte> message);
+
+  /// Requests for lost frames since start: what the wire to a peer, or a lane, loses.
+  struct Losses {
+    std::uint64_t naks_sent = 0;
+    std::uint64_t naks_heard = 0;
+  };
+  [[nodiscard]] Losses losses(NodeId peer) const noexcept;
+  [[nodiscard]] Losses lane_losses(LaneId lane) const noexcept { return lane_losses_[lane]; }
 
   /// Data frames (not rows or control) in or out since the last call: what keeps a worker awake.
   [[nodiscard]] bool take_data_seen() noexcept {
@@ -44,16 +54,22 @@ class Frames {
   static constexpr std::size_t kBurst = 64;
 
   void take(const transport::RxFrame& received, TimeNs now) noexcept;
+  std::size_t poll(std::size_t room, TimeNs now) noexcept;
   void take_data(wire::CheckedFrame& frame, TimeNs now) noexcept;
   void take_control(wire::CheckedFrame& frame, const transport::RxFrame& received);
   void send_fragments(wire::MessageKind kind, const transport::Destination& to,
                       const BootId& receiver, std::span<const std::byte> message);
+  void note_nak(NodeId peer, LaneId lane, std::uint64_t Losses::*which) noexcept;
+  void record_nak(recorder::Kind kind, LaneId lane, NodeId node,
+                  std::span<const std::byte> payload) noexcept;
   void count(shm::Counter counter, std::uint64_t add = 1) noexcept { control_.count(counter, add); }
 
   core::Core& core_;
   transport::Transport& transport_;
   wire::KeyTable& keys_;
   shm::ControlWorkerEnd& control_;
+  recorder::Recorder& recorder_;
+  tape::CoreTape& tape_;
   wire::FrameSealer sealer_;
   wire::FrameOpener opener_;
   wire::Reassembler reassembler_;
@@ -64,6 +80,12 @@ class Frames {
   std::vector<std::byte> fragment_;
   std::uint32_t next_message_ = 1;
   bool data_seen_ = false;
+  struct PeerLosses {
+    NodeId node = 0;  ///< 0: unused.
+    Losses losses;
+  };
+  std::array<PeerLosses, kNodesMax> peer_losses_{};
+  std::array<Losses, kLanesMax> lane_losses_{};
 };
 
 }  // namespace phalanx::worker

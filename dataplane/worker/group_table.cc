@@ -1,6 +1,7 @@
 #include "dataplane/worker/group_table.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/core/group_state.h"
 #include "ipc/base/bytes.h"
@@ -60,8 +61,11 @@ void GroupTable::apply(const core::LocalRecord& record, GroupChanges& out) {
 
 std::span<const ClientId> GroupTable::look_up(GroupId group, Slot& slot) noexcept {
   const auto at = groups_.find(group);
-  slot = {true, group,
-          at == groups_.end() ? std::span<const ClientId>{} : std::span(at->second.local)};
+  slot = {.used = true, .group = group, .local = {}, .counts = nullptr};
+  if (at != groups_.end()) {
+    slot.local = at->second.local;
+    slot.counts = &at->second.counts;
+  }
   return slot.local;
 }
 
@@ -166,7 +170,9 @@ void GroupTable::pass_barrier(GroupChanges& out) {
       insert(group, a.member);
   }
   for (const auto& [id, old] : groups_) {
-    if (!next.contains(id)) next[id].name = old.name;
+    Group& group = next[id];
+    group.counts = old.counts;
+    if (group.name.empty()) group.name = old.name;
   }
   for (auto at = next.begin(); at != next.end();) {
     const auto old = groups_.find(at->first);
@@ -189,6 +195,24 @@ void GroupTable::pass_barrier(GroupChanges& out) {
   groups_ = std::move(next);
   announced_.clear();
   forget_cache();
+}
+
+std::size_t GroupTable::status(LaneId lane, std::span<shm::GroupStatus> out) const noexcept {
+  std::size_t rows = 0;
+  for (const auto& [id, group] : groups_) {
+    if (rows == out.size()) break;
+    shm::GroupStatus& row = out[rows++];
+    row = {.id = id,
+           .lane = lane,
+           .members = static_cast<std::uint32_t>(group.members.size()),
+           .local = static_cast<std::uint32_t>(group.local.size()),
+           .name_bytes =
+               static_cast<std::uint32_t>(std::min(group.name.size(), shm::kListedNameBytes)),
+           .messages = group.counts.messages,
+           .bytes = group.counts.bytes};
+    std::memcpy(row.name, group.name.data(), row.name_bytes);
+  }
+  return rows;
 }
 
 std::uint32_t GroupTable::list(std::vector<std::byte>& out, std::size_t bytes_max) const {

@@ -13,6 +13,7 @@
 #include "dataplane/core/core.h"
 #include "dataplane/core/view_record.h"
 #include "ipc/base/ids.h"
+#include "ipc/shm/statistics_layout.h"
 
 namespace phalanx::worker {
 
@@ -96,7 +97,17 @@ class GroupTable {
     return look_up(group, slot);
   }
 
+  /// Notes messages that were ordered for `group`, which was looked up just now. Hot.
+  void count(GroupId group, std::uint64_t messages, std::uint64_t bytes) noexcept {
+    const Slot& slot = cache_[static_cast<std::size_t>(group) % cache_.size()];
+    if (!slot.used || slot.group != group || slot.counts == nullptr) return;
+    slot.counts->messages += messages;
+    slot.counts->bytes += bytes;
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return groups_.size(); }
+  /// Fills rows for its groups, as far as there are any. Returns how many.
+  std::size_t status(LaneId lane, std::span<shm::GroupStatus> out) const noexcept;
   /// True from a View record until every member's GroupState was seen.
   [[nodiscard]] bool before_barrier() const noexcept { return !awaited_.empty(); }
   /// Appends its groups, for each u64 id, u8 name length, name, u32 member count, and for each
@@ -106,7 +117,12 @@ class GroupTable {
   std::uint32_t list(std::vector<std::byte>& out, std::size_t bytes_max) const;
 
  private:
+  struct Counts {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;  ///< Payloads.
+  };
   struct Group {
+    Counts counts;
     std::string name;
     std::vector<GroupMember> members;  ///< Sorted.
     std::vector<ClientId> local;
@@ -121,6 +137,7 @@ class GroupTable {
     bool used = false;
     GroupId group = 0;
     std::span<const ClientId> local;
+    Counts* counts = nullptr;  ///< nullptr: no such group.
   };
 
   std::span<const ClientId> look_up(GroupId group, Slot& slot) noexcept;

@@ -7,6 +7,7 @@
 #include "dataplane/worker/client_port.h"
 #include "dataplane/worker/mailbox.h"
 #include "ipc/base/assert.h"
+#include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 
 namespace phalanx::worker {
@@ -15,8 +16,8 @@ namespace phalanx::worker {
 /// thread.
 class PortTable {
  public:
-  PortTable(Mailbox& mailbox, shm::ControlWorkerEnd& control) noexcept
-      : mailbox_(mailbox), control_(control) {}
+  PortTable(Mailbox& mailbox, shm::ControlWorkerEnd& control, recorder::Recorder& recorder) noexcept
+      : mailbox_(mailbox), control_(control), recorder_(recorder) {}
 
   void add(ClientPort& port) noexcept {
     PHX_CHECK(slot(port.id) == nullptr && count_ < kClientsMax);
@@ -38,6 +39,10 @@ class PortTable {
     ClientPort* port = slot(id);
     return port != nullptr && port->id == id ? port : nullptr;
   }
+  /// An event about a client, for the flight recorder.
+  void note(recorder::Kind kind, const ClientPort& port, LaneId lane) noexcept {
+    recorder_.note(kind, {.lane = lane, .a = port.id});
+  }
   [[nodiscard]] ClientPort* at_slot(std::size_t index) noexcept { return slots_[index]; }
   [[nodiscard]] std::span<ClientPort* const> all() const noexcept {
     return {active_.data(), count_};
@@ -56,6 +61,7 @@ class PortTable {
 
   Mailbox& mailbox_;
   shm::ControlWorkerEnd& control_;
+  recorder::Recorder& recorder_;
   std::array<ClientPort*, kClientsMax> slots_{};
   std::array<ClientPort*, kClientsMax> active_{};
   std::size_t count_ = 0;

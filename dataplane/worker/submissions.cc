@@ -66,6 +66,7 @@ std::size_t Submissions::take_from(ClientPort& port) noexcept {
   if (bytes > 0) control_.count(shm::Counter::SubmittedBytes, bytes);
   if (taken > 0) {
     control_.count(shm::Counter::Submitted, taken);
+    port.submitted += taken;
     if (port.channel.release_submissions()) ports_.wake(port);
   }
   if (outcome == Outcome::Lied || port.channel.broken()) [[unlikely]] {
@@ -109,10 +110,11 @@ Submissions::Outcome Submissions::multicast(ClientPort& port, GroupId group, std
   }
   if (payload.size() > kLongBytes) [[unlikely]]
     return multicast_long(port, group, flags, payload);
-  const bool taken = core_.append(lane_of(group), {.client = port.id,
-                                                   .group = group,
-                                                   .safe = (flags & shm::kSubmissionSafe) != 0,
-                                                   .payload = payload});
+  const bool taken = tape_.append(core_, lane_of(group),
+                                  {.client = port.id,
+                                   .group = group,
+                                   .safe = (flags & shm::kSubmissionSafe) != 0,
+                                   .payload = payload});
   return taken ? Outcome::Taken : Outcome::NoRoom;
 }
 
@@ -125,7 +127,7 @@ Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group
   const std::size_t size = payload.size();
   std::byte* room = copiers_[lane] == &port ? core_.reserved(lane) : nullptr;
   if (room == nullptr) {
-    room = core_.reserve(lane, static_cast<std::uint32_t>(size));
+    room = tape_.reserve(core_, lane, static_cast<std::uint32_t>(size));
     if (room == nullptr) return Outcome::NoRoom;
     copiers_[lane] = &port;
     port.copying = true;
@@ -139,11 +141,12 @@ Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group
   cost_ = piece;
   if (port.copied < size) return Outcome::Piece;
   const bool safe = (flags & shm::kSubmissionSafe) != 0;
-  core_.commit(lane, {.payload_bytes = static_cast<std::uint32_t>(size),
-                      .kind = core::RecordKind::App,
-                      .flags = safe ? core::kRecordSafe : std::uint8_t{0},
-                      .client = port.id,
-                      .group = group});
+  tape_.commit(core_, lane,
+               {.payload_bytes = static_cast<std::uint32_t>(size),
+                .kind = core::RecordKind::App,
+                .flags = safe ? core::kRecordSafe : std::uint8_t{0},
+                .client = port.id,
+                .group = group});
   port.copying = false;
   copiers_[lane] = nullptr;
   return Outcome::Taken;
@@ -154,7 +157,7 @@ void Submissions::give_up_copy(ClientPort& port) noexcept {
   port.copying = false;
   const LaneId lane = lane_of(port.copied_group);
   if (copiers_[lane] != &port) return;  // A view change took the room, and another has it now.
-  core_.cancel(lane);
+  tape_.cancel(core_, lane);
   copiers_[lane] = nullptr;
 }
 
@@ -182,11 +185,11 @@ Submissions::Outcome Submissions::join(ClientPort& port,
   }
   if (joins) {
     const auto size = static_cast<std::uint32_t>(4 + name_bytes);
-    std::byte* room = core_.reserve(lane_of(group), size);
+    std::byte* room = tape_.reserve(core_, lane_of(group), size);
     if (room == nullptr) return Outcome::NoRoom;
     std::memcpy(room, payload.data(), size);
-    core_.commit(
-        lane_of(group),
+    tape_.commit(
+        core_, lane_of(group),
         {.payload_bytes = size, .kind = core::RecordKind::Join, .client = port.id, .group = group});
     group_state_bytes_ += state_bytes;
   }
@@ -201,11 +204,11 @@ Submissions::Outcome Submissions::leave(ClientPort& port, GroupId group,
                                         core::LeaveReason reason) noexcept {
   PortGroup* entry = port.find(group);
   if (entry == nullptr || !entry->joined) return Outcome::Taken;
-  std::byte* room = core_.reserve(lane_of(group), 1);
+  std::byte* room = tape_.reserve(core_, lane_of(group), 1);
   if (room == nullptr) return Outcome::NoRoom;
   *room = static_cast<std::byte>(reason);
-  core_.commit(
-      lane_of(group),
+  tape_.commit(
+      core_, lane_of(group),
       {.payload_bytes = 1, .kind = core::RecordKind::Leave, .client = port.id, .group = group});
   group_state_bytes_ -= kMembershipBytes + entry->name_bytes;
   entry->joined = false;

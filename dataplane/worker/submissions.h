@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "dataplane/core/core.h"
+#include "dataplane/tape/core_tape.h"
 #include "dataplane/worker/port_table.h"
 
 namespace phalanx::worker {
@@ -22,9 +23,14 @@ struct SubmissionLimits {
 /// ordered. The worker's thread only.
 class Submissions {
  public:
-  Submissions(const SubmissionLimits& limits, core::Core& core, PortTable& ports, Mailbox& mailbox,
-              shm::ControlWorkerEnd& control) noexcept
-      : limits_(limits), core_(core), ports_(ports), mailbox_(mailbox), control_(control) {}
+  Submissions(const SubmissionLimits& limits, core::Core& core, tape::CoreTape& tape,
+              PortTable& ports, Mailbox& mailbox, shm::ControlWorkerEnd& control) noexcept
+      : limits_(limits),
+        core_(core),
+        tape_(tape),
+        ports_(ports),
+        mailbox_(mailbox),
+        control_(control) {}
 
   /// One turn: up to `turn_bytes` of every client, within a bound for all of them, beginning with
   /// another one each time. Returns the submissions taken.
@@ -71,6 +77,7 @@ class Submissions {
 
   SubmissionLimits limits_;
   core::Core& core_;
+  tape::CoreTape& tape_;
   PortTable& ports_;
   Mailbox& mailbox_;
   shm::ControlWorkerEnd& control_;

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "dataplane/core/core.h"
+#include "dataplane/tape/core_tape.h"
 #include "dataplane/worker/delivery.h"
 #include "dataplane/worker/frames.h"
 #include "dataplane/worker/mailbox.h"
+#include "dataplane/worker/notes.h"
 #include "dataplane/worker/port_table.h"
 #include "dataplane/worker/submissions.h"
+#include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "transport/transport.h"
 #include "transport/wire/key_table.h"
@@ -24,6 +28,7 @@ struct WorkerConfig {
   std::uint32_t record_bytes_max = 0;  ///< As the core's.
   SlowClientPolicy slow_clients;
   TimeNs dead_after = 50 * kMillisecond;
+  std::uint32_t window_bytes = 0;  ///< As the core's, to be shown.
 };
 
 /// What the worker works with. Borrowed for its life.
@@ -33,6 +38,8 @@ struct WorkerParts {
   wire::KeyTable& keys;
   shm::ControlWorkerEnd& control;
   Mailbox& mailbox;
+  recorder::Recorder* recorder = nullptr;  ///< nullptr: nothing is recorded.
+  tape::CoreTape* tape = nullptr;          ///< Likewise of view changes.
 };
 
 /// Turns the lanes: frames and client rings in, frames and client rings out. One thread calls it;
@@ -70,6 +77,8 @@ class Worker {
   void list_groups(std::uint32_t token);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
+  void publish_lane(LaneId id) noexcept;
+  void publish_tables(TimeNs now) noexcept;
   void look_at_wire() noexcept;
   void look_at_gaps(TimeNs now) noexcept;
 
@@ -79,10 +88,15 @@ class Worker {
   wire::KeyTable& keys_;
   shm::ControlWorkerEnd& control_;
   Mailbox& mailbox_;
+  recorder::Recorder no_recorder_;
+  recorder::Recorder& recorder_;
+  tape::CoreTape no_tape_;
+  tape::CoreTape& tape_;
   PortTable ports_;
   Submissions submissions_;
   Delivery delivery_;
   Frames frames_;
+  Notes notes_;
   shm::WorkerStatus status_{};
   transport::TransportCounters wire_;  ///< As last counted.
   TimeNs expected_ = 0;                ///< By when this turn was due; 0: the first turn.
@@ -91,6 +105,10 @@ class Worker {
   TimeNs gap_before_ = 0;      ///< The longest in the ten seconds before gap_since_.
   TimeNs distrust_until_ = 0;  ///< It was descheduled and says so until then.
   bool busy_ = false;
+  bool worked_ = false;  ///< The last turn, which began at turn_at_, found work.
+  TimeNs turn_at_ = 0;
+  TimeNs tables_at_ = 0;
+  std::array<std::uint64_t, kLanesMax> handovers_seen_{};
 };
 
 }  // namespace phalanx::worker
