@@ -85,7 +85,10 @@ int main(int argc, char** argv) {
   if (arguments.state_directory.empty()) arguments.state_directory = config->node.state_directory;
   std::error_code made;  // What is wrong with it the first write says.
   std::filesystem::create_directories(arguments.state_directory, made);
-  controlplane::set_up_logging(config->log_level);
+  if (const auto logging = controlplane::set_up_logging(*config); !logging) {
+    std::fputs(logging.error().text().c_str(), stderr);
+    return static_cast<int>(logging.error().code);
+  }
   controlplane::EventLoop loop;
   const controlplane::SignalWatch signals(loop, {SIGTERM, SIGINT}, [&](int) { loop.stop(); });
   const auto server = controlplane::ArbiterServer::open(loop, *config, arguments.state_directory);

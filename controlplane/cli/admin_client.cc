@@ -1,4 +1,5 @@
 #include "controlplane/cli/admin_client.h"
+#include "controlplane/json_text.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -73,7 +74,7 @@ Expected<nlohmann::json, Error> ask(const std::string& directory, const nlohmann
   const std::string path = directory + "/admin.sock";
   const auto socket_fd = connect_to(path, patience);
   if (!socket_fd) return fail(socket_fd.error());
-  const std::string text = request.dump();
+  const std::string text = json_text(request);
   if (send(socket_fd->get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
     return fail(no_answer(path, "send", errno));
   }

@@ -25,13 +25,21 @@ int main(int argc, char** argv) {
   add_config(root, globals);
   add_demo(root, globals);
   add_groups(root, globals);
+  add_guard(root, globals);
   add_key(root, globals);
+  add_leave(root, globals);
+  add_log(root, globals);
   add_map(root, globals);
+  add_node(root, globals);
   add_pub(root, globals);
   add_quorum(root, globals);
+  add_recorder(root, globals);
+  add_reload(root, globals);
   add_status(root, globals);
   add_sub(root, globals);
   add_supervise(root, globals);
+  add_top(root, globals);
   add_version(root, globals);
+  add_why(root, globals);
   return static_cast<int>(after_output(arguments.run(argc, argv)));
 }

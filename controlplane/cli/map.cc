@@ -10,6 +10,7 @@
 #include "controlplane/cli/output.h"
 #include "controlplane/cli/program.h"
 #include "controlplane/cli/stop_signal.h"
+#include "controlplane/json_text.h"
 
 namespace phalanx::cli {
 namespace {
@@ -118,7 +119,7 @@ void print(const std::string& key, const MapValue& value, bool as_json) {
   if (as_json) {
     json line = {{"key", key}};
     line.update(json_of(value));
-    std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(line).c_str());
   } else {
     std::printf("%s (%s) = %s\n", key.c_str(), type_name(value.type), text_of(value).c_str());
   }
@@ -181,7 +182,7 @@ void print_event(const phx_map_event& event, bool as_json) {
     if (*event.key != '\0') line["key"] = event.key;
     if (event.value.data != nullptr) line["new"] = json_of(copy_of(event.value));
     if (event.old_value.data != nullptr) line["old"] = json_of(copy_of(event.old_value));
-    std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(line).c_str());
   } else if (event.event == PHX_MAP_LOST) {
     std::printf("lost %lu changes: this was too slow\n", event.lost);
   } else {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/load.h"
+#include "controlplane/json_text.h"
 
 namespace phalanx::cli {
 
@@ -35,7 +36,7 @@ ExitCode report(const Error& error, const Globals& globals) {
                                   {"attempted", error.attempted},
                                   {"observed", error.observed},
                                   {"remedy", error.remedy}}}};
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", json_text(out).c_str());
   }
   return error.code;
 }
@@ -55,7 +56,7 @@ ExitCode report_errors(const config::ConfigErrors& errors, const Globals& global
                     {"remedy", error.remedy}});
   }
   const nlohmann::json out = {{"version", 1}, {"ok", false}, {"errors", list}};
-  std::printf("%s\n", out.dump().c_str());
+  std::printf("%s\n", json_text(out).c_str());
   return ExitCode::Usage;
 }
 

@@ -22,14 +22,22 @@ class Command;
 void add_config(Command& root, const Globals& globals);
 void add_demo(Command& root, const Globals& globals);
 void add_groups(Command& root, const Globals& globals);
+void add_guard(Command& root, const Globals& globals);
 void add_key(Command& root, const Globals& globals);
+void add_leave(Command& root, const Globals& globals);
+void add_log(Command& root, const Globals& globals);
 void add_map(Command& root, const Globals& globals);
+void add_node(Command& root, const Globals& globals);
 void add_pub(Command& root, const Globals& globals);
 void add_quorum(Command& root, const Globals& globals);
+void add_recorder(Command& root, const Globals& globals);
+void add_reload(Command& root, const Globals& globals);
 void add_status(Command& root, const Globals& globals);
 void add_sub(Command& root, const Globals& globals);
 void add_supervise(Command& root, const Globals& globals);
+void add_top(Command& root, const Globals& globals);
 void add_version(Command& root, const Globals& globals);
+void add_why(Command& root, const Globals& globals);
 
 /// Where the sockets of an instance are: RUNTIME_DIRECTORY/NAME/.
 struct Instance {

@@ -9,6 +9,7 @@
 #include "controlplane/cli/program.h"
 #include "controlplane/cli/quorum_text.h"
 #include "controlplane/cli/what_if.h"
+#include "controlplane/json_text.h"
 #include "controlplane/quorum/orders.h"
 
 namespace phalanx::cli {
@@ -46,7 +47,7 @@ ExitCode what_if(const std::string& text, const Globals& globals) {
   const json down = side_json(question->down, *config);
   if (globals.json) {
     const json out = {{"version", 1}, {"up", up}, {"cut_off", down}};
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", json_text(out).c_str());
   } else {
     std::printf("%s%s\n", side_text(up).c_str(), quorum_line(up).c_str());
     if (!question->down.empty()) {
@@ -65,7 +66,7 @@ ExitCode show(const Globals& globals) {
   const json quorum = answer->value("quorum", json());
   if (globals.json) {
     const json out = {{"version", 1}, {"node", answer->value("node", 0)}, {"quorum", quorum}};
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", json_text(out).c_str());
   } else {
     std::fputs(quorum_text(quorum).c_str(), stdout);
   }
@@ -89,7 +90,7 @@ Expected<std::uint32_t, Error> id_of(const std::string& node, const json& quorum
   }
   return fail(Error{.code = ExitCode::Usage,
                     .attempted = "there is no node " + node,
-                    .observed = "configured are " + known.dump(),
+                    .observed = "configured are " + json_text(known),
                     .remedy = "give a name or an id of cluster.nodes"});
 }
 
@@ -109,7 +110,7 @@ ExitCode order(json request, const VoteOrder& options, const Globals& globals) {
   if (!answer) return report(answer.error(), globals);
   const json quorum = answer->value("quorum", json());
   if (globals.json) {
-    std::printf("%s\n", json{{"version", 1}, {"quorum", quorum}}.dump().c_str());
+    std::printf("%s\n", json_text({{"version", 1}, {"quorum", quorum}}).c_str());
   } else {
     std::fputs(quorum_text(quorum).c_str(), stdout);
   }

@@ -5,6 +5,7 @@
 
 #include "controlplane/cli/output.h"
 #include "controlplane/cli/quorum_text.h"
+#include "controlplane/watch/health.h"
 
 namespace phalanx::cli {
 namespace {
@@ -29,38 +30,20 @@ std::size_t number_at(const json& from, const char* key) {
   return value.is_number_unsigned() || value.is_number_integer() ? value.get<std::size_t>() : 0;
 }
 
-/// Why `is_well` is false, in words.
-std::vector<std::string> complaints(const json& status) {
-  std::vector<std::string> out;
-  if (at(at(status, "dataplane"), "running") != true) out.emplace_back("the data plane is down");
-  if (at(at(status, "link"), "up") == false) {
-    out.push_back("link " + text_at(at(status, "link"), "interface") + " is down");
-  }
-  for (const json& peer : at(status, "peers")) {
-    if (at(peer, "in_view") == true) continue;
-    std::string line = text_at(peer, "name") + " is not in the view";
-    if (at(peer, "config_mismatch") == true) line += " (its configuration differs)";
-    if (at(peer, "key_mismatch") == true) line += " (it holds another key)";
-    if (at(peer, "version_mismatch") == true) line += " (it speaks another protocol version)";
-    out.push_back(std::move(line));
-  }
-  if (!is_quorate(at(status, "quorum"))) {
-    out.push_back("not quorate (" + text_at(at(status, "quorum"), "reason") + ")");
-  }
-  const std::string state = text_at(status, "state");
-  if (out.empty() && state != "operational") out.push_back("a view change is going on: " + state);
-  return out;
-}
-
-std::string first_line(const json& status) {
+/// "fine - operational, view 17, 3 of 3 nodes", or what is wrong, and where to look below it.
+std::string first_lines(const json& status, const std::vector<watch::Condition>& wrong) {
   const json view = at(status, "view");
   const std::size_t members = at(view, "members").size();
-  std::string line = is_well(status) ? painted("fine", Tone::Good) : painted("degraded", Tone::Bad);
+  std::string line = wrong.empty() ? painted("fine", Tone::Good) : painted("degraded", Tone::Bad);
   line += " - " + text_at(status, "state");
   line += view.is_null() ? ", no view" : ", view " + text_at(view, "sequence");
   line += ", " + std::to_string(members) + " of " + text_at(status, "configured") + " nodes";
-  for (const std::string& complaint : complaints(status)) line += "; " + complaint;
-  return line + "\n";
+  for (const watch::Condition& condition : wrong) line += "; " + condition.what;
+  line += "\n";
+  for (const watch::Condition& condition : wrong) {
+    line += "  " + std::string(condition.name) + " -> next: " + condition.next + "\n";
+  }
+  return line;
 }
 
 std::string peers_table(const json& status) {
@@ -108,16 +91,10 @@ std::string transport_line(const json& status) {
 
 }  // namespace
 
-bool is_well(const json& status) {
-  const json members = at(at(status, "view"), "members");
-  return text_at(status, "state") == "operational" &&
-         at(at(status, "dataplane"), "running") == true && at(at(status, "link"), "up") != false &&
-         members.is_array() && members.size() == number_at(status, "configured") &&
-         is_quorate(at(status, "quorum"));
-}
+bool is_well(const json& status) { return watch::conditions(status).empty(); }
 
 std::string status_text(const json& status) {
-  std::string out = first_line(status);
+  std::string out = first_lines(status, watch::conditions(status));
   out += "node " + text_at(status, "name") + " (" + text_at(status, "node") + ") of cluster " +
          text_at(status, "cluster") + ", " +
          (at(status, "encrypted") == true ? "encrypted" : "INSECURE") + ", " +

@@ -5,7 +5,7 @@
 
 namespace phalanx::cli {
 
-/// Running, operational, and every configured node in the view.
+/// Nothing of watch::conditions() is there.
 [[nodiscard]] bool is_well(const nlohmann::json& status);
 
 /// For people: the first line says whether all is well, the rest what of.

@@ -1,7 +1,9 @@
 #include "controlplane/daemon/admin_server.h"
+#include "controlplane/json_text.h"
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,11 +13,14 @@ namespace phalanx::controlplane {
 namespace {
 
 constexpr std::size_t kConnectionsMax = 32;
+/// For all who are no administrators together: these always get in.
+constexpr std::size_t kConnectionsOfOthers = 8;
 constexpr std::size_t kRequestBytesMax = 64 * 1024;
 constexpr int kAnswerBytesMax = 4 * 1024 * 1024;
 
 void send_answer(int fd, const nlohmann::json& answer) {
-  const std::string text = answer.dump();
+  // What others had a hand in (a line of the log) need not be UTF-8.
+  const std::string text = json_text(answer);
   if (send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EMSGSIZE) {
     const std::string error =
         admin_error(static_cast<int>(ExitCode::Failed), "the answer is too long for one packet")
@@ -29,6 +34,7 @@ void send_answer(int fd, const nlohmann::json& answer) {
 struct AdminServer::Connection {
   Fd fd;
   security::PeerCredentials peer;
+  bool admin = false;
   Watch watch;
 };
 
@@ -36,8 +42,11 @@ nlohmann::json admin_error(int code, const std::string& what) {
   return {{"version", 1}, {"error", {{"code", code}, {"what", what}}}};
 }
 
-AdminServer::AdminServer(EventLoop& loop, Fd listener, Handler handler)
-    : loop_(loop), listener_(std::move(listener)), handler_(std::move(handler)) {
+AdminServer::AdminServer(EventLoop& loop, Fd listener, security::Acl acl, Handler handler)
+    : loop_(loop),
+      listener_(std::move(listener)),
+      acl_(std::move(acl)),
+      handler_(std::move(handler)) {
   watch_ = Watch(loop_, listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_one(); });
 }
 
@@ -48,6 +57,9 @@ void AdminServer::accept_one() {
   if (!fd || connections_.size() >= kConnectionsMax) return;
   auto peer = security::peer_credentials(fd.get());
   if (!peer) return;
+  const bool admin = acl_.may_administer(*peer);
+  const auto others = std::ranges::count_if(connections_, [](const auto& c) { return !c->admin; });
+  if (!admin && static_cast<std::size_t>(others) >= kConnectionsOfOthers) return;
   // A force works for root only; others get what net.core.wmem_max allows.
   if (setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kAnswerBytesMax, sizeof(int)) != 0) {
     (void)setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kAnswerBytesMax, sizeof(int));
@@ -55,6 +67,7 @@ void AdminServer::accept_one() {
   const auto connection = std::make_shared<Connection>();
   connection->fd = std::move(fd);
   connection->peer = std::move(*peer);
+  connection->admin = admin;
   connection->watch = Watch(loop_, connection->fd.get(), EPOLLIN,
                             [this, weak = std::weak_ptr(connection)](std::uint32_t events) {
                               if (const auto self = weak.lock()) serve(self, events);

@@ -13,7 +13,8 @@
 namespace phalanx::controlplane {
 
 /// Answers on admin.sock: one JSON object in a packet, one back, as many as the peer likes. Bounded
-/// in connections and bytes; a peer that does not read its answer loses it.
+/// in connections, some of which are kept for administrators, and in bytes; a peer that does not
+/// read its answer loses it.
 class AdminServer {
  public:
   using Reply = std::function<void(const nlohmann::json& answer)>;
@@ -21,7 +22,8 @@ class AdminServer {
   using Handler = std::function<void(const nlohmann::json& request,
                                      const security::PeerCredentials& peer, Reply reply)>;
 
-  AdminServer(EventLoop& loop, Fd listener, Handler handler);
+  /// `acl`: who is an administrator. What others may ask for is the handler's to judge.
+  AdminServer(EventLoop& loop, Fd listener, security::Acl acl, Handler handler);
   ~AdminServer();
 
  private:
@@ -31,6 +33,7 @@ class AdminServer {
 
   EventLoop& loop_;
   Fd listener_;
+  security::Acl acl_;
   Handler handler_;
   std::list<std::shared_ptr<Connection>> connections_;
   Watch watch_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include "controlplane/daemon/event_loop.h"
 #include "controlplane/security/acl.h"
@@ -22,6 +23,9 @@ class AttachAcceptor {
   };
 
   AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, Handlers handlers);
+
+  /// For those who come from now on.
+  void set_acl(security::Acl acl) { acl_ = std::move(acl); }
 
   [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }

@@ -12,6 +12,7 @@ namespace phalanx::controlplane {
 namespace {
 
 using membership::Actions;
+using membership::InputKind;
 using membership::PeerSeen;
 using shm::Command;
 using shm::CommandKind;
@@ -31,30 +32,46 @@ Conductor::Conductor(const membership::MembershipConfig& config, const quorum::Q
       membership_(config, sequence_reserved),
       quorum_(votes, config.self.node),
       port_(port),
-      hooks_(std::move(hooks)) {}
+      hooks_(std::move(hooks)),
+      chronicle_(config, hooks_.recorder != nullptr ? *hooks_.recorder : no_recorder_) {
+  if (hooks_.tape != nullptr) hooks_.tape->begin(membership_);
+}
 
 Conductor::Begin Conductor::begin(TimeNs now) {
   const std::vector<std::byte> attempt = port_.load_attempt();
   if (!attempt.empty()) {
-    std::optional<Actions> actions = restore(attempt, now);
-    if (!actions) return Begin::Unusable;
-    view_ = membership_.view();
-    members_.assign(membership_.members().begin(), membership_.members().end());
-    perform(*actions, now);
-    return Begin::Adopted;
+    return restore(attempt, now) ? Begin::Adopted : Begin::Unusable;
   }
   // Nothing was ever decided beside this data plane, unless its memory was lost.
   const auto status = port_.status();
   if (status && !status->view.is_none()) return Begin::Unusable;
-  perform(membership_.start(now), now);
+  step({.kind = InputKind::Start, .now = now});
   return Begin::Started;
+}
+
+bool Conductor::step(const membership::Input& input) {
+  const std::optional<Actions> actions = membership::apply(membership_, input);
+  if (hooks_.tape != nullptr) {
+    hooks_.tape->step(membership_, input, membership::outcome_of(actions, membership_));
+  }
+  if (!actions) return false;
+  if (input.kind == InputKind::Restore) {
+    view_ = membership_.view();
+    members_.assign(membership_.members().begin(), membership_.members().end());
+  }
+  perform(*actions, input.now);
+  return true;
 }
 
 void Conductor::on_event(const shm::Event& event, TimeNs now) {
   switch (event.kind) {
     case WorkerEventKind::ControlMessage: {
-      const auto kind = static_cast<wire::MessageKind>(event.message_kind);
-      return perform(membership_.on_message(event.sender, kind, event.bytes, now), now);
+      step({.kind = InputKind::Message,
+            .now = now,
+            .from = event.sender,
+            .message = static_cast<wire::MessageKind>(event.message_kind),
+            .bytes = event.bytes});
+      return;
     }
     case WorkerEventKind::Frozen: {
       const auto report = wire::decode_report(event.bytes);
@@ -65,11 +82,14 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
       return take_report(*report, now);
     }
     case WorkerEventKind::Recovered:
-      return perform(membership_.on_recovered(event.view, now), now);
+      step({.kind = InputKind::Recovered, .now = now, .view = event.view});
+      return;
     case WorkerEventKind::Installed:
-      return perform(membership_.on_installed(event.view, now), now);
+      step({.kind = InputKind::Installed, .now = now, .view = event.view});
+      return;
     case WorkerEventKind::Refused:
-      return perform(membership_.on_refused(event.view, now), now);
+      step({.kind = InputKind::Refused, .now = now, .view = event.view});
+      return;
     case WorkerEventKind::Distrust:
       // What this node saw of its peers is as old as its worker's absence: accuse nobody yet.
       distrust_until_ = now + config_.dead_after / 2;
@@ -81,19 +101,42 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
   }
 }
 
-void Conductor::on_vouch(NodeId peer, TimeNs now) { perform(membership_.on_vouch(peer, now), now); }
+void Conductor::on_vouch(NodeId peer, TimeNs now) {
+  step({.kind = InputKind::Vouch, .now = now, .from = {peer, {}}});
+}
 
 void Conductor::on_dead(Member peer, TimeNs now) {
   note_loss(peer, now);
-  perform(membership_.on_dead(peer, now), now);
+  chronicle_.note(recorder::Kind::Obituary, peer.node);
+  step({.kind = InputKind::Dead, .now = now, .from = peer});
 }
 
 void Conductor::on_cut_off(Member peer, TimeNs now) {
   note_loss(peer, now);
-  perform(membership_.on_cut_off(peer, now), now);
+  chronicle_.note(recorder::Kind::PeerLinkDown, peer.node);
+  step({.kind = InputKind::CutOff, .now = now, .from = peer});
 }
 
-void Conductor::on_own_link(bool up, TimeNs now) { perform(membership_.on_own_link(up, now), now); }
+void Conductor::on_own_link(bool up, TimeNs now) {
+  chronicle_.own_link(up);
+  step({.kind = InputKind::OwnLink, .now = now, .up = up});
+}
+
+void Conductor::tune(const membership::Times& times, const shm::Tuning& tuning, TimeNs now) {
+  Command command{.kind = CommandKind::Tune};
+  shm::encode(tuning, command.bytes);
+  must_send(std::move(command));
+  const membership::Times known{.dead_after = config_.dead_after,
+                                .stall_after = config_.stall_after,
+                                .hold_min = config_.hold_min,
+                                .hold_max = config_.hold_max};
+  if (times == known) return;
+  config_.dead_after = times.dead_after;
+  config_.stall_after = times.stall_after;
+  config_.hold_min = times.hold_min;
+  config_.hold_max = times.hold_max;
+  step(membership::retimed(times, now));
+}
 
 void Conductor::note_loss(Member peer, TimeNs now) {
   if (change_began_ == 0 && std::binary_search(members_.begin(), members_.end(), peer)) {
@@ -106,20 +149,22 @@ void Conductor::on_time(TimeNs now) {
   // status says it as well.
   const auto status = port_.status();
   if (status && status->view != membership_.view() && status->view == membership_.attempt()) {
-    perform(membership_.on_installed(status->view, now), now);
+    step({.kind = InputKind::Installed, .now = now, .view = status->view});
   }
   if (held_ && now >= held_->until) release_report(false, now);
-  perform(membership_.on_seen(peers_seen(now), now), now);
-  perform(membership_.on_time(now), now);
+  const std::vector<PeerSeen> seen = peers_seen(now);
+  chronicle_.seen(seen);
+  step({.kind = InputKind::Seen, .now = now, .seen = seen});
+  step({.kind = InputKind::Time, .now = now});
 }
 
 quorum::Ruling Conductor::propose(const wire::Order& order, TimeNs now) {
   quorum::Ruling ruling = quorum_.propose(order);
-  if (ruling.verdict == quorum::Verdict::Carried) perform(membership_.renew(now), now);
+  if (ruling.verdict == quorum::Verdict::Carried) step({.kind = InputKind::Renew, .now = now});
   return ruling;
 }
 
-void Conductor::leave(TimeNs now) { perform(membership_.leave(now), now); }
+void Conductor::leave(TimeNs now) { step({.kind = InputKind::Leave, .now = now}); }
 
 std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
   std::vector<PeerSeen> seen;
@@ -149,6 +194,7 @@ std::vector<PeerSeen> Conductor::peers_seen(TimeNs now) {
 }
 
 void Conductor::perform(const Actions& actions, TimeNs now) {
+  chronicle_.after(membership_, actions, now);
   wake(actions.wake_at);
   if (actions.reserve_sequence) reserve_wanted_ = actions.reserve_sequence;
   if (reserve_wanted_) {
@@ -180,12 +226,14 @@ void Conductor::store() {
   port_.store_attempt(bytes);
 }
 
-std::optional<Actions> Conductor::restore(std::span<const std::byte> bytes, TimeNs now) {
-  if (bytes.size() < 4) return std::nullopt;
+bool Conductor::restore(std::span<const std::byte> bytes, TimeNs now) {
+  if (bytes.size() < 4) return false;
   const std::size_t votes = load_le<std::uint32_t>(bytes.last(4).data());
   bytes = bytes.first(bytes.size() - 4);
-  if (votes > bytes.size() || !quorum_.restore(bytes.last(votes))) return std::nullopt;
-  return membership_.restore(bytes.first(bytes.size() - votes), now);
+  if (votes > bytes.size() || !quorum_.restore(bytes.last(votes))) return false;
+  const auto snapshot = bytes.first(bytes.size() - votes);
+  return step(
+      {.kind = InputKind::Restore, .now = now, .bytes = {snapshot.begin(), snapshot.end()}});
 }
 
 void Conductor::command(const Actions& actions) {
@@ -251,10 +299,11 @@ void Conductor::look_for_view_change(TimeNs now) {
   view_ = change.view;
   members_ = change.members;
   change_began_ = 0;
+  chronicle_.view_changed(change);
   hooks_.view_changed(change);
   if (const auto ruling = quorum_.take_ruling()) hooks_.ruled(*ruling);
   // Another node's order came first, or the ballot was cast before this one.
-  if (quorum_.proposes()) perform(membership_.renew(now), now);
+  if (quorum_.proposes()) step({.kind = InputKind::Renew, .now = now});
 }
 
 }  // namespace phalanx::controlplane

@@ -6,8 +6,11 @@
 #include <optional>
 #include <vector>
 
+#include "controlplane/daemon/chronicle.h"
 #include "controlplane/daemon/data_plane_port.h"
+#include "controlplane/daemon/view_change.h"
 #include "controlplane/membership/membership.h"
+#include "controlplane/membership/tape.h"
 #include "controlplane/quorum/device.h"
 #include "controlplane/quorum/quorum.h"
 #include "ipc/base/error.h"
@@ -16,16 +19,6 @@
 #include "ipc/base/time_ns.h"
 
 namespace phalanx::controlplane {
-
-/// A view that took the place of another one.
-struct ViewChange {
-  ViewId view;
-  std::vector<Member> members;
-  std::vector<membership::Loss> left;  ///< Members of the old view that are not in the new one.
-  std::vector<Member> joined;          ///< The other way round.
-  quorum::Outcome quorum;
-  TimeNs took = 0;  ///< Since the old view stopped being left alone; 0 for a re-adopted one.
-};
 
 /// Couples one incarnation of the data plane to the membership: its actions become commands, the
 /// worker's events become its calls, and the attempt is kept where it outlives this process. Quorum
@@ -45,6 +38,8 @@ class Conductor {
     std::function<void(const quorum::Ruling&)> ruled;
     /// Send it to the quorum device; the answer goes to on_device(). Empty: there is none.
     std::function<void(const wire::DeviceWord&)> ask;
+    membership::Tape* tape = nullptr;  ///< Keeps each step, to be replayed; nullptr: nobody does.
+    recorder::Recorder* recorder = nullptr;  ///< Told of each decision; nullptr: nobody is.
   };
 
   Conductor(const membership::MembershipConfig& config, const quorum::QuorumConfig& votes,
@@ -65,6 +60,8 @@ class Conductor {
   void on_own_link(bool up, TimeNs now);
   void on_time(TimeNs now);
   void leave(TimeNs now);
+  /// A reload's: other limits, for the membership and for the worker.
+  void tune(const membership::Times& times, const shm::Tuning& tuning, TimeNs now);
   /// An order about votes. Carried: a new view is asked for that rules on it, see Hooks::ruled.
   /// Else that is why nothing comes of it.
   [[nodiscard]] quorum::Ruling propose(const wire::Order& order, TimeNs now);
@@ -82,8 +79,9 @@ class Conductor {
   [[nodiscard]] std::uint64_t sends_lost() const noexcept { return sends_lost_; }
 
  private:
-  [[nodiscard]] std::optional<membership::Actions> restore(std::span<const std::byte> bytes,
-                                                           TimeNs now);
+  /// One step of the membership: onto the tape, and what comes of it is done. False: it refused.
+  bool step(const membership::Input& input);
+  [[nodiscard]] bool restore(std::span<const std::byte> bytes, TimeNs now);
   void take_report(wire::Report report, TimeNs now);
   void release_report(bool granted, TimeNs now);
   void wake(TimeNs at);
@@ -102,6 +100,8 @@ class Conductor {
   quorum::Quorum quorum_;
   DataPlanePort& port_;
   Hooks hooks_;
+  recorder::Recorder no_recorder_;
+  Chronicle chronicle_;
   std::optional<std::uint64_t> reserve_wanted_;  ///< Not durable yet.
   std::deque<shm::Command> unsent_;  ///< Orders that found the ring full; they may not get lost.
   /// Own report, until the quorum device has answered or is not waited for any more.

@@ -33,7 +33,9 @@ void Conductor::release_report(bool granted, TimeNs now) {
   if (held.attempt != membership_.attempt()) return;
   if (granted) quorum_.on_device({.alive = true, .casts = true});
   held.report.ballot = quorum_.ballot(now);
-  perform(membership_.on_frozen(held.report, now), now);
+  membership::Input input{.kind = membership::InputKind::Frozen, .now = now};
+  wire::encode(held.report, input.bytes);
+  step(input);
 }
 
 void Conductor::on_device(const wire::DeviceWord& answer, TimeNs now) {
@@ -49,7 +51,7 @@ void Conductor::on_device(const wire::DeviceWord& answer, TimeNs now) {
   // An answer that came too late for its attempt, or the answer to a probe: a new view asks anew.
   const bool lacks =
       !quorum_.outcome().quorate && quorum_.needs_device(quorum_.nodes_of(membership_.members()));
-  if (heard == Heard::Yes && lacks) perform(membership_.renew(now), now);
+  if (heard == Heard::Yes && lacks) step({.kind = membership::InputKind::Renew, .now = now});
 }
 
 void Conductor::probe_device() {

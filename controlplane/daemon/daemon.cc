@@ -17,6 +17,9 @@ constexpr std::uint64_t kDistrustSubject = kReserveSubject + 1;
 /// How often the quorum device hears of the view.
 constexpr TimeNs kProbeInterval = kSecond;
 
+/// A port is looked at this often at least: nobody tells when its link goes.
+constexpr TimeNs kPortInterval = 50 * kMillisecond;
+
 /// How long peers may take to let an orderly leaver go.
 constexpr TimeNs kLeaveLimit = kSecond;
 /// How long a data plane may take to end once it was asked to.
@@ -82,7 +85,10 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
           .ask =
               [this](const wire::DeviceWord& word) {
                 if (management_) management_->ask_device(word);
-              }});
+              },
+          .tape = tape_ ? &*tape_ : nullptr,
+          .recorder = recorder_.get()});
+  recorder_->note(recorder::Kind::DataPlaneUp, {.a = identity.pid});
   switch (conductor_->begin(now)) {
     case Conductor::Begin::Started:
       log("dataplane")
@@ -97,7 +103,8 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
       conductor_.reset();
       return link_.replace("its attempt cannot be taken up");
   }
-  if (!carrier_.is_up()) conductor_->on_own_link(false, now);
+  tune(now);  // It may have run while this process had other times.
+  if (!has_link()) conductor_->on_own_link(false, now);
   on_vouch_time();
   on_probe_time();
 }
@@ -141,11 +148,13 @@ void Daemon::on_event(const shm::Event& event) {
 void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   // The peers first: each microsecond here is one in which nobody orders.
   if (management_ && !identity.obituary.empty()) management_->send_obituary(identity.obituary);
+  recorder_->note(recorder::Kind::DataPlaneDown, {.a = identity.pid});
   // The next incarnation goes on above what this one used: no block is spent on it.
   if (conductor_) {
     sequence_used_ = std::max(sequence_used_, conductor_->membership().sequence_seen());
   }
   conductor_.reset();
+  (void)port_.look(std::nullopt);  // The next one's port starts without a link.
   tick_.disarm();
   for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
     reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
@@ -184,9 +193,11 @@ void Daemon::on_view(const ViewChange& change) {
 }
 
 void Daemon::on_vouch_time() {
-  if (!management_) return;
-  if (link_.is_up()) management_->vouch(link_.identity().self.boot, carrier_.is_up());
-  vouch_.arm(monotonic_now() + config_.cluster.dead_after / 4);
+  if (port_.watches() && port_.look(link_.status())) return on_link();  // Comes back here.
+  if (management_ && link_.is_up()) management_->vouch(link_.identity().self.boot, has_link());
+  if (!management_ && !port_.watches()) return;
+  const TimeNs often = config_.cluster.dead_after / 4;
+  vouch_.arm(monotonic_now() + (port_.watches() ? std::min(often, kPortInterval) : often));
 }
 
 void Daemon::on_probe_time() {
@@ -214,10 +225,10 @@ void Daemon::on_cut_off(Member member) {
 }
 
 void Daemon::on_link() {
-  log("management").warn("link changed interface={} up={}", carrier_.interface(), carrier_.is_up());
+  log("management").warn("link changed interface={} up={}", interface(), has_link());
   on_vouch_time();  // The peers first: they need not wait for their time-outs.
   if (!conductor_) return;
-  conductor_->on_own_link(carrier_.is_up(), monotonic_now());
+  conductor_->on_own_link(has_link(), monotonic_now());
   check_left();
 }
 
@@ -232,6 +243,8 @@ void Daemon::tell_rejections(TimeNs now) {
   for (const membership::Rejection& rejection : conductor_->membership().rejections()) {
     std::uint64_t suppressed = 0;
     if (!limit.pass(rejection.node, now, suppressed)) continue;
+    recorder_->note(recorder::Kind::KeptOut,
+                    {.node = rejection.node, .a = rejection.mine, .b = rejection.theirs});
     const bool config = rejection.reason == membership::Rejection::Reason::ConfigHash;
     log("membership")
         .warn("peer kept out node={} reason=\"{}\" its={:x} ours={:x} -> next: phalanx config show",

@@ -10,16 +10,23 @@
 #include "controlplane/daemon/admin_server.h"
 #include "controlplane/daemon/attach_acceptor.h"
 #include "controlplane/daemon/carrier.h"
+#include "controlplane/daemon/cluster_orders.h"
 #include "controlplane/daemon/conductor.h"
 #include "controlplane/daemon/dataplane_link.h"
 #include "controlplane/daemon/event_loop.h"
+#include "controlplane/daemon/guard_server.h"
 #include "controlplane/daemon/instance.h"
 #include "controlplane/daemon/log.h"
 #include "controlplane/daemon/management.h"
 #include "controlplane/daemon/map_server.h"
+#include "controlplane/daemon/metrics_process.h"
+#include "controlplane/daemon/port_link.h"
+#include "controlplane/daemon/recorder_exchange.h"
 #include "controlplane/daemon/state_file.h"
+#include "controlplane/daemon/watch_server.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
+#include "ipc/recorder/recorder.h"
 
 namespace phalanx::controlplane {
 
@@ -55,12 +62,24 @@ class Daemon {
   void on_dead(Member member);
   void on_cut_off(Member member);
   void on_link();
+  /// The interface that the data path has, and whether it can carry frames.
+  [[nodiscard]] const std::string& interface() const noexcept {
+    // An RDMA port's is the kernel's as well.
+    return config_.transport.kind == config::TransportKind::Dpdk && port_.watches()
+               ? config_.transport.port
+               : carrier_.interface();
+  }
+  [[nodiscard]] bool has_link() const noexcept { return carrier_.is_up() && port_.is_up(); }
   void on_probe_time();
   void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
 
   // Clients.
   [[nodiscard]] bool hand_over(const shm::AdoptClient& client);
+
+  void open_recorder();
+  void open_exchange(const Prepared& prepared);
+  void ask_for_recorders(const AdminServer::Reply& reply);
 
   // Orders.
   void on_request(const nlohmann::json& request, const security::PeerCredentials& peer,
@@ -71,6 +90,20 @@ class Daemon {
   void take_vote_order(const nlohmann::json& request, const AdminServer::Reply& reply);
   void on_ruling(const quorum::Ruling& ruling);
   void give_up_vote_order();
+
+  // What concerns other nodes as well, and how this one ends: daemon_orders.cc.
+  [[nodiscard]] ClusterOrders::Hooks order_hooks();
+  [[nodiscard]] Expected<config::Config, std::string> read_anew() const;
+  void take_anew(const config::Config& wanted);
+  void tune(TimeNs now);
+  void take_reload(const nlohmann::json& request, const AdminServer::Reply& reply);
+  void take_leave(const nlohmann::json& request, bool keep_dataplane,
+                  const AdminServer::Reply& reply);
+  void take_remove(const nlohmann::json& request, const AdminServer::Reply& reply);
+  void on_removed(NodeId by, const std::string& reason);
+  void tell_last_removal() const;
+  [[nodiscard]] nlohmann::json nodes() const;
+  [[nodiscard]] std::string removal_file() const;
 
   // The maps: daemon_map.cc.
   void open_map(Fd listener, MapMemory memory);
@@ -102,6 +135,8 @@ class Daemon {
   bool ending_ = false;
 
   Carrier carrier_;
+  PortLink port_;
+  std::optional<RecorderExchange> exchange_;
   std::unique_ptr<Management> management_;  ///< nullptr: no management address is configured.
   Timer tick_;
   Timer vouch_;
@@ -110,8 +145,13 @@ class Daemon {
   Timer statistics_limit_;
   MapServer::Computed statistics_wanted_;
   Timer probe_;
+  Timer order_timer_;
+  ClusterOrders orders_;
   DataPlaneLink link_;
-  std::optional<Conductor> conductor_;  ///< While a data plane lives.
+  std::unique_ptr<recorder::Recorder> recorder_;  ///< Notes into nothing where no file can be had.
+  recorder::MappedFile tape_file_;
+  std::optional<membership::Tape> tape_;  ///< Empty where no file can be had.
+  std::optional<Conductor> conductor_;    ///< While a data plane lives.
   std::map<std::uint32_t, AdminServer::Reply> group_questions_;
   std::uint32_t next_token_ = 1;
   struct VoteOrder {
@@ -122,6 +162,9 @@ class Daemon {
   std::optional<AttachAcceptor> acceptor_;
   std::optional<AdminServer> admin_;
   std::optional<MapServer> map_;
+  std::optional<WatchServer> watch_;
+  std::optional<MetricsProcess> metrics_;
+  std::optional<GuardServer> guards_;
 };
 
 }  // namespace phalanx::controlplane

@@ -1,11 +1,15 @@
 // What a Daemon answers on admin.sock: README.md has the shapes.
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "controlplane/daemon/daemon.h"
 #include "controlplane/daemon/group_list.h"
+#include "controlplane/daemon/log_orders.h"
 #include "controlplane/daemon/quorum_orders.h"
 #include "controlplane/daemon/quorum_status.h"
 #include "controlplane/daemon/status.h"
@@ -31,28 +35,39 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   if (command == "status") return reply(status());
   if (command == "groups") return ask_for_groups(reply);
   if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
-  if (command != "shutdown" && command != "leave" && command != "quorum") {
+  if (command == "nodes") return reply(nodes());
+  constexpr std::array<std::string_view, 7> kOrders{"leave",  "log",    "quorum",  "recorder",
+                                                    "reload", "remove", "shutdown"};
+  if (std::ranges::find(kOrders, command) == kOrders.end()) {
     return reply(error_of(ExitCode::Usage,
-                          "unknown command; known: status groups version quorum shutdown leave"));
+                          "unknown command; known: status groups version nodes quorum log recorder "
+                          "reload remove shutdown leave"));
   }
+  const recorder::Recorder::Detail asked{
+      .a = recorder::pack_word(command), .b = static_cast<std::uint64_t>(peer.pid), .c = peer.uid};
   if (!acl_.may_administer(peer)) {
+    recorder_->note(recorder::Kind::OrderRefused, asked);
+    log("attach").warn("command refused reason=\"{} by a user without the right\" uid={} pid={}",
+                       command, peer.uid, peer.pid);
     return reply(error_of(ExitCode::Permission, "only root and the daemon's own user may do this"));
   }
+  if (command == "recorder") return ask_for_recorders(reply);
   const auto keep = request.find("keep_dataplane");
   if (keep != request.end() && !keep->is_boolean()) {
     return reply(error_of(ExitCode::Usage, "keep_dataplane is true or false"));
   }
-  log("daemon").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
-  if (command == "quorum") return take_vote_order(request, reply);
-  reply({{"version", 1}, {"ok", true}});
-  if (command == "leave" || keep == request.end() || !keep->get<bool>()) {
-    if (leaving_) return;
-    // Asked for by name, so it is meant for the data plane as well, whoever started that one.
-    options_.start_dataplane = true;
-    return leave();
+  if (command == "log") {
+    const auto answer = carry_out_log_order(request);
+    if (answer) return reply(*answer);
+    return reply(
+        error_of(answer.error().code, answer.error().attempted + ": " + answer.error().observed));
   }
-  log("daemon").info("ending, the data plane goes on");
-  loop_.stop();
+  recorder_->note(recorder::Kind::Order, asked);
+  log("admin").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
+  if (command == "quorum") return take_vote_order(request, reply);
+  if (command == "reload") return take_reload(request, reply);
+  if (command == "remove") return take_remove(request, reply);
+  take_leave(request, command == "shutdown" && keep != request.end() && keep->get<bool>(), reply);
 }
 
 nlohmann::json Daemon::status() const {
@@ -70,8 +85,8 @@ nlohmann::json Daemon::status() const {
                       .worker = link_.status(),
                       .counters = link_.counters(),
                       .book = management_ ? &management_->book() : nullptr,
-                      .link_up = carrier_.is_up(),
-                      .interface = carrier_.interface(),
+                      .link_up = has_link(),
+                      .interface = interface(),
                       .now = monotonic_now()});
 }
 
@@ -116,6 +131,21 @@ void Daemon::give_up_vote_order() {
       ->reply(error_of(ExitCode::TimeOut,
                        "no view has ruled on it in time; one that was on its way may still do so: "
                        "phalanx quorum shows what holds"));
+}
+
+/// What all who can be reached noted of views, for `phalanx why`.
+void Daemon::ask_for_recorders(const AdminServer::Reply& reply) {
+  nlohmann::json configured = nlohmann::json::array();
+  for (const config::ClusterNode& node : config_.cluster.nodes) {
+    configured.push_back({{"id", node.id}, {"name", node.name}});
+  }
+  exchange_->ask(
+      [reply, configured](const nlohmann::json& answer) {
+        nlohmann::json whole = answer;
+        if (!whole.contains("error")) whole["configured"] = configured;
+        reply(whole);
+      },
+      monotonic_now());
 }
 
 void Daemon::ask_for_groups(const AdminServer::Reply& reply) {

@@ -1,6 +1,7 @@
 // How a Daemon comes into being: what it takes, in the order in which it can be refused.
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 #include <system_error>
 #include <utility>
 
+#include "config/explain.h"
 #include "controlplane/daemon/daemon.h"
 #include "controlplane/daemon/notify.h"
+#include "controlplane/json_text.h"
 #include "transport/wire/keys.h"
 #include "transport/wire/management.h"
 
@@ -34,13 +37,21 @@ Expected<BootId, Error> draw_boot_id() {
   return boot;
 }
 
-/// Over DPDK the kernel's carrier says nothing of the data path: any address will do.
+/// Over DPDK the kernel's carrier says nothing of the data path (PortLink does): any address will
+/// do.
 config::Endpoint watched_address(const config::Config& config) {
   config::Endpoint address = config.node.address;
   if (config.transport.kind == config::TransportKind::Dpdk) {
     address.host = address.is_ipv6 ? "::" : "0.0.0.0";
   }
   return address;
+}
+
+/// Whom phalanx-metrics becomes: ourselves where nobody else is to look.
+std::uint32_t watching_user(const config::Config& config) {
+  if (!config.metrics.listen || geteuid() != 0) return geteuid();
+  const passwd* user = getpwnam(config.metrics.user.c_str());
+  return user == nullptr ? geteuid() : user->pw_uid;
 }
 
 Expected<void, Error> make_state_directory(const std::string& path) {
@@ -61,15 +72,18 @@ struct Daemon::Prepared {
   Fd clients;
   Fd admin;
   Fd map;
+  Fd watch;
+  Fd guards;
   MapMemory map_memory;
 };
 
 Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
                                                         DaemonOptions options) {
   const security::Acl acl(geteuid(), config.client.uids, config.client.gids);
+  const std::uint32_t watcher = watching_user(config);
   auto instance = Instance::open({.runtime_directory = config.node.runtime_directory,
                                   .name = config.node.instance,
-                                  .others_attach = acl.lists_others()});
+                                  .others_attach = acl.lists_others() || watcher != geteuid()});
   if (!instance) return fail(std::move(instance.error()));
   if (auto made = make_state_directory(config.node.state_directory); !made) {
     return fail(std::move(made.error()));
@@ -91,10 +105,14 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
     if (!listening) return fail(std::move(listening.error()));
     clients = std::move(*listening);
   }
-  auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Owner);
+  auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!admin) return fail(std::move(admin.error()));
   auto map = instance->listen("map.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!map) return fail(std::move(map.error()));
+  auto watch = instance->listen("watch.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  if (!watch) return fail(std::move(watch.error()));
+  auto guards = instance->listen("guard.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  if (!guards) return fail(std::move(guards.error()));
   auto map_memory = MapMemory::create();
   if (!map_memory) return fail(std::move(map_memory.error()));
 
@@ -105,8 +123,11 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
                     .clients = std::move(clients),
                     .admin = std::move(*admin),
                     .map = std::move(*map),
+                    .watch = std::move(*watch),
+                    .guards = std::move(*guards),
                     .map_memory = std::move(*map_memory)};
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), prepared));
+  daemon->open_exchange(prepared);
   if (auto opened = daemon->open_management(prepared); !opened) {
     return fail(std::move(opened.error()));
   }
@@ -124,6 +145,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
       carrier_(loop_, watched_address(config_), [this] { on_link(); }),
+      port_(config_.transport),
       tick_(loop_, [this] { on_tick(); }),
       vouch_(loop_, [this] { on_vouch_time(); }),
       leave_limit_(loop_,
@@ -134,10 +156,14 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       vote_limit_(loop_, [this] { give_up_vote_order(); }),
       statistics_limit_(loop_, [this] { answer_statistics({}); }),
       probe_(loop_, [this] { on_probe_time(); }),
+      order_timer_(loop_, [this] { orders_.on_time(monotonic_now()); }),
+      orders_(config_.node.id, order_hooks()),
       link_(loop_,
             {.socket_path = instance_.path("dataplane.sock"),
              .program = options_.dataplane_program,
-             .arguments = {"--config", config_.file, "--instance", config_.node.instance},
+             // What this process runs with, whatever the file says by now.
+             .arguments = {"--config", "-", "--instance", config_.node.instance},
+             .input = [this] { return config::show(config_); },
              .may_start = options_.start_dataplane,
              .node = config_.node.id,
              .config_hash = config_hash_},
@@ -149,10 +175,57 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
                     AttachAcceptor::Handlers{.hand_over = [this](const shm::AdoptClient& client) {
                       return hand_over(client);
                     }});
-  admin_.emplace(loop_, std::move(prepared.admin),
+  admin_.emplace(loop_, std::move(prepared.admin), acl_,
                  [this](const nlohmann::json& request, const security::PeerCredentials& peer,
                         const AdminServer::Reply& reply) { on_request(request, peer, reply); });
+  guards_.emplace(loop_, std::move(prepared.guards), acl_);
   open_map(std::move(prepared.map), std::move(prepared.map_memory));
+  watch_.emplace(loop_, std::move(prepared.watch), acl_, watching_user(config_),
+                 WatchServer::Sources{.status = [this] { return json_text(status()); },
+                                      .statistics = [this] { return link_.statistics_fd(); }});
+  open_recorder();
+}
+
+/// A node serves without it, too.
+void Daemon::open_recorder() {
+  std::vector<NodeId> nodes;
+  for (const config::ClusterNode& node : config_.cluster.nodes) nodes.push_back(node.id);
+  auto opened = recorder::Recorder::open({.directory = instance_.path("recorder"),
+                                          .writer = "controlplane",
+                                          .self = {config_.node.id, {}},
+                                          .nodes = nodes});
+  const auto tell = [](const Error& error) {
+    log("daemon").warn("{} observed=\"{}\" remedy=\"{}\"", error.attempted, error.observed,
+                       error.remedy);
+  };
+  if (opened) {
+    recorder_ = std::move(*opened);
+  } else {
+    tell(opened.error());
+    recorder_ = std::make_unique<recorder::Recorder>();
+  }
+  auto tape = recorder::MappedFile::create(instance_.path("recorder"), "membership.tape",
+                                           membership::kTapeLayout.bytes());
+  if (!tape) return tell(tape.error());
+  tape_file_ = std::move(*tape);
+  tape_.emplace(tape_file_.bytes());
+}
+
+void Daemon::open_exchange(const Prepared& prepared) {
+  std::vector<NodeId> peers;
+  for (const config::ClusterNode& node : config_.cluster.nodes) {
+    if (node.id != config_.node.id && node.management && config_.node.management) {
+      peers.push_back(node.id);
+    }
+  }
+  exchange_.emplace(loop_,
+                    RecorderExchange::Options{.self = {config_.node.id, prepared.boot},
+                                              .peers = std::move(peers),
+                                              .directory = instance_.path("recorder")},
+                    wire::RecorderSeal(prepared.key, config_.cluster.insecure),
+                    [this](NodeId node, std::span<const std::byte> datagram) {
+                      if (management_) management_->send_to(node, datagram);
+                    });
 }
 
 Daemon::~Daemon() = default;
@@ -187,6 +260,14 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
                                         if (!conductor_) return;
                                         conductor_->on_device(word, monotonic_now());
                                         check_left();
+                                      },
+                                  .on_order =
+                                      [this](NodeId from, const wire::OrderWord& word) {
+                                        orders_.on_order(from, word, monotonic_now());
+                                      },
+                                  .on_recorder =
+                                      [this](std::span<const std::byte> datagram) {
+                                        exchange_->on_datagram(datagram, monotonic_now());
                                       }});
   if (!opened) return fail(std::move(opened.error()));
   management_ = std::move(*opened);
@@ -197,8 +278,14 @@ ExitCode Daemon::run() {
   log("daemon").info("control plane starts instance={} node={} cluster={} config={} hash={:016x}",
                      config_.node.instance, config_.node.id, config_.cluster.name, config_.file,
                      config_hash_);
+  tell_last_removal();
   link_.begin();
   notify("READY=1");
+  if (config_.metrics.listen) {
+    metrics_.emplace(
+        loop_, find_metrics(),
+        std::vector<std::string>{"--config", config_.file, "--instance", config_.node.instance});
+  }
   loop_.run();
   log("daemon").info("control plane ends exit={}", static_cast<int>(result_));
   return result_;

@@ -27,6 +27,22 @@ constexpr TimeNs kLetGo = 20 * kMillisecond;
 constexpr TimeNs kBackOffMin = 50 * kMillisecond;
 constexpr TimeNs kBackOffMax = 10 * kSecond;
 
+constexpr int kLinesATurn = 64;
+
+spdlog::level::level_enum level_of(shm::LogLine::Level level) noexcept {
+  switch (level) {
+    case shm::LogLine::Level::Error:
+      return spdlog::level::err;
+    case shm::LogLine::Level::Warn:
+      return spdlog::level::warn;
+    case shm::LogLine::Level::Info:
+      return spdlog::level::info;
+    case shm::LogLine::Level::Debug:
+      return spdlog::level::debug;
+  }
+  return spdlog::level::info;
+}
+
 bool has_ended(int process_fd) noexcept {
   pollfd wait{.fd = process_fd, .events = POLLIN, .revents = 0};
   return poll(&wait, 1, 0) > 0;
@@ -50,7 +66,7 @@ struct DataPlaneLink::Live {
         command_doorbell(std::move(welcome.command_doorbell)),
         event_doorbell(std::move(welcome.event_doorbell)),
         segment(std::move(mapped)),
-        end(segment.layout(), command_doorbell.get()) {}
+        end(segment, command_doorbell.get()) {}
 
   Fd socket;
   Fd command_doorbell;
@@ -135,7 +151,7 @@ Fd DataPlaneLink::end_greeting() {
 }
 
 void DataPlaneLink::start_one() {
-  const auto pid = spawn_detached(options_.program, options_.arguments);
+  const auto pid = spawn_detached(options_.program, options_.arguments, options_.input());
   if (!pid) return handlers_.failed(pid.error());
   started_at_ = monotonic_now();
   child_ = *pid;
@@ -154,7 +170,8 @@ void DataPlaneLink::take(shm::Welcome welcome) {
   auto process = open_process(pid);
   // A process that is gone would have hung up: only then is the number surely its.
   if (!process || is_hung_up(connection.get())) return again_later();
-  auto segment = shm::ControlSegment::map(std::move(welcome.segment));
+  auto segment =
+      shm::ControlSegment::map(std::move(welcome.segment), std::move(welcome.statistics));
   if (!segment) {
     log("dataplane")
         .error("data plane refused pid={} observed=\"{}\"", pid, segment.error().observed);
@@ -167,7 +184,7 @@ void DataPlaneLink::take(shm::Welcome welcome) {
   live_->process_watch =
       Watch(loop_, live_->process.get(), EPOLLIN, [this](std::uint32_t) { on_exit(); });
   live_->socket_watch =
-      Watch(loop_, live_->socket.get(), 0, [this](std::uint32_t) { on_socket(); });
+      Watch(loop_, live_->socket.get(), EPOLLIN, [this](std::uint32_t) { on_socket(); });
   if (auto witness = open_thread(static_cast<pid_t>(identity_.witness)); witness) {
     live_->witness = std::move(*witness);
     live_->witness_watch =
@@ -206,7 +223,19 @@ void DataPlaneLink::drain() {
   }
 }
 
+/// Writes the data plane's lines into the log; false when there will be no more.
+bool DataPlaneLink::take_lines() {
+  for (int lines = 0; lines < kLinesATurn; ++lines) {
+    const auto line = shm::receive_log_line(live_->socket.get());
+    if (!line) return false;
+    if (!*line) return true;
+    log("dataplane").log(level_of((*line)->level), "{}", (*line)->text);
+  }
+  return true;
+}
+
 void DataPlaneLink::on_socket() {
+  if (take_lines()) return;
   live_->socket_watch.reset();
   // The kernel closes the files of a dying process just before it reports the death itself. One
   // that lives on has dropped us: clients can not be handed to it any more.
@@ -228,6 +257,7 @@ void DataPlaneLink::on_exit() {
   // What is left of it may hold the very core that the survivors on this host need now.
   if (!stopping_ && child_ == static_cast<pid_t>(identity_.pid)) let_die_last(child_);
   hung_up_.disarm();
+  (void)take_lines();
   dying_ = std::move(live_);
   dying_->event_watch.reset();
   dying_->socket_watch.reset();
@@ -325,6 +355,8 @@ void DataPlaneLink::store_attempt(std::span<const std::byte> bytes) {
 std::vector<std::byte> DataPlaneLink::load_attempt() const {
   return live_ ? live_->end.load_attempt() : std::vector<std::byte>();
 }
+
+int DataPlaneLink::statistics_fd() const { return live_ ? live_->segment.statistics().fd() : -1; }
 
 std::optional<shm::WorkerStatus> DataPlaneLink::status() const {
   return live_ ? live_->end.status() : std::nullopt;

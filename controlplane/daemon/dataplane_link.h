@@ -25,7 +25,8 @@ class DataPlaneLink : public DataPlanePort {
     std::string socket_path;
     std::string program;
     std::vector<std::string> arguments;
-    bool may_start = true;  ///< False: wait for somebody else to start it.
+    std::function<std::string()> input;  ///< What the program reads when it is started.
+    bool may_start = true;               ///< False: wait for somebody else to start it.
     NodeId node = 0;
     std::uint64_t config_hash = 0;
   };
@@ -67,6 +68,8 @@ class DataPlaneLink : public DataPlanePort {
   void store_attempt(std::span<const std::byte> bytes) override;
   [[nodiscard]] std::vector<std::byte> load_attempt() const override;
   [[nodiscard]] std::optional<shm::WorkerStatus> status() const override;
+  /// Of the memory that watchers may map; -1: no data plane lives. Borrowed.
+  [[nodiscard]] int statistics_fd() const;
 
  private:
   struct Live;
@@ -76,6 +79,7 @@ class DataPlaneLink : public DataPlanePort {
   Fd end_greeting();
   void no_welcome(std::string_view observed);
   void take(shm::Welcome welcome);
+  bool take_lines();
   void on_socket();
   void on_witness();
   void on_exit();

@@ -1,4 +1,5 @@
 #include "controlplane/daemon/group_list.h"
+#include "controlplane/json_text.h"
 
 #include <array>
 #include <cinttypes>
@@ -45,8 +46,7 @@ std::string hex(GroupId id) {
 
 /// The JSON library throws at text that is not UTF-8: pass it through its own replacement.
 std::string readable(const std::string& name) {
-  const std::string quoted =
-      nlohmann::json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string quoted = json_text(name);
   return nlohmann::json::parse(quoted).get<std::string>();
 }
 

@@ -116,11 +116,22 @@ Expected<Fd, Error> Instance::listen(const std::string& name, int type, Access a
     return fail(system_error(attempted, "bind", errno));
   }
   sockets_.push_back(socket_path);
+  if (access == Access::Others) for_others_.push_back(socket_path);
   const mode_t mode = access == Access::Others && others_attach_ ? 0666 : 0600;
   if (chmod(socket_path.c_str(), mode) != 0) return fail(system_error(attempted, "chmod", errno));
   shm::refuse_descriptors(fd.get());
   if (::listen(fd.get(), kBacklog) != 0) return fail(system_error(attempted, "listen", errno));
   return fd;
+}
+
+void Instance::let_others_attach(bool others) {
+  if (others == others_attach_) return;
+  others_attach_ = others;
+  // The parent is shared with other instances, maybe with other clients: never narrow it.
+  const std::string parent = std::filesystem::path(directory_).parent_path();
+  if (others) (void)chmod(parent.c_str(), 0711);
+  (void)chmod(directory_.c_str(), others ? 0711 : 0700);
+  for (const std::string& path : for_others_) (void)chmod(path.c_str(), others ? 0666 : 0600);
 }
 
 }  // namespace phalanx::controlplane

@@ -32,6 +32,9 @@ class Instance {
   /// A listening Unix socket of that name in the directory. A stale one is replaced.
   [[nodiscard]] Expected<Fd, Error> listen(const std::string& name, int type, Access access);
 
+  /// From now on, or no longer: the modes of the directory and of the sockets for others.
+  void let_others_attach(bool others);
+
   [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
   [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
 
@@ -43,6 +46,7 @@ class Instance {
   Fd lock_;
   bool others_attach_;
   std::vector<std::string> sockets_;
+  std::vector<std::string> for_others_;  ///< Of these.
 };
 
 }  // namespace phalanx::controlplane

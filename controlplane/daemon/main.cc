@@ -105,7 +105,10 @@ int main(int argc, char** argv) {
                 config->cluster.name.c_str());
     return 0;
   }
-  controlplane::set_up_logging(config->log_level);
+  if (const auto logging = controlplane::set_up_logging(*config); !logging) {
+    std::fputs(logging.error().text().c_str(), stderr);
+    return static_cast<int>(logging.error().code);
+  }
   auto daemon = controlplane::Daemon::create(
       std::move(*config), {.start_dataplane = arguments.start_dataplane,
                            .dataplane_program = controlplane::find_data_plane()});

@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "transport/wire/recorder_word.h"
+
 namespace phalanx::controlplane {
 namespace {
 
@@ -104,6 +106,19 @@ void Management::ask_device(const wire::DeviceWord& word) {
   (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, to.get(), to.length);
 }
 
+bool Management::send_order(const wire::OrderWord& word) {
+  const auto peer = std::ranges::find(peers_, word.to, &PeerAddress::node);
+  if (peer == peers_.end()) return false;
+  const auto datagram = seal_.seal({.kind = wire::ManagementKind::Order,
+                                    .sealer = options_.self,
+                                    .counter = ++counter_,
+                                    .config_hash = options_.config_hash,
+                                    .order = word});
+  (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, peer->address.get(),
+               peer->address.length);
+  return true;
+}
+
 void Management::send_obituary(std::span<const std::byte> obituary) {
   obituary_.assign(obituary.begin(), obituary.end());
   send_to_all(obituary_);
@@ -116,6 +131,14 @@ void Management::send_to_all(std::span<const std::byte> datagram) {
     // What the kernel refuses now (no route, a full queue) is lost like any datagram.
     (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, address.get(),
                  address.length);
+  }
+}
+
+void Management::send_to(NodeId node, std::span<const std::byte> datagram) {
+  for (const PeerAddress& peer : peers_) {
+    if (peer.node != node) continue;
+    (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, peer.address.get(),
+                 peer.address.length);
   }
 }
 
@@ -133,6 +156,9 @@ void Management::receive() {
 }
 
 void Management::take(std::span<const std::byte> datagram, const SocketAddress& from) {
+  if (!datagram.empty() && datagram.front() == wire::kRecorderMagic) {
+    return handlers_.on_recorder(datagram);
+  }
   const auto message = seal_.open(datagram);
   if (!message) return refuse(message.error(), datagram, from);
   if (message->kind == wire::ManagementKind::Answer) {
@@ -151,6 +177,11 @@ void Management::take(std::span<const std::byte> datagram, const SocketAddress& 
       return handlers_.on_link_down({message->sealer.node, message->worker});
     case BookVerdict::Dead:
       return handlers_.on_dead(message->sealer);
+    case BookVerdict::Ordered:
+      if (message->order.to == options_.self.node) {
+        handlers_.on_order(message->sealer.node, message->order);
+      }
+      return;
     case BookVerdict::OtherConfig:
       return tell_refusal(message->sealer.node);
     case BookVerdict::Stranger:

@@ -35,6 +35,9 @@ class Management {
     std::function<void(Member)> on_link_down;  ///< The peer and its worker.
     std::function<void(Member)> on_dead;       ///< May name this node itself.
     std::function<void(const wire::DeviceWord&)> on_device;
+    std::function<void(NodeId from, const wire::OrderWord&)> on_order;
+    /// A sealed wire::RecorderWord, from anywhere.
+    std::function<void(std::span<const std::byte>)> on_recorder;
   };
 
   [[nodiscard]] static Expected<std::unique_ptr<Management>, Error> open(EventLoop& loop,
@@ -48,13 +51,22 @@ class Management {
   /// To the quorum device.
   void ask_device(const wire::DeviceWord& word);
 
+  /// To the node that it names. False: that one has no management address.
+  bool send_order(const wire::OrderWord& word);
+
   /// Tells every peer that a worker of this node is dead: at once, and twice again soon, since
   /// datagrams get lost.
   void send_obituary(std::span<const std::byte> obituary);
 
+  /// To one peer; nothing if it has no management address.
+  void send_to(NodeId node, std::span<const std::byte> datagram);
+
   /// Takes all datagrams that wait, up to a bound. The loop does so by itself; call it before
   /// judging time.
   void receive();
+
+  /// Another dead_after, as in Options.
+  void set_silence(TimeNs dead_after) noexcept { book_.set_silence(dead_after); }
 
   [[nodiscard]] const PeerBook& book() const noexcept { return book_; }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "controlplane/daemon/event_loop.h"
@@ -34,6 +35,9 @@ class MapServer {
   using Compute = std::function<void(Computed done)>;
 
   MapServer(EventLoop& loop, Fd listener, security::Acl acl, MapMemory memory, Compute compute);
+
+  /// For those who come from now on.
+  void set_acl(security::Acl acl) { acl_ = std::move(acl); }
 
   /// For keys of the daemon's own; call changed() after a batch of them.
   [[nodiscard]] map::Store& store() noexcept { return store_; }

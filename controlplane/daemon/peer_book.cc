@@ -18,6 +18,8 @@ std::string_view to_string(BookVerdict verdict) noexcept {
       return "replayed";
     case BookVerdict::OtherConfig:
       return "other configuration";
+    case BookVerdict::Ordered:
+      return "ordered";
   }
   return "corrupt";
 }
@@ -62,24 +64,25 @@ BookVerdict PeerBook::judge(const wire::ManagementMessage& message, TimeNs now) 
   }
   const auto found = peers_.find(message.sealer.node);
   if (found == peers_.end()) return BookVerdict::Stranger;
+  if (message.kind == wire::ManagementKind::Order) {
+    return is_new(found->second, message, now, silence_) ? BookVerdict::Ordered
+                                                         : BookVerdict::Replayed;
+  }
   return judge_vouch(found->second, message, now);
 }
 
-BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& message, TimeNs now) {
+bool PeerBook::is_new(Peer& peer, const wire::ManagementMessage& message, TimeNs now,
+                      TimeNs silence) {
   const BootId& boot = message.sealer.boot;
   if (boot == peer.control_plane) {
-    if (message.counter <= peer.counter) return BookVerdict::Replayed;
+    if (message.counter <= peer.counter) return false;
   } else {
-    if (!peer.control_plane.is_none() && now < peer.heard_at + silence_) {
-      return BookVerdict::Replayed;
-    }
+    if (!peer.control_plane.is_none() && now < peer.heard_at + silence) return false;
     // One that was taken for dead may come back, with something new to say.
     const auto known =
         std::find_if(peer.retired.begin(), peer.retired.end(),
                      [&](const Peer::Retired& retired) { return retired.control_plane == boot; });
-    if (known != peer.retired.end() && message.counter <= known->counter) {
-      return BookVerdict::Replayed;
-    }
+    if (known != peer.retired.end() && message.counter <= known->counter) return false;
     if (!peer.control_plane.is_none()) {
       auto& place = known != peer.retired.end()
                         ? *known
@@ -90,6 +93,11 @@ BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& mes
   }
   peer.counter = message.counter;
   peer.heard_at = now;
+  return true;
+}
+
+BookVerdict PeerBook::judge_vouch(Peer& peer, const wire::ManagementMessage& message, TimeNs now) {
+  if (!is_new(peer, message, now, silence_)) return BookVerdict::Replayed;
   peer.config_hash = message.config_hash;
   if (message.config_hash != config_hash_) {
     refuse(message.sealer.node, Refusal::Reason::ConfigHash, {message.config_hash, config_hash_});

@@ -21,6 +21,7 @@ enum class BookVerdict : std::uint8_t {
   Stranger,     ///< Not a configured peer.
   Replayed,     ///< Seen before, or older than what was seen, or from a process that was replaced.
   OtherConfig,  ///< Its cluster part of the configuration is not ours.
+  Ordered,      ///< It holds an order, or an answer to one, that was not seen before.
 };
 [[nodiscard]] std::string_view to_string(BookVerdict verdict) noexcept;
 
@@ -61,6 +62,8 @@ class PeerBook {
   /// copy of an old datagram must not take the place of one that lives.
   PeerBook(std::span<const NodeId> peers, std::uint64_t config_hash, TimeNs silence);
 
+  void set_silence(TimeNs silence) noexcept { silence_ = silence; }
+
   [[nodiscard]] BookVerdict judge(const wire::ManagementMessage& message, TimeNs now);
 
   /// A datagram that came from that peer's address could not be opened.
@@ -70,6 +73,8 @@ class PeerBook {
   [[nodiscard]] const Peer* find(NodeId node) const;
 
  private:
+  [[nodiscard]] static bool is_new(Peer& peer, const wire::ManagementMessage& message, TimeNs now,
+                                   TimeNs silence);
   [[nodiscard]] BookVerdict judge_vouch(Peer& peer, const wire::ManagementMessage& message,
                                         TimeNs now);
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,8 +18,24 @@ extern char** environ;
 
 namespace phalanx::controlplane {
 
+namespace {
+
+/// A file without a name that holds `text`, to be read from its beginning.
+Expected<Fd, Error> file_of(const std::string& text) {
+  Fd fd(memfd_create("phalanx-input", MFD_CLOEXEC));
+  const bool whole =
+      fd && pwrite(fd.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  if (!whole) return fail(system_error("cannot hand input over", "memfd_create", errno));
+  return fd;
+}
+
+}  // namespace
+
 Expected<pid_t, Error> spawn_detached(const std::string& program,
-                                      const std::vector<std::string>& arguments) {
+                                      const std::vector<std::string>& arguments,
+                                      const std::string& input) {
+  const auto in = file_of(input);
+  if (!in) return fail(in.error());
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -28,7 +45,7 @@ Expected<pid_t, Error> spawn_detached(const std::string& program,
 
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, in->get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);

@@ -14,9 +14,10 @@ namespace phalanx::controlplane {
 /// Starts a program in a process group of its own, so that neither a terminal's Ctrl-C nor our
 /// death reaches it. Not in a session: to the kernel's autogroups that is another share of the
 /// processor, and beside a session with many busy tasks such a worker waited for over a second. It
-/// keeps our stderr (its log), reads nothing, and has no blocked signals.
+/// keeps our stderr (its log), reads `input`, and has no blocked signals.
 [[nodiscard]] Expected<pid_t, Error> spawn_detached(const std::string& program,
-                                                    const std::vector<std::string>& arguments);
+                                                    const std::vector<std::string>& arguments,
+                                                    const std::string& input = {});
 
 /// A descriptor that becomes readable when the process ends. Race-free: names this process for
 /// ever.

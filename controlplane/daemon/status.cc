@@ -63,25 +63,37 @@ json dataplane_json(const StatusSources& from) {
   if (from.dataplane == nullptr) {
     return {{"running", false},          {"pid", nullptr},
             {"boot", nullptr},           {"starts", from.dataplane_starts},
-            {"longest_gap_ms", nullptr}, {"recent_gap_ms", nullptr}};
+            {"longest_gap_ms", nullptr}, {"recent_gap_ms", nullptr},
+            {"age_ms", nullptr},         {"evicted_ms", nullptr}};
   }
   json out = {{"running", true},
               {"pid", from.dataplane->pid},
               {"boot", to_string(from.dataplane->self.boot)},
               {"starts", from.dataplane_starts},
               {"longest_gap_ms", nullptr},
-              {"recent_gap_ms", nullptr}};
+              {"recent_gap_ms", nullptr},
+              {"age_ms", nullptr},
+              {"evicted_ms", nullptr}};
   if (from.worker) {
     out["longest_gap_ms"] = in_ms(from.worker->gaps.longest);
     out["recent_gap_ms"] = in_ms(from.worker->gaps.recent);
+    out["age_ms"] = since_ms(from.worker->written_at, from.now);
+    out["evicted_ms"] = since_ms(from.worker->evicted_at, from.now);
   }
   return out;
+}
+
+/// What the operator named it by; over verbs the node's address, which is the GID.
+json port_json(const config::Config& config) {
+  if (config.transport.kind == config::TransportKind::Dpdk) return config.transport.port;
+  if (config.transport.kind == config::TransportKind::Verbs) return config.node.address.host;
+  return {};
 }
 
 json transport_json(const StatusSources& from) {
   const config::TransportSection& set = from.config.transport;
   json out = {{"kind", config::to_string(set.kind)},
-              {"port", set.kind == config::TransportKind::Dpdk ? json(set.port) : json()},
+              {"port", port_json(from.config)},
               {"driver", nullptr},
               {"ports", 0},
               {"ports_up", 0}};
@@ -104,8 +116,17 @@ json lanes_json(const StatusSources& from) {
                      {"orderer", lane.orderer},
                      {"received", lane.received},
                      {"limit", lane.limit},
+                     {"stable", lane.stable},
+                     {"window", lane.window},
                      {"delivered", lane.delivered},
-                     {"order_hash", hex(lane.order_hash)}});
+                     {"order_hash", hex(lane.order_hash)},
+                     {"records", lane.records},
+                     {"naks_sent", lane.naks_sent},
+                     {"naks_heard", lane.naks_heard},
+                     {"repairs_sent", lane.repairs_sent},
+                     {"divergences", lane.divergences},
+                     {"handovers", lane.handovers},
+                     {"poisoned", lane.poisoned != 0}});
   }
   return lanes;
 }
@@ -127,9 +148,12 @@ json peer_json(const StatusSources& from, const config::ClusterNode& node) {
       peer[config ? "config_mismatch" : "key_mismatch"] = true;
     }
   }
-  if (from.worker && peer["in_view"]) {
-    for (const shm::PeerStatus& seen : from.worker->peer) {
-      if (seen.node != node.id) continue;
+  for (std::size_t i = 0; from.worker && i < kNodesMax; ++i) {
+    const shm::PeerStatus& seen = from.worker->peer[i];
+    if (seen.node != node.id) continue;
+    peer["naks_sent"] = seen.naks_sent;
+    peer["naks_heard"] = seen.naks_heard;
+    if (peer["in_view"]) {
       peer["heard_ms"] = since_ms(seen.heard, from.now);
       peer["progressed_ms"] = since_ms(seen.progressed, from.now);
     }
@@ -214,6 +238,9 @@ json status_json(const StatusSources& from) {
                          ? json()
                          : quorum_json(from.config, *from.quorum, from.device_heard, from.now)},
           {"dataplane", dataplane_json(from)},
+          {"limits",
+           {{"dead_after_ms", in_ms(from.config.cluster.dead_after)},
+            {"stall_after_ms", in_ms(from.config.cluster.stall_after)}}},
           {"link", {{"interface", from.interface}, {"up", from.link_up}}},
           {"transport", transport_json(from)},
           {"lanes", lanes_json(from)},

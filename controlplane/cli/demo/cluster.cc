@@ -56,7 +56,7 @@ std::string milliseconds(TimeNs time) { return std::to_string(time / kMillisecon
 std::string node_name(std::size_t node) { return "n" + std::to_string(node); }
 
 std::string demo_config(const DemoOptions& options, const DemoCluster::Places& places,
-                        const DemoNetwork& network, const std::string& port) {
+                        const DemoNetwork& network, const DemoTransport& transport) {
   const std::uint64_t message = std::max(kMiB, std::bit_ceil(options.size_bytes));
   const std::uint64_t nodes = network.places().size();
   // config's formula: two messages, the window, a submit window for each node.
@@ -71,9 +71,7 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
       places.directory + "/cluster.key\"\n" +
       (options.insecure ? "encryption = \"insecure\"\n" : "") + "max_message = " + size(message) +
       "dead_after = \"" + milliseconds(options.dead_after) + "\"\nstall_after = \"" +
-      milliseconds(options.stall_after) + "\"\n" +
-      (port.empty() ? "" : "[transport]\nkind = \"dpdk\"\nport = \"" + port + "\"\n") +
-      "[lane]\nlog = " + size(log) +
+      milliseconds(options.stall_after) + "\"\n" + transport.table + "[lane]\nlog = " + size(log) +
       // Its own clients must see everything, however slow the host is.
       "[client]\nslow_policy = \"throttle\"\nthrottle_max = \"10s\"\n";
   for (std::size_t node = 1; node <= nodes; ++node) {
@@ -85,14 +83,16 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
 }
 
 Expected<DemoCluster, Error> DemoCluster::start(const DemoOptions& options, const Places& places,
-                                                DemoNetwork network, const std::string& port) {
+                                                DemoNetwork network,
+                                                const DemoTransport& transport) {
   const std::string program = find_program("phalanx-controlplane", "controlplane/daemon");
   if (program.empty()) {
     return fail(Error{.attempted = "cannot find phalanx-controlplane",
                       .observed = "it is not beside " + own_program(),
                       .remedy = "build or install all of Phalanx"});
   }
-  const auto written = write_file(config_file(places), demo_config(options, places, network, port));
+  const auto written =
+      write_file(config_file(places), demo_config(options, places, network, transport));
   if (!written) return fail(written.error());
   const auto key = write_key_file(places.directory + "/cluster.key", 1, true);
   if (!key) return fail(key.error());

@@ -10,6 +10,7 @@
 
 #include "controlplane/cli/demo/network.h"
 #include "controlplane/cli/demo/options.h"
+#include "controlplane/cli/demo/transport.h"
 #include "controlplane/cli/program.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -26,11 +27,10 @@ class DemoCluster {
     std::string runtime_directory;  ///< Sockets, one sub-directory a node.
   };
 
-  /// Writes the configuration and the key and starts all nodes. `port`: transport.port of DPDK;
-  /// empty: UDP.
+  /// Writes the configuration and the key and starts all nodes.
   [[nodiscard]] static Expected<DemoCluster, Error> start(const DemoOptions& options,
                                                           const Places& places, DemoNetwork network,
-                                                          const std::string& port);
+                                                          const DemoTransport& transport);
 
   /// Starts the control plane of a node whose last one has ended; it starts its data plane.
   [[nodiscard]] Expected<void, Error> start_node(std::size_t node);
@@ -67,6 +67,6 @@ class DemoCluster {
 
 /// The demo's configuration, one file for all nodes.
 [[nodiscard]] std::string demo_config(const DemoOptions& options, const DemoCluster::Places& places,
-                                      const DemoNetwork& network, const std::string& port);
+                                      const DemoNetwork& network, const DemoTransport& transport);
 
 }  // namespace phalanx::cli

@@ -39,8 +39,14 @@ constexpr const char* kFooter =
     "same\n"
     "end of it. Leaves nothing behind.";
 
-Expected<DemoNetwork, Error> make_network(std::size_t nodes, bool ethernet) {
-  if (ethernet) {
+Expected<DemoNetwork, Error> make_network(std::size_t nodes, const DemoTransport& transport) {
+  if (transport.is_verbs()) {
+    show_step("network: " + transport.addresses.front() +
+              (transport.addresses.size() > 1 ? " and the other addresses of its RDMA port"
+                                              : ", of an RDMA port"));
+    return DemoNetwork::on_addresses(nodes, transport.addresses);
+  }
+  if (transport.is_ethernet()) {
     show_step("network: a namespace for each node, with a port for DPDK and one for the kernel");
     return DemoNetwork::in_namespaces(nodes, DemoNetwork::Ports::DataForDpdk);
   }
@@ -110,9 +116,9 @@ ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
                     .senders = options.senders,
                     .size_bytes = options.size_bytes};
   show_step(transport.told);
-  auto network = make_network(options.nodes, transport.is_ethernet());
+  auto network = make_network(options.nodes, transport);
   if (!network) return cli::report(network.error(), globals);
-  auto cluster = DemoCluster::start(options, places, std::move(*network), transport.port);
+  auto cluster = DemoCluster::start(options, places, std::move(*network), transport);
   if (!cluster) return cli::report(cluster.error(), globals);
   const auto told = [&](const Error& error) {
     const ExitCode code = cli::report(error, globals);
@@ -183,8 +189,9 @@ void add_demo(Command& root, const Globals& globals) {
   const auto o = std::make_shared<DemoOptions>();
   root.add("demo", "Start a cluster on this host, send through it, kill a node, and compare.")
       .number("--nodes", o->nodes, {1, 16}, "Nodes")
-      .word("--transport", o->transport, {"auto", "udp", "dpdk", "ethernet"},
-            "How frames travel; auto: the fastest there is; dpdk: memif; ethernet: DPDK on a port")
+      .word("--transport", o->transport, {"auto", "udp", "dpdk", "ethernet", "verbs"},
+            "How frames travel; auto: udp or memif; dpdk: memif; ethernet: DPDK on a port; verbs: "
+            "an RDMA port")
       .number("--senders", o->senders, {1, kBoardClientsMax},
               "Clients that send; the first is beside the orderer")
       .number("--size", o->size_bytes, {1, 16U << 20}, "Bytes of a message")

@@ -73,6 +73,18 @@ Expected<Fd, Error> socket_in(int network, int home) {
   return made;
 }
 
+/// Where the host's kernel has br_netfilter, each frame on a bridge also runs through the rules of
+/// IP: a third of the work of carrying it, for nothing, as a new namespace has no rules.
+void spare_ip_rules(int network, int home) {
+  if (setns(network, CLONE_NEWNET) != 0) return;
+  for (const char* rules : {"iptables", "ip6tables", "arptables"}) {
+    const std::string path = std::string("/proc/sys/net/bridge/bridge-nf-call-") + rules;
+    const Fd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (file && write(file.get(), "0", 1) != 1) continue;  // Slower, not wrong.
+  }
+  if (setns(home, CLONE_NEWNET) != 0) abort();
+}
+
 ifreq request_for(const std::string& interface) {
   ifreq request{};
   interface.copy(request.ifr_name, IFNAMSIZ - 1);
@@ -92,15 +104,17 @@ std::string management_of(std::size_t node) { return "10.78.0." + std::to_string
 /// A bridge, and for each node a port of it, whose other end is `interface` in the node's
 /// namespace.
 std::string bridge_commands(const std::string& bridge, const std::string& port,
-                            const std::string& interface, std::span<const Fd> nodes) {
+                            const std::string& interface, std::uint32_t mtu,
+                            std::span<const Fd> nodes) {
+  const std::string bytes = " mtu " + std::to_string(mtu);
   std::string out =
       "link add " + bridge + " type bridge forward_delay 0\nlink set " + bridge + " up\n";
   const std::string self = "/proc/" + std::to_string(getpid()) + "/fd/";
   for (std::size_t node = 1; node <= nodes.size(); ++node) {
     const std::string end = port + std::to_string(node);
-    out += "link add " + end + " type veth peer name " + interface + " netns " + self +
-           std::to_string(nodes[node - 1].get()) + "\nlink set " + end + " master " + bridge +
-           " up\n";
+    out += "link add " + end + bytes + " type veth peer name " + interface + bytes + " netns " +
+           self + std::to_string(nodes[node - 1].get()) + "\nlink set " + end + " master " +
+           bridge + " up\n";
   }
   return out;
 }
@@ -124,12 +138,15 @@ Expected<DemoNetwork, Error> DemoNetwork::in_namespaces(std::size_t nodes, Ports
     if (!made) return fail(made.error());
     network.namespaces_.push_back(std::move(*made));
   }
+  spare_ip_rules(network.namespaces_[0].get(), home.get());
   auto bridge = socket_in(network.namespaces_[0].get(), home.get());
   if (!bridge) return fail(bridge.error());
   network.bridge_ = std::move(*bridge);
   const std::span<const Fd> inside = std::span(network.namespaces_).subspan(1);
-  std::string commands = bridge_commands("bridge", "port", "data", inside);
-  if (ports == Ports::DataForDpdk) commands += bridge_commands("mbridge", "mport", "mgmt", inside);
+  constexpr std::uint32_t kMtu = 1500;
+  const bool dpdk = ports == Ports::DataForDpdk;
+  std::string commands = bridge_commands("bridge", "port", "data", dpdk ? kDataMtu : kMtu, inside);
+  if (dpdk) commands += bridge_commands("mbridge", "mport", "mgmt", kMtu, inside);
   if (const auto done = run_ip(network.namespaces_[0].get(), commands); !done) {
     return fail(done.error());
   }
@@ -165,27 +182,33 @@ Expected<void, Error> DemoNetwork::set_bridged(std::size_t node, bool bridged) c
 }
 
 Expected<DemoNetwork, Error> DemoNetwork::on_loopback(std::size_t nodes) {
+  return on_addresses(nodes, {"127.0.0.1"});
+}
+
+Expected<DemoNetwork, Error> DemoNetwork::on_addresses(std::size_t nodes,
+                                                       const std::vector<std::string>& addresses) {
   // All sockets are held until all ports are known, so that no port is given twice.
   std::vector<Fd> held;
-  const auto free_port = [&]() -> Expected<std::string, Error> {
+  const auto free_port = [&](const std::string& host) -> Expected<std::string, Error> {
     Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    inet_pton(AF_INET, host.c_str(), &address.sin_addr);
     socklen_t length = sizeof address;
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     if (!fd || bind(fd.get(), generic, length) != 0 ||
         getsockname(fd.get(), generic, &length) != 0) {
-      return fail(system_error("cannot find a free port on 127.0.0.1", "bind", errno));
+      return fail(system_error("cannot find a free port on " + host, "bind", errno));
     }
     held.push_back(std::move(fd));
-    return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    return host + ":" + std::to_string(ntohs(address.sin_port));
   };
   DemoNetwork network;
   for (std::size_t i = 0; i < nodes; ++i) {
-    auto address = free_port();
+    const std::string& host = addresses[i % addresses.size()];
+    auto address = free_port(host);
     if (!address) return fail(address.error());
-    auto management = free_port();
+    auto management = free_port(host);
     if (!management) return fail(management.error());
     network.places_.push_back({.address = *address, .management = *management});
   }

@@ -25,9 +25,14 @@ class DemoNetwork {
     One,          ///< "data", for everything.
     DataForDpdk,  ///< "data" without an address, since the kernel must not answer there; "mgmt".
   };
+  /// Of the ports for DPDK, in bytes of IP: what Ethernet between dedicated hosts carries.
+  static constexpr std::uint32_t kDataMtu = 9000;
   [[nodiscard]] static Expected<DemoNetwork, Error> in_namespaces(std::size_t nodes,
                                                                   Ports ports = Ports::One);
   [[nodiscard]] static Expected<DemoNetwork, Error> on_loopback(std::size_t nodes);
+  /// Free ports of these addresses of this host, which the nodes share out.
+  [[nodiscard]] static Expected<DemoNetwork, Error> on_addresses(
+      std::size_t nodes, const std::vector<std::string>& addresses);
 
   [[nodiscard]] const std::vector<NodePlace>& places() const noexcept { return places_; }
 

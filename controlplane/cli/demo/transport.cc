@@ -4,6 +4,9 @@
 
 #include <utility>
 
+#include "controlplane/cli/demo/network.h"
+#include "controlplane/cli/demo/rdma.h"
+
 namespace phalanx::cli {
 namespace {
 
@@ -13,16 +16,44 @@ constexpr bool kHasDpdk = true;
 constexpr bool kHasDpdk = false;
 #endif
 
+#ifdef PHX_WITH_VERBS
+constexpr bool kHasVerbs = true;
+#else
+constexpr bool kHasVerbs = false;
+#endif
+
 /// DPDK itself, and the logs of a node, which take hugepages where there are any.
 constexpr std::uint64_t kPagesOfNode = 24;
 
 DemoTransport udp(std::string why) {
-  return {.port = {}, .told = "transport: udp (" + std::move(why) + ")", .pages = {}};
+  return {.port = {},
+          .table = {},
+          .told = "transport: udp (" + std::move(why) + ")",
+          .pages = {},
+          .addresses = {}};
+}
+
+Expected<DemoTransport, Error> verbs() {
+  if (!kHasVerbs) {
+    return fail(Error{.code = ExitCode::Usage,
+                      .attempted = "cannot use --transport verbs",
+                      .observed = "this build has no libibverbs",
+                      .remedy = "apt install libibverbs-dev, build with -Dverbs=enabled"});
+  }
+  auto addresses = rdma_addresses();
+  if (!addresses) return fail(std::move(addresses.error()));
+  return DemoTransport{
+      .port = {},
+      .table = "[transport]\nkind = \"verbs\"\nmulticast = \"239.77.0.1:5407\"\n",
+      .told = "transport: verbs, a queue pair of one RDMA port for each node, multicast",
+      .pages = {},
+      .addresses = std::move(*addresses)};
 }
 
 }  // namespace
 
 std::string DemoTransport::name() const {
+  if (is_verbs()) return "verbs";
   if (is_memif()) return "dpdk:memif";
   return is_ethernet() ? "dpdk:af_packet" : "udp";
 }
@@ -31,6 +62,7 @@ Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
   const bool ethernet = options.transport == "ethernet";
   const bool asked = ethernet || options.transport == "dpdk";
   if (options.transport == "udp") return udp("asked for");
+  if (options.transport == "verbs") return verbs();
   if (!kHasDpdk) {
     if (!asked) return udp("this build has no DPDK");
     return fail(Error{.code = ExitCode::Usage,
@@ -49,10 +81,19 @@ Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
   if (!pages && asked) return fail(std::move(pages.error()));
   if (!pages) return udp("not dpdk: " + pages.error().observed);
   DemoTransport out{.port = ethernet ? "net_af_packet0,iface=data" : "memif",
+                    .table = {},
                     .told = {},
-                    .pages = std::move(*pages)};
+                    .pages = std::move(*pages),
+                    .addresses = {}};
+  out.table = "[transport]\nkind = \"dpdk\"\nport = \"" + out.port + "\"\n";
+  if (ethernet) {
+    // The kernel's work is by the packet: few long ones, and one for all peers.
+    out.table += "mtu = \"" + std::to_string(DemoNetwork::kDataMtu) +
+                 "B\"\nmulticast = \"239.192.0.7:5407\"\n";
+  }
   out.told = std::string("transport: dpdk over ") +
-             (ethernet ? "af_packet, an Ethernet port for each node"
+             (ethernet ? "af_packet, an Ethernet port for each node, multicast, MTU " +
+                             std::to_string(DemoNetwork::kDataMtu)
                        : "memif, shared memory between the nodes") +
              "; hugepages: " + out.pages->told();
   return out;

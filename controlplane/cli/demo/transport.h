@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "controlplane/cli/demo/huge_pages.h"
 #include "controlplane/cli/demo/options.h"
@@ -12,18 +13,23 @@ namespace phalanx::cli {
 
 /// How the demo's frames travel.
 struct DemoTransport {
-  std::string port;  ///< transport.port of DPDK; empty: UDP.
-  std::string told;  ///< Which, and why, for people.
+  std::string port;   ///< transport.port of DPDK; empty: UDP.
+  std::string table;  ///< The configuration's [transport]; empty: its defaults.
+  std::string told;   ///< Which, and why, for people.
   std::optional<HugePages> pages;
+  std::vector<std::string> addresses;  ///< Of the RDMA port; empty: no verbs.
 
   [[nodiscard]] bool is_memif() const { return port == "memif"; }
   /// DPDK owns the nodes' interfaces: the kernel needs others.
   [[nodiscard]] bool is_ethernet() const { return !port.empty() && !is_memif(); }
-  /// As the report names it: "udp", "dpdk:memif", "dpdk:af_packet".
+  /// The nodes share a port of this host.
+  [[nodiscard]] bool is_verbs() const { return !addresses.empty(); }
+  /// As the report names it: "udp", "dpdk:memif", "dpdk:af_packet", "verbs".
   [[nodiscard]] std::string name() const;
 };
 
-/// What --transport asks for: "udp", "dpdk" (memif), "ethernet" (af_packet), or "auto". That takes
+/// What --transport asks for: "udp", "dpdk" (memif), "ethernet" (af_packet), "verbs" (an RDMA port
+/// that is up; tried with Soft-RoCE, whose packets find the way back to it), or "auto". That takes
 /// DPDK's memif where this is root, the build has DPDK, and hugepages can be had; asked for by
 /// name, what is missing is an error.
 [[nodiscard]] Expected<DemoTransport, Error> choose_transport(const DemoOptions& options);
