@@ -4,6 +4,7 @@
 #include "perf/failover/calm.h"
 #include "perf/failover/failover.h"
 #include "perf/map/map_bench.h"
+#include "perf/replica/replica_bench.h"
 
 int main(int argc, char** argv) {
   using namespace phalanx;
@@ -15,5 +16,6 @@ int main(int argc, char** argv) {
   perf::add_calm(root, globals);
   perf::add_failover(root, globals);
   perf::add_map_bench(root, globals);
+  perf::add_replica_bench(root, globals);
   return static_cast<int>(cli::after_output(arguments.run(argc, argv)));
 }

@@ -32,6 +32,7 @@ struct Options {
   std::string program;
   std::size_t nodes = 3;
   std::size_t size = 64;
+  std::size_t batch = 1;  ///< Messages a call.
   double seconds = 3;
   std::string senders = "1";  ///< Node numbers: "1", "2", "1,2,3".
   bool insecure = false;
@@ -121,16 +122,30 @@ void check(phx_status status, const char* what) {
 
 void flood(Client& client, phx_handle handle, phx_group group, const Options& options,
            Shared& shared, bool sends) {
-  std::vector<char> buffer(options.size);
+  const std::size_t batch = options.batch;
+  std::vector<char> buffer(batch * options.size);
+  std::vector<iovec> messages;
+  for (std::size_t i = 0; i < batch; ++i) {
+    messages.push_back({buffer.data() + i * options.size, options.size});
+  }
   std::uint64_t sent = 0;
   while (shared.stop.load(std::memory_order_relaxed) == 0) {
     bool idle = true;
-    for (int i = 0; sends && i < 256; ++i) {
-      std::memcpy(buffer.data(), &sent, std::min(sizeof sent, buffer.size()));
-      const iovec part{buffer.data(), buffer.size()};
-      if (phx_multicast(handle, group, &part, 1, PHX_AGREED) != PHX_OK) break;
-      ++sent;
-      idle = false;
+    for (std::size_t i = 0; sends && i < 256; i += batch) {
+      for (std::uint64_t k = 0; k < batch; ++k) {
+        const std::uint64_t number = sent + k;
+        std::memcpy(messages[k].iov_base, &number, std::min(sizeof number, options.size));
+      }
+      std::size_t accepted = 1;
+      const phx_status status =
+          batch == 1
+              ? phx_multicast(handle, group, messages.data(), 1, PHX_AGREED)
+              : phx_multicast_batch(handle, group, messages.data(), batch, PHX_AGREED, &accepted);
+      if (status != PHX_OK && status != PHX_TRY_AGAIN) break;
+      if (status == PHX_TRY_AGAIN && batch == 1) break;
+      sent += accepted;
+      idle = idle && accepted == 0;
+      if (status != PHX_OK) break;
     }
     // Who reads or finds no room waits as an application would: it yields for a while, then sleeps.
     phx_dispatch(handle, PHX_DISPATCH_ALL, idle ? 10 : 0);
@@ -212,6 +227,8 @@ Options parse(int argc, char** argv) {
       o.nodes = std::strtoul(value(), nullptr, 10);
     else if (name == "--size")
       o.size = std::strtoul(value(), nullptr, 10);
+    else if (name == "--batch")
+      o.batch = std::clamp<std::size_t>(std::strtoul(value(), nullptr, 10), 1, PHX_PARTS_MAX);
     else if (name == "--seconds")
       o.seconds = std::strtod(value(), nullptr);
     else if (name == "--senders")
@@ -231,11 +248,12 @@ Options parse(int argc, char** argv) {
     else if (name == "--dataplane")
       o.program = value();
     else {
-      std::fprintf(stderr,
-                   "usage: %s [--nodes N] [--size B] [--seconds S] [--senders 1,2] [--insecure] "
-                   "[--latency] [--pin] [--transport udp|memif]"
-                   " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
-                   argv[0]);
+      std::fprintf(
+          stderr,
+          "usage: %s [--nodes N] [--size B] [--batch N] [--seconds S] [--senders 1,2] [--insecure] "
+          "[--latency] [--pin] [--transport udp|memif]"
+          " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
+          argv[0]);
       std::exit(2);
     }
   }
@@ -273,10 +291,9 @@ int main(int argc, char** argv) {
     const pid_t pid = fork();
     if (pid == 0) run_client(i, planes.runtime_directory(), options, shared);
     clients.push_back(pid);
-    if (options
-            .pin) {  // The orderer's worker with the clients' core, all other workers on the other.
+    if (options.pin) {  // The orderer's worker and its client have a core, the rest the other.
       pin_to(planes.pid(i), i == 0 ? 0 : 1);
-      pin_to(pid, i <= 1 ? 0 : 1);
+      pin_to(pid, i == 0 ? 0 : 1);
     }
   }
   const auto all = [&](auto field) {

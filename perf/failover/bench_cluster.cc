@@ -39,7 +39,7 @@ ExitCode orchestrate(const BenchOptions& options, const cli::Globals& globals,
                                       transport.is_ethernet() ? Ports::DataForDpdk : Ports::One)
                                 : cli::DemoNetwork::on_loopback(options.demo.nodes);
   if (!network) return cli::report(network.error(), globals);
-  auto cluster = DemoCluster::start(options.demo, places, std::move(*network), transport.port);
+  auto cluster = DemoCluster::start(options.demo, places, std::move(*network), transport);
   if (!cluster) return cli::report(cluster.error(), globals);
   const auto done = work_with(*cluster, options, transport, work);
   if (done) return *done ? ExitCode::Fine : ExitCode::Failed;

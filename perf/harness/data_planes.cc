@@ -94,11 +94,12 @@ void DataPlanes::start(std::size_t index, const std::string& program) {
   auto welcome = shm::receive_welcome(node.connection.get());
   if (!welcome || !*welcome) give_up("no welcome from " + where);
   node.welcome = std::move(**welcome);
-  auto segment = shm::ControlSegment::map(std::move(node.welcome.segment));
+  auto segment =
+      shm::ControlSegment::map(std::move(node.welcome.segment), std::move(node.welcome.statistics));
   if (!segment) give_up(segment.error().text());
   node.segment = std::make_unique<shm::ControlSegment>(std::move(*segment));
-  node.plane = std::make_unique<shm::ControlPlaneEnd>(node.segment->layout(),
-                                                      node.welcome.command_doorbell.get());
+  node.plane =
+      std::make_unique<shm::ControlPlaneEnd>(*node.segment, node.welcome.command_doorbell.get());
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "%s/phalanx.sock", where.c_str());
