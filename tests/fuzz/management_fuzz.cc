@@ -21,6 +21,16 @@ ManagementMessage draw(fuzz::Input& in) {
                             .counter = in.number(),
                             .config_hash = in.flip() ? kConfigHash : in.number(),
                             .link_up = in.flip()};
+  if (in.choose(4) == 0) {
+    message.kind = ManagementKind::Order;
+    message.link_up = true;
+    message.order = {.kind = static_cast<OrderWord::Kind>(in.choose(8)),
+                     .dry = in.flip(),
+                     .number = static_cast<std::uint32_t>(in.choose(3)),
+                     .to = static_cast<NodeId>(in.choose(5)),
+                     .text = std::string(in.choose(kOrderTextBytes + 1), 'x')};
+    return message;
+  }
   message.worker = in.flip() ? message.sealer.boot : fuzz::member_of(9, life()).boot;
   return message;
 }
@@ -50,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<std::byte> sealed = seal.seal(message);
     const auto opened = seal.open(sealed);
     PHX_CHECK(opened ? *opened == message : opened.error() == ManagementFault::Malformed);
-    if (opened && message.kind == ManagementKind::Vouch) {
+    if (opened && message.kind != ManagementKind::Obituary) {
       const auto verdict = book.judge(message, now);
       PHX_CHECK(book.judge(message, now) == (verdict == controlplane::BookVerdict::Stranger
                                                  ? verdict
@@ -58,9 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     } else if (opened) {
       PHX_CHECK(book.judge(message, now) == controlplane::BookVerdict::Dead);
     }
-    sealed[in.choose(kManagementBytes)] ^= static_cast<std::byte>(1U << in.choose(8));
+    sealed[in.choose(sealed.size())] ^= static_cast<std::byte>(1U << in.choose(8));
     PHX_CHECK(!seal.open(sealed));
-    PHX_CHECK(!seal.open(std::span(sealed).first(in.choose(kManagementBytes))));
+    PHX_CHECK(!seal.open(std::span(sealed).first(in.choose(sealed.size()))));
   }
   return 0;
 }

@@ -13,8 +13,8 @@ NOBODY = 65534
 GUESTS = 4321  # A group that nobody is in unless told.
 
 
-def as_nobody(*words, groups=(), user=NOBODY):
-    return subprocess.run([program("phalanx"), "--instance", "n1", "pub", "words", *words],
+def as_nobody(*words, groups=(), user=NOBODY, command=("pub", "words")):
+    return subprocess.run([program("phalanx"), "--instance", "n1", *command, *words],
                           input="hello\n", capture_output=True, text=True, timeout=20, check=False,
                           user=user, group=user, extra_groups=list(groups),
                           env=dict(os.environ, PHX_RUNTIME_DIR="/run/phalanx"))
@@ -67,6 +67,11 @@ def test():
     assert other.returncode == 5 and "client.uids" in other.stderr, other
     for allowed in (as_nobody(), as_nobody(user=NOBODY - 1, groups=[GUESTS])):
         assert allowed.returncode == 0, allowed
+    # Whoever may attach may look, and nobody else.
+    for words in (["status"], ["top", "--once"]):
+        refused, looked = as_nobody(user=NOBODY - 1, command=words), as_nobody(command=words)
+        assert refused.returncode == 5 and "client.uids" in refused.stderr, refused
+        assert looked.returncode in (0, 4) and "view" in looked.stdout, looked
 
     # Reading is for whoever gets that far; orders are not, whatever came before them.
     assert orders_of_nobody() == [0, 5, 5, 5, 0]

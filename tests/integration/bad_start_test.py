@@ -7,21 +7,7 @@ import subprocess
 import sys
 
 from harness import sandbox
-from harness.cluster import SLOW, Cluster, program, wait_until
-
-
-def refused(cluster, text, code, *words):
-    """Starts node 1 with that configuration; it must end by itself, with `words` in its error."""
-    config = cluster.directory / "bad.toml"
-    config.write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        ["nsenter", "--net=/run/netns/n1", program("phalanx-controlplane"), "--config",
-         str(config), "--instance", "n1"],
-        capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
-    said = done.stderr + done.stdout
-    assert done.returncode == code, f"{words}: exit {done.returncode}, not {code}:\n{said}"
-    for word in words:
-        assert word in said, f"{word!r} is not in:\n{said}"
+from harness.cluster import SLOW, Cluster, wait_until
 
 
 def pretend(place, files):
@@ -49,9 +35,9 @@ def test_pci(cluster, over):
         return
     text = over("0000:99:1f.7", "--no-huge -m 64")
     pretend_nic(driver="i40e", iommu_group="7")
-    refused(cluster, text, 2, "the driver i40e", "dpdk-devbind.py -b vfio-pci 0000:99:1f.7")
+    cluster.refused(text, 2, "the driver i40e", "dpdk-devbind.py -b vfio-pci 0000:99:1f.7")
     pretend_nic()
-    refused(cluster, text, 2, "no driver", "there is no IOMMU", "intel_iommu=on")
+    cluster.refused(text, 2, "no driver", "there is no IOMMU", "intel_iommu=on")
 
 
 def test_hugepages(cluster, over):
@@ -60,8 +46,8 @@ def test_hugepages(cluster, over):
     pretend("/sys/kernel/mm/hugepages", {
         "hugepages-2048kB/nr_hugepages": "5", "hugepages-2048kB/free_hugepages": "3",
         "hugepages-2048kB/resv_hugepages": "1"})
-    refused(cluster, over("memif", ""), 2, "16 MiB in hugepages", "2 free of 5 of 2048 KiB",
-            "8 of 2 MiB are needed", "sysctl -w vm.nr_hugepages=13")
+    cluster.refused(over("memif", ""), 2, "16 MiB in hugepages", "2 free of 5 of 2048 KiB",
+                    "8 of 2 MiB are needed", "sysctl -w vm.nr_hugepages=13")
 
 
 def test_dpdk():
@@ -71,15 +57,15 @@ def test_dpdk():
         return cluster.config_text(
             f'[transport]\nkind = "dpdk"\nport = "{port}"\neal = "{eal}"\n')
 
-    refused(cluster, over("memif", "-l 0"), 2, "-l", "worker.cpu", "remedy")
-    refused(cluster, over("memif", "--no-huge --no-such-word"), 2, "--no-such-word", "remedy")
-    refused(cluster, over("0000:99:1f.7", "--no-huge -m 64"), 2, "0000:99:1f.7", "lspci")
-    refused(cluster, over("net_af_packet0,iface=no0", "--no-huge -m 64"), 2, "no0", "remedy")
+    cluster.refused(over("memif", "-l 0"), 2, "-l", "worker.cpu", "remedy")
+    cluster.refused(over("memif", "--no-huge --no-such-word"), 2, "--no-such-word", "remedy")
+    cluster.refused(over("0000:99:1f.7", "--no-huge -m 64"), 2, "0000:99:1f.7", "lspci")
+    cluster.refused(over("net_af_packet0,iface=no0", "--no-huge -m 64"), 2, "no0", "remedy")
     mtu = over("net_af_packet0,iface=data", "--no-huge -m 64").replace(
         "[transport]", '[transport]\nmtu = "9000B"')
-    refused(cluster, mtu, 2, "9000", "1500", "ip link set data mtu 9000")
+    cluster.refused(mtu, 2, "9000", "1500", "ip link set data mtu 9000")
     if SLOW == 1:  # Pools under a sanitizer have no caches, and room in as little.
-        refused(cluster, over("net_null0", "--no-huge -m 1"), 2, "memory", "--no-huge -m")
+        cluster.refused(over("net_null0", "--no-huge -m 1"), 2, "memory", "--no-huge -m")
     test_pci(cluster, over)
     test_hugepages(cluster, over)
     assert not list(pathlib.Path("/run/phalanx").glob("memif*"))
@@ -93,23 +79,23 @@ def test():
     cluster = Cluster(nodes=2, start=False)
     good = cluster.config_text()
 
-    refused(cluster, good.replace("dead_after", "dead_aftre"), 2, "bad.toml:", "dead_after")
-    refused(cluster, re.sub('dead_after = "([0-9]+)ms"', r'dead_after = "\1"', good), 2,
+    cluster.refused(good.replace("dead_after", "dead_aftre"), 2, "bad.toml:", "dead_after")
+    cluster.refused(re.sub('dead_after = "([0-9]+)ms"', r'dead_after = "\1"', good), 2,
             "bad.toml:")
-    refused(cluster, good.replace("id = 2", "id = 1"), 2, "bad.toml:", "1")
-    refused(cluster, good.replace('name = "n1"', 'name = "other"'), 2, "n1")
-    refused(cluster, good.replace("10.77.0.1", "10.99.0.1"), 2, "10.99.0.1", "remedy")
-    refused(cluster, good + "[worker]\ncpu = 1023\n", 2, "worker.cpu = 1023", "the cores 0", "-1")
+    cluster.refused(good.replace("id = 2", "id = 1"), 2, "bad.toml:", "1")
+    cluster.refused(good.replace('name = "n1"', 'name = "other"'), 2, "n1")
+    cluster.refused(good.replace("10.77.0.1", "10.99.0.1"), 2, "10.99.0.1", "remedy")
+    cluster.refused(good + "[worker]\ncpu = 1023\n", 2, "worker.cpu = 1023", "the cores 0", "-1")
 
     os.chmod(cluster.key, 0o644)
-    refused(cluster, good, 2, str(cluster.key), "chmod")
+    cluster.refused(good, 2, str(cluster.key), "chmod")
     os.chmod(cluster.key, 0o600)
 
     small = cluster.directory / "full"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(small)], check=True)
     (small / "ballast").write_bytes(b"x" * 4096)
-    refused(cluster, good.replace(f"{cluster.directory}/state", f"{small}/state"), 1, str(small))
+    cluster.refused(good.replace(f"{cluster.directory}/state", f"{small}/state"), 1, str(small))
 
     small.joinpath("ballast").unlink()
 

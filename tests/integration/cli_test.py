@@ -1,6 +1,8 @@
 """What the commands print and end with: exit codes are part of the interface."""
 
 import json
+import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -41,6 +43,19 @@ def test_without_a_daemon():
     assert "did you mean lane.log?" in expect(2, "config", "explain", "lane.logg").stderr
     nodes = json.loads(expect(0, "config", "explain", "cluster.nodes", "--json").stdout)
     assert [key["key"] for key in nodes["node_keys"]][:2] == ["id", "name"], nodes
+
+
+def test_every_command_has_a_manual_page():
+    manual = pathlib.Path(__file__).parents[2] / "deploy/man"
+    listed = expect(0, "--help").stdout.split("Subcommands:\n")[1].split("\n\n")[0]
+    commands = re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE)
+    assert {"status", "top", "version"} <= set(commands), commands
+    for command in commands:
+        page = manual / f"phalanx-{command}.1.scd"
+        assert page.exists(), f"no manual page for {command}"
+    built = (manual / "meson.build").read_text(encoding="utf-8")
+    for page in manual.glob("*.scd"):
+        assert f"'{page.stem}'" in built, f"{page.name} is not installed"
 
 
 def test_key_files():
@@ -96,6 +111,7 @@ def test_with_a_node():
 
 def test():
     test_without_a_daemon()
+    test_every_command_has_a_manual_page()
     test_key_files()
     test_with_a_node()
 

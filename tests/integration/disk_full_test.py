@@ -64,7 +64,7 @@ def test():
     for _ in range(3):
         cluster.network.split((1,), (2, 3))
         cluster.wait_degraded(cluster.nodes)
-        cluster.network.heal(cluster.nodes)
+        cluster.network.heal()
         cluster.wait_whole()
     after = cluster.publish(1, "words", numbered("full", 100))  # A client attaches on a full disk.
     after.finish()

@@ -20,7 +20,7 @@ def test():
     cluster.wait_degraded(cluster.nodes)
     for stream in streams:
         stream.more(100)
-    cluster.network.heal(cluster.nodes)
+    cluster.network.heal()
     cluster.wait_whole()
     for stream in streams:
         stream.finish()

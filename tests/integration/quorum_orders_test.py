@@ -53,7 +53,7 @@ def test():
     wait_until("n3 has lost n1", lambda: not quorum(cluster, 3)["quorate"])
     assert quorum(cluster, 3)["total"] == 2, quorum(cluster, 3)
     assert "not quorate" in refused(cluster, 3, "votes", "n5", "1")
-    cluster.network.heal(cluster.nodes)
+    cluster.network.heal()
     cluster.wait_whole()
 
     # Who starts anew learns it from the others.

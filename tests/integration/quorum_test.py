@@ -80,7 +80,7 @@ def test():
     assert code == 4 and said["reason"] == "too few votes" and said["total"] == 1, said
     assert quorum(cluster, 1)[0] == 0
 
-    cluster.network.heal(cluster.nodes)
+    cluster.network.heal()
     cluster.wait_whole()
     wait_until("there is one leader again", lambda: roles(leaders) == whole)
     # While they join one after another, the first of the list is now this one and now that.

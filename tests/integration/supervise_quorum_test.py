@@ -54,7 +54,7 @@ def test():
     wait_until("n3 waits again", lambda: "waits for quorum" in supervised[2].lines()[-1])
     assert any("runs without quorum: warned" in line for line in supervised[2].lines())
 
-    cluster.network.heal(cluster.nodes)
+    cluster.network.heal()
     wait_until("n3 runs again", lambda: supervised[2].lines()[-1] == "started")
     assert [one.lines().count("started") for one in supervised[:2]] == begun[:2]
     assert not any("stopped" in one.lines()[-1] for one in supervised)

@@ -43,7 +43,8 @@ Cluster::Cluster(const Scenario& scenario, MemoryPool& pool, Trace& trace)
   network_.set_forger(forge);
   for (NodeId id = 1; id <= scenario.nodes; ++id) {
     nodes_.push_back(std::make_unique<Node>(
-        DataPlaneParts{scenario_, network_.port(id), observer_, pool, trace_}, id, random_.next()));
+        DataPlaneParts{scenario_, network_.port(id), observer_, pool, trace_, replicated_}, id,
+        random_.next()));
     later_.push_back({Step::Kind::Kill, id, {}});
     wakes_.push(random_.below(scenario.start_spread + 1),
                 (static_cast<std::uint32_t>(Wake::Again) << kWakeShift) | (id - 1));
@@ -62,6 +63,7 @@ HistoryCounts Cluster::run() {
   run_until_others_go_on();
   run_until_quiet();
   observer_.at_end();
+  replicated_.check_end();
   check_innocence();
   for (const auto& node : nodes_) check_lanes(node->data().core());
   return counts();
@@ -262,6 +264,7 @@ HistoryCounts Cluster::counts() const {
   out.healed_after = healed_after_;
   out.hash = observer_.history_hash();
   out.coverage = observer_.coverage();
+  out.replicated = replicated_.coverage;
   return out;
 }
 

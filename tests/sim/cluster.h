@@ -26,6 +26,7 @@ struct HistoryCounts {
   TimeNs healed_after = 0;  ///< From the last fault to one view with everything delivered.
   std::uint64_t hash = 0;
   Observer::Coverage coverage;
+  Replicated::Coverage replicated;
 };
 
 /// One history: nodes, wire, script and onlooker, stepped in virtual time. Throws Violation.
@@ -77,6 +78,7 @@ class Cluster {
   transport::Random random_;
   transport::SimNetwork network_;
   Observer observer_;
+  Replicated replicated_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<TimeNs> scheduled_;  ///< By node: the one wake that counts.
   transport::EventQueue wakes_;

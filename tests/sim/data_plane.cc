@@ -15,6 +15,12 @@ std::uint64_t ring_bytes(std::uint64_t at_least) {
   return std::max<std::uint64_t>(kPageBytes, std::bit_ceil(at_least));
 }
 
+std::vector<std::byte> encoded(const auto& message) {
+  std::vector<std::byte> bytes;
+  wire::encode(message, bytes);
+  return bytes;
+}
+
 }  // namespace
 
 std::uint32_t window_frames(const Scenario& scenario) {
@@ -57,6 +63,7 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
       self_(self),
       memory_(parts.pool, memory_sizes(parts.scenario), parts.scenario.lanes, parts.scenario.nodes),
       core_(core_config(parts.scenario, self), memory_.lanes()),
+      taped_(parts.scenario.tapes, core_config(parts.scenario, self), parts.scenario.nodes),
       incarnation_(parts.observer.on_boot(self)),
       load_(parts.scenario, self.node, seed, now),
       seals_(parts.scenario.real_seals
@@ -70,7 +77,7 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
 std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
   if (distrust_until_ != 0 && now >= distrust_until_) {
     distrust_until_ = 0;
-    core_.set_distrust(false);
+    tape().set_distrust(core_, false);
   }
   seals_->begin_turn(now);
   std::size_t work = receive(now);
@@ -80,7 +87,7 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
   if (trace_.on()) {
     for (const OriginLane& lane : origin) before.push_back(lane.submissions.size());
   }
-  work += load_.submit(core_, observer_, incarnation_);
+  work += load_.submit(core_, tape(), observer_, incarnation_);
   const auto traced = static_cast<LaneId>(before.size());
   for (LaneId lane = 0; lane < traced; ++lane) {
     for (std::size_t i = before[lane]; i < origin[lane].submissions.size(); ++i) {
@@ -91,8 +98,9 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
                   s.flags != 0 ? " s" : "");
     }
   }
-  core_.on_time(now);
-  if (!readers_paused) work += deliver();
+  if (app_ != nullptr) work += app_->turn(core_, tape(), observer_, incarnation_, now);
+  tape().on_time(core_, now);
+  if (!readers_paused) work += deliver(now);
   work += send(now);
   if (!recovering_.is_none() && core_.recovered()) {
     events_.push_back({.kind = PlaneEvent::Kind::Recovered, .view = recovering_});
@@ -103,7 +111,8 @@ std::size_t DataPlane::turn(TimeNs now, bool readers_paused) {
 
 TimeNs DataPlane::wake_at() const noexcept {
   if (send_again_ || port_.waiting() != 0 || load_.is_copying(core_)) return 0;
-  return std::min(core_.wake_at(), load_.next_at());
+  const TimeNs app = app_ != nullptr ? app_->wake_at() : kNever;
+  return std::min({core_.wake_at(), load_.next_at(), app});
 }
 
 std::size_t DataPlane::receive(TimeNs now) {
@@ -165,7 +174,7 @@ void DataPlane::receive_data(Arrival& arrival, TimeNs now) {
   if (verdict == core::Verdict::Accepted) {
     std::byte* target = placement.target != nullptr ? placement.target : scratch(bytes);
     if (!open(arrival, target)) return;
-    verdict = core_.accept(header, {target, bytes}, now);
+    verdict = tape().accept(core_, header, {target, bytes}, now);
     if (verdict == core::Verdict::Accepted) observer_.on_accept(incarnation_, header, bytes);
   }
   if (trace_.on()) {
@@ -176,13 +185,14 @@ void DataPlane::receive_data(Arrival& arrival, TimeNs now) {
   }
 }
 
-std::size_t DataPlane::deliver() {
+std::size_t DataPlane::deliver(TimeNs now) {
   std::size_t records = 0;
   core::LocalRecord record;
   for (LaneId lane = 0; lane < scenario_.lanes; ++lane) {
     while (core_.reader(lane).peek(record)) {
       if (trace_.on()) trace_delivery(lane, record);
       observer_.on_deliver(incarnation_, lane, record);
+      if (app_ != nullptr && lane == 0) app_->deliver(record, now);
       core_.reader(lane).pop();
       ++records;
     }
@@ -204,7 +214,7 @@ std::size_t DataPlane::send(TimeNs now) {
   std::size_t frames = 0;
   send_again_ = false;
   for (int bursts = 0;; ++bursts) {
-    const std::size_t count = core_.poll_tx(items_, now);
+    const std::size_t count = tape().poll_tx(core_, items_, now);
     if (count != 0) {
       (void)port_.tx_alloc(std::span(tx_).first(count));
       for (std::size_t i = 0; i < count; ++i) seal_item(items_[i], tx_[i]);
@@ -240,13 +250,15 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
     case PlaneCommand::Kind::Send:
       send_control(command.send);
       return;
-    case PlaneCommand::Kind::Freeze:
-      core_.freeze();
-      events_.push_back(
-          {.kind = PlaneEvent::Kind::Frozen, .report = core_.report(command.attempt)});
+    case PlaneCommand::Kind::Freeze: {
+      tape().freeze(core_, now);
+      const wire::Report report = core_.report(command.attempt);
+      (void)tape().report(core_, command.attempt, now);
+      events_.push_back({.kind = PlaneEvent::Kind::Frozen, .report = report});
       return;
+    }
     case PlaneCommand::Kind::Recover:
-      if (core_.begin_recovery(command.plan, now)) {
+      if (tape().begin_recovery(core_, command.plan, encoded(command.plan), now)) {
         recovering_ = command.plan.attempt;
       } else {
         events_.push_back({.kind = PlaneEvent::Kind::Refused, .view = command.plan.attempt});
@@ -255,7 +267,8 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
     case PlaneCommand::Kind::Install: {
       if (core_.view() != command.plan.attempt) {
         observer_.on_install(incarnation_, command.plan, command.quorate, command.amendment);
-        core_.install(command.plan, now, command.quorate);
+        tape().install(core_, command.plan, encoded(command.plan), now, command.quorate);
+        taped_.check(core_, now);
         recovering_ = {};
         std::vector<NodeId> nodes;
         for (const Member& member : command.plan.members) nodes.push_back(member.node);
@@ -301,7 +314,7 @@ void DataPlane::send_control_to(Member receiver, const transport::Destination& t
 
 void DataPlane::distrust_until(TimeNs until) noexcept {
   distrust_until_ = until;
-  core_.set_distrust(true);
+  tape().set_distrust(core_, true);
 }
 
 const std::vector<membership::PeerSeen>& DataPlane::peers_seen(TimeNs now) {

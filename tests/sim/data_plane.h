@@ -11,8 +11,10 @@
 #include "tests/sim/checkers/observer.h"
 #include "tests/sim/load.h"
 #include "tests/sim/memory_pool.h"
+#include "tests/sim/replicated_app.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/seals.h"
+#include "tests/sim/taped.h"
 #include "tests/sim/trace.h"
 #include "transport/sim/sim_network.h"
 
@@ -46,6 +48,7 @@ struct DataPlaneParts {
   Observer& observer;
   MemoryPool& pool;
   Trace& trace;
+  Replicated& replicated;
 };
 
 /// A data-plane process: the production core between a simulated wire and simulated clients. What
@@ -58,11 +61,15 @@ class DataPlane {
   /// nothing.
   std::size_t turn(TimeNs now, bool readers_paused);
   void execute(const PlaneCommand& command, TimeNs now);
+  /// A process that is attached as long as this one lives; it must live longer.
+  void set_app(ReplicatedApp* app) noexcept { app_ = app; }
 
   [[nodiscard]] TimeNs wake_at() const noexcept;
   [[nodiscard]] std::deque<PlaneEvent>& events() noexcept { return events_; }
   [[nodiscard]] core::Core& core() noexcept { return core_; }
   [[nodiscard]] const core::Core& core() const noexcept { return core_; }
+  /// Throws a Violation unless its tape replays to the same outcomes.
+  void check_tape(TimeNs now) { taped_.check(core_, now); }
   [[nodiscard]] Load& load() noexcept { return load_; }
   [[nodiscard]] const Load& load() const noexcept { return load_; }
   [[nodiscard]] Member self() const noexcept { return self_; }
@@ -80,8 +87,9 @@ class DataPlane {
   void receive_data(Arrival& arrival, TimeNs now);
   [[nodiscard]] std::byte* scratch(std::size_t bytes);
   [[nodiscard]] bool open(Arrival& arrival, std::byte* target);
-  std::size_t deliver();
+  std::size_t deliver(TimeNs now);
   std::size_t send(TimeNs now);
+  [[nodiscard]] tape::CoreTape& tape() noexcept { return taped_.tape(); }
   void seal_item(const core::TxItem& item, transport::TxFrame& frame);
   void send_control(const membership::Send& send);
   void send_control_to(Member receiver, const transport::Destination& to,
@@ -95,6 +103,7 @@ class DataPlane {
   Member self_;
   NodeMemory memory_;
   core::Core core_;
+  Taped taped_;
   Incarnation incarnation_;
   Load load_;
   std::unique_ptr<Seals> seals_;
@@ -107,6 +116,7 @@ class DataPlane {
   ViewId recovering_;
   TimeNs distrust_until_ = 0;
   bool send_again_ = false;
+  ReplicatedApp* app_ = nullptr;
 };
 
 [[nodiscard]] std::uint32_t window_frames(const Scenario& scenario);

@@ -153,6 +153,7 @@ void Cluster::run_until_quiet() {
     run_until(now_ + 5 * kMillisecond);
   }
   healed_after_ = now_ - healed_at;
+  for (const auto& node : nodes_) node->data().check_tape(now_);
 }
 
 std::string Cluster::unfinished() {
@@ -188,6 +189,9 @@ std::string Cluster::unfinished() {
           who < me.readers[lane].cursors.size() ? me.readers[lane].cursors[who].next : 0;
       if (next != me.origin[lane].submissions.size())
         return where + " has not delivered its own records";
+    }
+    if (ReplicatedApp* app = node->app(); app != nullptr) {
+      if (std::string why = app->unfinished(); !why.empty()) return why;
     }
   }
   return {};

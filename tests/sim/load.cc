@@ -90,7 +90,8 @@ bool Load::copy(LaneId lane, std::byte* room) {
   return copied == payload.size();
 }
 
-std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) {
+std::size_t Load::submit(core::Core& core, tape::CoreTape& tape, Observer& observer,
+                         Incarnation who) {
   std::size_t accepted = 0;
   for (LaneId lane = 0; lane < lanes(); ++lane) {
     auto& queue = waiting_[lane];
@@ -103,7 +104,7 @@ std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) 
       std::byte* room = copied_[lane] > 0 ? core.reserved(lane) : nullptr;
       if (room == nullptr) {
         copied_[lane] = 0;
-        room = core.reserve(lane, next.payload_bytes);
+        room = tape.reserve(core, lane, next.payload_bytes);
       }
       if (room == nullptr) {
         if (loses_patience()) queue.pop_front();
@@ -112,18 +113,19 @@ std::size_t Load::submit(core::Core& core, Observer& observer, Incarnation who) 
       if (!copy(lane, room)) {
         ++accepted;
         if (loses_patience()) {
-          core.cancel(lane);
+          tape.cancel(core, lane);
           copied_[lane] = 0;
           queue.pop_front();
         }
         break;
       }
       copied_[lane] = 0;
-      core.commit(lane, {.payload_bytes = next.payload_bytes,
-                         .kind = next.kind,
-                         .flags = next.flags,
-                         .client = next.client,
-                         .group = next.group});
+      tape.commit(core, lane,
+                  {.payload_bytes = next.payload_bytes,
+                   .kind = next.kind,
+                   .flags = next.flags,
+                   .client = next.client,
+                   .group = next.group});
       // The core wrote the header in front of the payload; the stream position in it is how the
       // record is known from here on.
       next.position = core::decode_record_header(room - core::kRecordHeaderBytes).stream_position;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/core/core.h"
+#include "dataplane/tape/core_tape.h"
 #include "ipc/base/time_ns.h"
 #include "tests/sim/checkers/observer.h"
 #include "tests/sim/scenario.h"
@@ -29,7 +30,7 @@ class Load {
   }
   [[nodiscard]] TimeNs next_at() const noexcept { return next_; }
   /// Offers what waits. Returns how many records the core accepted.
-  std::size_t submit(core::Core& core, Observer& observer, Incarnation who);
+  std::size_t submit(core::Core& core, tape::CoreTape& tape, Observer& observer, Incarnation who);
   [[nodiscard]] std::size_t waiting() const noexcept;
   [[nodiscard]] LaneId lanes() const noexcept { return static_cast<LaneId>(waiting_.size()); }
   /// A long record is being copied, a piece each time it is offered.

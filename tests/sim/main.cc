@@ -17,6 +17,7 @@
 #include "tests/sim/checkers/violation.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/options.h"
+#include "tests/sim/replay_file.h"
 #include "tests/sim/script.h"
 #include "tests/sim/shrink.h"
 
@@ -70,6 +71,7 @@ struct Totals {
   TimeNs healed_after_max = 0;
   std::uint64_t healed_after_max_seed = 0;
   Observer::Coverage coverage;
+  Replicated::Coverage replicated;
   std::uint64_t violations = 0;
   std::string first_violated;  ///< Guarantee, recipe, seed and replay command, as JSON members.
   std::map<std::string, std::uint64_t> by_guarantee;
@@ -88,6 +90,8 @@ std::string replay_command(const Options& options, const Scenario& scenario) {
   if (options.sizes.faulty_for != 0) {
     out += " --faulty-ms " + std::to_string(options.sizes.faulty_for / kMillisecond);
   }
+  if (options.replicas) out += " --replicas";
+  if (options.tapes) out += " --tapes";
   if (options.keep) out += " --keep " + join_parts(*options.keep);
   return out;
 }
@@ -133,6 +137,11 @@ void add(Totals& totals, const HistoryCounts& history, std::uint64_t seed) {
   totals.coverage.joint_passages += history.coverage.joint_passages;
   totals.coverage.late_records += history.coverage.late_records;
   totals.coverage.group_states += history.coverage.group_states;
+  totals.replicated.acknowledged += history.replicated.acknowledged;
+  totals.replicated.quorate += history.replicated.quorate;
+  totals.replicated.merged += history.replicated.merged;
+  totals.replicated.faults += history.replicated.faults;
+  totals.replicated.lost_sides += history.replicated.lost_sides;
   totals.hash = transport::mix64(totals.hash + history.hash);
   if (history.healed_after > totals.healed_after_max) {
     totals.healed_after_max = history.healed_after;
@@ -196,6 +205,13 @@ void report(const Options& options, const Totals& totals, double seconds) {
       "group states\n",
       u(totals.coverage.handovers), u(totals.coverage.pads), u(totals.coverage.joint_passages),
       u(totals.coverage.late_records), u(totals.coverage.group_states));
+  if (options.replicas) {
+    std::printf(
+        "  replicas: %llu operations acknowledged, %llu of them with quorum, %llu merged, %llu "
+        "callbacks failed, %llu sides with too short a history\n",
+        u(totals.replicated.acknowledged), u(totals.replicated.quorate),
+        u(totals.replicated.merged), u(totals.replicated.faults), u(totals.replicated.lost_sides));
+  }
   for (const auto& [name, count] : totals.by_guarantee)
     std::printf("  %s: %llu\n", name.c_str(), u(count));
 }
@@ -212,6 +228,8 @@ int run(const Options& options) {
     const std::string_view recipe =
         options.recipe == "all" ? names[seed % names.size()].name : options.recipe;
     auto scenario = make_scenario(recipe, seed, options.sizes);
+    scenario->replicas = options.replicas;
+    scenario->tapes = options.tapes;
     if (options.keep) scenario = with_parts(*scenario, *options.keep);
     if (!scenario) {
       std::fputs("--keep names a part that the script does not have\n", stderr);
@@ -240,6 +258,9 @@ int main(int count, char** words) {
   if (options->help) {
     std::fputs(phalanx::sim::usage().c_str(), stdout);
     return 0;
+  }
+  if (!options->replay_file.empty()) {
+    return phalanx::sim::replay_file(options->replay_file, options->json);
   }
   phalanx::sim::watch_crashes();
   return phalanx::sim::run(*options);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr TimeNs kTurn = 500;  ///< What a turn takes at least.
 constexpr std::uint64_t kIdleTurnsMax = 1000;
+constexpr NodeId kReplicasMax = 8;
 
 }  // namespace
 
@@ -52,6 +53,7 @@ void Node::start(TimeNs at) {
   durable_.snapshot.clear();
   durable_.votes.clear();
   data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now);
+  if (parts_.scenario.replicas && id_ <= kReplicasMax) start_app(now);
   if (std::exchange(disk_lost_, false)) {
     durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;
     parts_.observer.on_lost_disk(id_);
@@ -64,6 +66,15 @@ void Node::start(TimeNs at) {
   if (!link_up_) tell_link(at);
 }
 
+void Node::start_app(TimeNs now) {
+  if (app_ == nullptr) {
+    app_ = std::make_unique<ReplicatedApp>(parts_.scenario, parts_.replicated, parts_.trace, id_,
+                                           random_.next());
+  }
+  app_->attach(now);
+  data_->set_app(app_.get());
+}
+
 void Node::kill() {
   if (data_ != nullptr) {
     parts_.trace.line(id_, "dead", "both processes");
@@ -71,6 +82,7 @@ void Node::kill() {
   }
   data_.reset();
   control_.reset();
+  app_.reset();
 }
 
 Member Node::kill_data() {
@@ -79,6 +91,7 @@ Member Node::kill_data() {
   parts_.trace.line(id_, "dead", "data plane");
   parts_.observer.on_crash(data_->incarnation());
   data_.reset();
+  if (app_ != nullptr) app_->detach();
   control_.reset();  // Its machine spoke for that member only.
   return dead;
 }

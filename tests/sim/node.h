@@ -74,11 +74,13 @@ class Node {
   [[nodiscard]] bool is_mute() const noexcept { return muted_ != 0; }
   [[nodiscard]] NodeId id() const noexcept { return id_; }
   [[nodiscard]] DataPlane& data() noexcept { return *data_; }
+  [[nodiscard]] ReplicatedApp* app() noexcept { return app_.get(); }
   [[nodiscard]] const ControlPlane& control() const noexcept { return *control_; }
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
 
  private:
   void step_control(TimeNs at);
+  void start_app(TimeNs now);
   void count_action() noexcept {
     dies_now_ = dies_now_ || (actions_left_ > 0 && --actions_left_ == 0);
   }
@@ -95,6 +97,7 @@ class Node {
   Durable durable_;
   bool disk_lost_ = false;
   std::uint64_t older_sequence_ = 0;  ///< What an old state file would hold.
+  std::unique_ptr<ReplicatedApp> app_;
   std::unique_ptr<DataPlane> data_;
   std::unique_ptr<ControlPlane> control_;
   TimeNs idle_from_ = 0;  ///< End of the turn that runs.

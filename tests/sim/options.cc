@@ -52,6 +52,10 @@ bool parse_value(std::string_view name, std::string_view value, Options& out) {
   if (name == "--nodes") return parse_within(value, 1, kNodesMax, out.sizes.nodes);
   if (name == "--lanes") return parse_within(value, 1, kLanesMax, out.sizes.lanes);
   if (name == "--seconds") return parse_number(value, out.seconds) && out.seconds >= 0;
+  if (name == "--replay-file") {
+    out.replay_file = value;
+    return !value.empty();
+  }
   if (name == "--faulty-ms") {
     const bool good = parse_number(value, out.sizes.faulty_for) && out.sizes.faulty_for > 0;
     out.sizes.faulty_for *= kMillisecond;
@@ -62,8 +66,8 @@ bool parse_value(std::string_view name, std::string_view value, Options& out) {
 
 bool takes_value(std::string_view name) {
   return name == "--seeds" || name == "--replay" || name == "--shrink" || name == "--keep" ||
-         name == "--recipe" || name == "--nodes" || name == "--lanes" || name == "--seconds" ||
-         name == "--faulty-ms";
+         name == "--recipe" || name == "--replay-file" || name == "--nodes" || name == "--lanes" ||
+         name == "--seconds" || name == "--faulty-ms";
 }
 
 }  // namespace
@@ -76,6 +80,10 @@ Expected<Options, Error> parse_options(int count, char** words) {
       out.help = true;
     } else if (word == "--json") {
       out.json = true;
+    } else if (word == "--tapes") {
+      out.tapes = true;
+    } else if (word == "--replicas") {
+      out.replicas = true;
     } else if (word == "--keep-going") {
       out.keep_going = true;
     } else if (word == "--no-shrink") {
@@ -104,12 +112,16 @@ std::string usage() {
       "  --nodes N         1 to 64 (the recipe draws)\n"
       "  --lanes N         1 to 8 (the recipe draws)\n"
       "  --faulty-ms N     virtual time of the faulty part (400)\n"
+      "  --tapes           all that a lane is given is kept and replayed\n"
+      "  --replicas        each node has an application with a replicated state\n"
       "  --seconds S       stop after this much real time\n"
       "  --keep-going      count violations, do not stop at the first\n"
       "  --json            the result as one JSON object\n"
       "  --replay SEED     print one line an event of this history; column key on top\n"
       "  --keep PARTS      with these parts of its fault script alone: 0,3,drop; none\n"
       "  --shrink SEED     find the least of its fault script that still fails\n"
+      "  --replay-file F   replay the membership of a real node from what phalanx recorder save\n"
+      "                    wrote, and compare each decision; 0: all are the same\n"
       "  --no-shrink       a seed that fails is shrunk, unless so or --keep-going\n\n"
       "exit: 0 all guarantees held, 1 one did not, 2 usage\n\nrecipes:\n";
   for (const RecipeInfo& info : recipes()) {

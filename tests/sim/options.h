@@ -19,11 +19,14 @@ struct Options {
   RecipeOptions sizes;
   double seconds = 0;  ///< Stop after this much real time; 0: when the seeds are done.
   bool json = false;
+  bool tapes = false;     ///< What lanes are given is kept on tapes and replayed.
+  bool replicas = false;  ///< Every node has an application with a replicated state.
   bool replay = false;
   bool keep_going = false;   ///< Count violations instead of stopping at the first.
   bool shrink = true;        ///< What fails is shrunk to the least of its script.
   bool shrink_only = false;  ///< The seed is known to fail: no more than that.
   std::optional<std::vector<std::string>> keep;  ///< Parts of the script; the others are left out.
+  std::string replay_file;                       ///< A tape of a real node; nothing else is done.
   bool help = false;
 };
 

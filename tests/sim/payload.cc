@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "ipc/base/bytes.h"
+#include "ipc/replica/wire.h"
 #include "transport/sim/random.h"
 
 namespace phalanx::sim {
@@ -67,6 +68,7 @@ bool payload_matches(const Submission& submission, std::span<const std::byte> pa
   if (submission.kind == core::RecordKind::Leave) {
     return payload.size() == 1 && payload[0] == static_cast<std::byte>(core::LeaveReason::Asked);
   }
+  if (submission.opaque) return replica::hash_bytes(payload) == submission.content;
   std::size_t i = 0;
   std::uint64_t difference = 0;
   for (; i + 8 <= payload.size(); i += 8) {

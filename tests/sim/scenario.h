@@ -98,6 +98,8 @@ struct Scenario {
 
   transport::LinkFaults faults;  ///< While the faulty part lasts.
   LoadOptions load;
+  bool tapes = false;       ///< What each core is given is kept on a tape and replayed.
+  bool replicas = false;    ///< Each node has an application with a replicated state.
   std::vector<Step> steps;  ///< Sorted by time.
   /// After the faulty part cut links stay cut until every node is in the view that they allow.
   bool settles = false;

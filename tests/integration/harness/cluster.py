@@ -103,6 +103,20 @@ class Cluster:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment())
         log.close()
 
+    def refused(self, text, code, *words):
+        """Starts node 1 with that configuration; it must end by itself, `words` in its error."""
+        config = self.directory / "bad.toml"
+        config.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            ["nsenter", "--net=/run/netns/n1", program("phalanx-controlplane"), "--config",
+             str(config), "--instance", "n1"], capture_output=True, text=True,
+            timeout=20 * SLOW, check=False, stdin=subprocess.DEVNULL, env=self._environment())
+        said = done.stderr + done.stdout
+        assert done.returncode == code, f"{words}: exit {done.returncode}, not {code}:\n{said}"
+        for word in words:
+            assert word in said, f"{word!r} is not in:\n{said}"
+        return said
+
     def _environment(self):
         directory = os.path.dirname(program("phalanx-dataplane"))
         return dict(os.environ, PATH=f"{directory}:{os.environ['PATH']}")
@@ -146,12 +160,21 @@ class Cluster:
         done = self.phalanx(node, "status", "--json")
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
+    def conditions(self, node):
+        """Names of what is wrong now; None when the node does not run. What is only remembered,
+        for as long as an operator should know of it, is no state to wait for."""
+        status = self.status(node)
+        if "conditions" not in status:
+            return None
+        past = ("clients_evicted", "worker_stalled")
+        return {one["condition"] for one in status["conditions"]} - set(past)
+
     def is_whole(self, node):
-        """Exit code 0 of status: the node runs and every configured node is in its view."""
-        return self.phalanx(node, "status", "--json").returncode == 0
+        """The node runs and every configured node is in its view."""
+        return self.conditions(node) == set()
 
     def is_degraded(self, node):
-        return self.phalanx(node, "status", "--json").returncode == 4
+        return bool(self.conditions(node))
 
     def wait_whole(self, nodes=None):
         for node in nodes or self.nodes:

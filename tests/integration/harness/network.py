@@ -21,6 +21,8 @@ class Network:
             command("ip", "link", "set", wire, "up")
         for node in range(1, count + 1):
             self._add_node(node)
+        command("nft", "add table bridge faults")
+        command("nft", "add chain bridge faults forward { type filter hook forward priority 0; }")
 
     def _add_node(self, node):
         name = f"n{node}"
@@ -35,12 +37,6 @@ class Network:
             nodad = ["nodad"] if self.ipv6 else []
             command("ip", "-n", name, "addr", "add", address, "dev", wire, *nodad)
             command("ip", "-n", name, "link", "set", wire, "up")
-        self._nft(node, "add table inet faults")
-        self._nft(node, "add chain inet faults in { type filter hook input priority 0; }")
-
-    @staticmethod
-    def _nft(node, rule):
-        command("nsenter", f"--net=/run/netns/n{node}", "nft", rule)
 
     @staticmethod
     def snoop():
@@ -74,18 +70,19 @@ class Network:
         """The other end of a cable: the node itself sees its carrier go and come."""
         command("ip", "link", "set", f"{wire}{node}", state)
 
-    def drop(self, node, rule):
-        """Lets a node lose what it receives and the rule of nft matches; "" means everything."""
-        self._nft(node, f"add rule inet faults in {rule} drop")
+    @staticmethod
+    def _drop(rule):
+        """In the bridge: whoever owns the port at the end of the cable, the kernel or DPDK."""
+        command("nft", f"add rule bridge faults forward {rule} drop")
 
     def lose(self, node, percent):
-        self.drop(node, f"iifname data numgen random mod 100 < {percent}")
+        """Lets a node lose some of what it would receive for its data path."""
+        self._drop(f"oifname data{node} numgen random mod 100 < {percent}")
 
     def cut(self, from_node, to_node):
         """One way: to_node hears from_node no more, on no wire."""
-        family = "ip6" if self.ipv6 else "ip"
         for wire in ("data", "mgmt"):
-            self.drop(to_node, f"{family} saddr {self.host(from_node, wire)}")
+            self._drop(f"iifname {wire}{from_node} oifname {wire}{to_node}")
 
     def split(self, left, right):
         for a in left:
@@ -93,6 +90,7 @@ class Network:
                 self.cut(a, b)
                 self.cut(b, a)
 
-    def heal(self, nodes):
-        for node in nodes:
-            self._nft(node, "flush chain inet faults in")
+    @staticmethod
+    def heal():
+        """Ends every loss and cut."""
+        command("nft", "flush chain bridge faults forward")

@@ -30,6 +30,7 @@ struct Submission {
   ClientId client = 0;
   GroupId group = 0;
   std::uint64_t content = 0;      ///< Seed of the payload's bytes.
+  bool opaque = false;            ///< Or, of bytes that are not drawn from it, their hash.
   ViewIndex heard_view = 0;       ///< What its node had delivered when it accepted this: the
   std::uint64_t heard_index = 0;  ///< first `heard_index` records of that view.
   ViewIndex sent_view = 0;        ///< The view it was first transmitted or ordered in; 0 not yet.

@@ -20,13 +20,23 @@ TEST(Errors, UnknownKeyIsNamedWithItsPlaceAndTheOneMeant) {
 TEST(Errors, UnknownTableIsNamedOnce) {
   EXPECT_EQ(errors_of("[clients]\nring = \"1MiB\"\nmax = 3\n"),
             "t.toml:3:2: error: unknown table clients\n"
-            "  allowed: node, cluster, transport, lane, client, worker, log, quorum\n"
+            "  allowed: node, cluster, transport, lane, client, worker, metrics, log, quorum\n"
             "  remedy:  did you mean client?\n");
+}
+
+// Whoever can reach the port learns all that phalanx status says.
+TEST(Errors, MetricsStayOnTheHost) {
+  EXPECT_EQ(errors_of("[metrics]\nlisten = \"10.0.0.1:9464\"\n"),
+            "t.toml:4:10: error: metrics.listen = \"10.0.0.1:9464\" is not on the loopback "
+            "interface\n  allowed: an address of 127.0.0.0/8, or ::1\n  remedy:  listen on "
+            "127.0.0.1 and let an agent of this host, or a proxy with a password, carry it "
+            "further\n");
 }
 
 TEST(Errors, UnknownKeyFarFromAllGetsNoGuess) {
   EXPECT_EQ(errors_of("[log]\nzzzzzzzz = 1\n"),
-            "t.toml:4:1: error: unknown key log.zzzzzzzz\n  allowed: level\n"
+            "t.toml:4:1: error: unknown key log.zzzzzzzz\n"
+            "  allowed: level, targets, file, subsystems\n"
             "  remedy:  take it out; `phalanx config explain` says what there is\n");
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -22,7 +23,7 @@ class AdminServerTest : public testing::Test {
     auto listener = instance_->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Owner);
     ASSERT_TRUE(listener);
     server_ = std::make_unique<AdminServer>(
-        loop_, std::move(*listener),
+        loop_, std::move(*listener), security::Acl(geteuid(), {}, {}),
         [this](const nlohmann::json& request, const security::PeerCredentials& peer,
                AdminServer::Reply reply) {
           peer_uid_ = peer.uid;

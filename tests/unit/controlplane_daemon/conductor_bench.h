@@ -43,6 +43,8 @@ class ScriptedPort : public DataPlanePort {
         return "install";
       case shm::CommandKind::ListGroups:
         return "list";
+      case shm::CommandKind::Tune:
+        return "tune";
     }
     return "corrupt";
   }
@@ -79,6 +81,7 @@ class ScriptedPort : public DataPlanePort {
       }
       case shm::CommandKind::SendControl:
       case shm::CommandKind::ListGroups:
+      case shm::CommandKind::Tune:
         break;
     }
     return std::nullopt;

@@ -65,7 +65,10 @@ TEST_F(DataPlaneLinkTest, WaitsForTheWelcomeInTheLoop) {
   ASSERT_TRUE(segment);
   const Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   ASSERT_TRUE(shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
-                                segment->fd(), bell.get(), bell.get()));
+                                {.segment = segment->fd(),
+                                 .statistics = segment->statistics().fd(),
+                                 .command_doorbell = bell.get(),
+                                 .event_doorbell = bell.get()}));
   ASSERT_TRUE(loop_.run_once(0));
 
   EXPECT_TRUE(link_->is_up());
@@ -91,7 +94,10 @@ TEST_F(DataPlaneLinkTest, TakesTheEndOfTheWitnessForTheEndOfAll) {
   const Fd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   ASSERT_TRUE(segment);
   ASSERT_TRUE(shm::send_welcome(connection.get(), static_cast<std::uint32_t>(getpid()),
-                                segment->fd(), bell.get(), bell.get()));
+                                {.segment = segment->fd(),
+                                 .statistics = segment->statistics().fd(),
+                                 .command_doorbell = bell.get(),
+                                 .event_doorbell = bell.get()}));
   ASSERT_TRUE(loop_.run_once(0));
   ASSERT_TRUE(link_->is_up());
 

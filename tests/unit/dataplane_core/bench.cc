@@ -89,18 +89,23 @@ Bench::Bench(std::size_t nodes, const Sizes& sizes, std::uint32_t seed)
       }
       memory.push_back(lane);
     }
-    const CoreConfig config{.self = member(i).node,
-                            .boot = member(i).boot,
-                            .lanes = sizes.lanes,
-                            .frame_payload_bytes = sizes.frame,
-                            .record_bytes_max = sizes.record,
-                            .submit_window_bytes = sizes.submit_window,
-                            .window_bytes = sizes.window,
-                            .window_frames = 64,
-                            .heartbeat_interval = 10 * kMillisecond,
-                            .handover = sizes.handover};
-    nodes_[i].core = std::make_unique<Core>(config, memory);
+    nodes_[i].core = std::make_unique<Core>(config(i), memory);
   }
+}
+
+CoreConfig Bench::config(std::size_t node) const {
+  return {.self = member(node).node,
+          .boot = member(node).boot,
+          .lanes = sizes_.lanes,
+          .frame_payload_bytes = sizes_.frame,
+          .record_bytes_max = sizes_.record,
+          .log_bytes = sizes_.log,
+          .stream_bytes = ring_bytes(sizes_.record + sizes_.submit_window),
+          .submit_window_bytes = sizes_.submit_window,
+          .window_bytes = sizes_.window,
+          .window_frames = 64,
+          .heartbeat_interval = 10 * kMillisecond,
+          .handover = sizes_.handover};
 }
 
 Member Bench::member(std::size_t node) const {
@@ -111,12 +116,14 @@ Member Bench::member(std::size_t node) const {
 
 bool Bench::submit(std::size_t node, const RecordHeader& header, std::span<const std::byte> payload,
                    LaneId lane) {
-  std::byte* at = nodes_[node].core->reserve(lane, static_cast<std::uint32_t>(payload.size()));
+  Core& core = *nodes_[node].core;
+  std::byte* at =
+      nodes_[node].kept().reserve(core, lane, static_cast<std::uint32_t>(payload.size()));
   if (at == nullptr) return false;
   if (!payload.empty()) std::memcpy(at, payload.data(), payload.size());
   RecordHeader full = header;
   full.payload_bytes = static_cast<std::uint32_t>(payload.size());
-  nodes_[node].core->commit(lane, full);
+  nodes_[node].kept().commit(core, lane, full);
   return true;
 }
 
@@ -144,7 +151,7 @@ void Bench::read(TestNode& node) {
 void Bench::send(std::size_t from) {
   std::array<TxItem, 16> items;
   for (std::size_t count = items.size(); count == items.size();) {
-    count = nodes_[from].core->poll_tx(items, now);
+    count = nodes_[from].kept().poll_tx(*nodes_[from].core, items, now);
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t to = 0; to < nodes_.size(); ++to) {
         const bool addressed = items[i].to.kind != transport::Destination::Kind::Peer ||
@@ -176,7 +183,7 @@ void Bench::deliver(const InFlight& frame) {
     std::memcpy(where.target, frame.payload.data(), frame.payload.size());
     opened = {where.target, frame.payload.size()};
   }
-  (void)node.core->accept(frame.header, opened, now);
+  node.kept().accept(*node.core, frame.header, opened, now);
 }
 
 void Bench::step(std::size_t turns) {
@@ -187,7 +194,7 @@ void Bench::step(std::size_t turns) {
     for (const InFlight& frame : arrived) deliver(frame);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       if (!nodes_[i].up) continue;
-      nodes_[i].core->on_time(now);
+      nodes_[i].kept().on_time(*nodes_[i].core, now);
       read(nodes_[i]);
       send(i);
     }
@@ -199,12 +206,17 @@ void Bench::change_view(const std::vector<std::size_t>& nodes) {
   std::vector<Member> members;
   std::vector<wire::Report> reports;
   for (std::size_t i : nodes) {
-    nodes_[i].core->freeze();
+    nodes_[i].kept().freeze(*nodes_[i].core, now);
     members.push_back(member(i));
     reports.push_back(nodes_[i].core->report(attempt));
+    (void)nodes_[i].kept().report(*nodes_[i].core, attempt, now);
   }
   const wire::Plan plan = plan_of(attempt, members, reports);
-  for (std::size_t i : nodes) PHX_CHECK(nodes_[i].core->begin_recovery(plan, now));
+  std::vector<std::byte> encoded;
+  wire::encode(plan, encoded);
+  for (std::size_t i : nodes) {
+    PHX_CHECK(nodes_[i].kept().begin_recovery(*nodes_[i].core, plan, encoded, now));
+  }
   const auto done = [&] {
     return std::all_of(nodes.begin(), nodes.end(),
                        [&](std::size_t i) { return nodes_[i].core->recovered(); });
@@ -213,7 +225,9 @@ void Bench::change_view(const std::vector<std::size_t>& nodes) {
     PHX_CHECK(turns < 100'000);
     step();
   }
-  for (std::size_t i : nodes) nodes_[i].core->install(plan, now);
+  for (std::size_t i : nodes) {
+    nodes_[i].kept().install(*nodes_[i].core, plan, encoded, now, false);
+  }
 }
 
 }  // namespace phalanx::core::testing

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/core/core.h"
+#include "dataplane/tape/core_tape.h"
 #include "ipc/shm/mirrored_ring.h"
 
 namespace phalanx::core::testing {
@@ -30,6 +31,10 @@ struct TestNode {
   std::vector<std::string> delivered;  ///< App payloads only.
   bool reads = true;
   bool up = true;
+  tape::CoreTape no_tape;
+  tape::CoreTape* tape = nullptr;  ///< What the core is given is kept on it, if there is one.
+
+  [[nodiscard]] tape::CoreTape& kept() noexcept { return tape != nullptr ? *tape : no_tape; }
 };
 
 /// N cores over a wire that drops, repeats and overtakes by a seed. Time moves with step().
@@ -44,6 +49,7 @@ class Bench {
               LaneId lane);
   void step(std::size_t turns = 1);
   [[nodiscard]] Member member(std::size_t node) const;
+  [[nodiscard]] CoreConfig config(std::size_t node) const;
   TestNode& operator[](std::size_t node) { return nodes_[node]; }
 
   int drop_percent = 0;

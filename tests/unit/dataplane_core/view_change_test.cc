@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "tests/unit/dataplane_core/bench.h"
 
@@ -202,6 +203,75 @@ TEST(ViewChange, GivesATailThatCannotBeNoPlace) {
     EXPECT_EQ(bench[1].core->place(frame, 100).verdict, Verdict::WrongState) << ahead;
   }
   EXPECT_FALSE(bench[1].core->recovered());
+}
+
+/// A record as it lies in the log, in anybody's name.
+std::vector<std::byte> record_of(RecordHeader header, const std::string& payload) {
+  header.payload_bytes = static_cast<std::uint32_t>(payload.size());
+  std::vector<std::byte> out(record_bytes(payload.size()));
+  encode_record_header(header, out.data());
+  std::memcpy(out.data() + kRecordHeaderBytes, payload.data(), payload.size());
+  return out;
+}
+
+/// What the orderer, node 1, makes node 2 believe.
+class Insider {
+ public:
+  Insider() : bench(2) {
+    bench.change_view({0, 1});
+    bench.step(50);
+    at = bench[1].core->lane_status(0).received;
+  }
+  Verdict order(const std::vector<std::byte>& record, Position position) {
+    const wire::FrameHeader header{
+        .type = wire::FrameType::Ordered, .sender = 1, .position = position};
+    return bench[1].core->accept(header, record, bench.now);
+  }
+
+  Bench bench;
+  Position at = 0;
+};
+
+// Joins that it never submitted: its group state is a record that there cannot be.
+TEST(Insider, ThatOrdersJoinsInAnothersNameMakesItLeaveOnly) {
+  Insider it;
+  Position own = it.bench[1].core->lane_status(0).stream_end;
+  std::string join(4 + 60, 'g');
+  for (std::uint64_t group = 1; group <= 60; ++group) {
+    const auto record = record_of({.kind = RecordKind::Join,
+                                   .origin = 2,
+                                   .client = 9,
+                                   .stream_position = own,
+                                   .group = group},
+                                  join);
+    ASSERT_EQ(it.order(record, it.at), Verdict::Accepted);
+    it.at += record.size();
+    own += record.size();
+    it.bench.step();
+  }
+
+  it.bench.change_view({1});
+  it.bench.step(5);
+
+  EXPECT_TRUE(it.bench[1].core->lane_status(0).poisoned);
+}
+
+// Something ordered behind a hand-over, with a hole between: the new orderer goes on from its end.
+TEST(Insider, ThatOrdersBehindAHandOverIsNotHeard) {
+  Insider it;
+  std::string to(4, '\0');
+  store_le<std::uint32_t>(reinterpret_cast<std::byte*>(to.data()), 2);
+  const auto own = it.bench[0].core->lane_status(0).stream_end;
+  const auto hand_over =
+      record_of({.kind = RecordKind::HandOver, .origin = 1, .stream_position = own}, to);
+  ASSERT_EQ(it.order(hand_over, it.at + hand_over.size() + 64), Verdict::Accepted);
+
+  ASSERT_EQ(it.order(hand_over, it.at), Verdict::Accepted);
+  ASSERT_EQ(it.bench[1].core->orderer(0), 2U);
+  EXPECT_TRUE(it.bench.submit(1, "n2 orders"));
+  it.bench.step(10);
+
+  EXPECT_EQ(it.bench[1].delivered, Texts{"n2 orders"});
 }
 
 class ViewChangeSoak : public ::testing::TestWithParam<std::uint32_t> {};

@@ -71,7 +71,9 @@ TEST_F(ControlListenerTest, AControlPlaneGetsTheSegment) {
   EXPECT_FALSE(*early);
   const Fd connection = listener->accept();
   ASSERT_TRUE(connection);
-  ASSERT_TRUE(shm::send_welcome(connection.get(), 5, segment->fd(), 0, 0));
+  ASSERT_TRUE(shm::send_welcome(
+      connection.get(), 5,
+      {.segment = segment->fd(), .statistics = 0, .command_doorbell = 0, .event_doorbell = 0}));
   const auto welcome = shm::receive_welcome(connected->get());
   ASSERT_TRUE(welcome && *welcome);
   EXPECT_EQ((*welcome)->pid, 5U);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/memory/lane_rings.h"
+
 namespace phalanx::dataplane {
 namespace {
 

@@ -29,8 +29,8 @@ struct ControlChannelTest : testing::Test {
                                .value();
   Fd command_bell{eventfd(0, EFD_NONBLOCK)};
   Fd event_bell{eventfd(0, EFD_NONBLOCK)};
-  ControlWorkerEnd worker{segment.layout(), event_bell.get()};
-  ControlPlaneEnd plane{segment.layout(), command_bell.get()};
+  ControlWorkerEnd worker{segment, event_bell.get()};
+  ControlPlaneEnd plane{segment, command_bell.get()};
 };
 
 TEST_F(ControlChannelTest, CarriesCommandsWholeAndInOrder) {
@@ -111,9 +111,9 @@ TEST_F(ControlChannelTest, ARestartedControlPlaneFindsTheAttemptAndTheRest) {
   worker.publish({.written_at = 5, .view = {8, 3, boot(9)}, .members = 2});
   worker.post({.kind = WorkerEventKind::Installed, .view = {8, 3, boot(9)}});
 
-  auto again = ControlSegment::map(Fd(dup(segment.fd())));
+  auto again = ControlSegment::map(Fd(dup(segment.fd())), Fd(dup(segment.statistics().fd())));
   ASSERT_TRUE(again);
-  ControlPlaneEnd next(again->layout(), command_bell.get());
+  ControlPlaneEnd next(*again, command_bell.get());
 
   EXPECT_EQ(next.load_attempt(), attempt);
   ASSERT_TRUE(next.status());

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <string>
+
 namespace phalanx::shm {
 namespace {
 
@@ -29,6 +31,39 @@ TEST(ControlSocket, HandsAClientOver) {
   ASSERT_TRUE(packet && *packet);
   EXPECT_EQ((*packet)->client.uid, 7U);
   EXPECT_TRUE((*packet)->client.socket);
+}
+
+TEST(ControlSocket, CarriesLinesForTheLogTheOtherWay) {
+  Pair pair;
+  const LogLine line{.level = LogLine::Level::Warn, .text = "worker not pinned cpu=3"};
+
+  ASSERT_TRUE(send_log_line(pair.data_plane.get(), line));
+  ASSERT_TRUE(send_log_line(pair.data_plane.get(), {.text = std::string(5000, 'x')}));
+  const auto first = receive_log_line(pair.control_plane.get());
+  const auto second = receive_log_line(pair.control_plane.get());
+  const auto none = receive_log_line(pair.control_plane.get());
+
+  ASSERT_TRUE(first && *first && second && *second && none);
+  EXPECT_EQ((*first)->level, LogLine::Level::Warn);
+  EXPECT_EQ((*first)->text, line.text);
+  EXPECT_EQ((*second)->text, std::string(kLogLineBytesMax, 'x'));
+  EXPECT_FALSE(*none);
+}
+
+TEST(ControlSocket, TakesNoLineOfRubbish) {
+  const std::string good("PhL1\2\0\0\0text", 12);
+  for (std::string packet : {good.substr(0, 7), "PhL2" + good.substr(4), std::string("x")}) {
+    Pair pair;
+    ASSERT_GT(send(pair.data_plane.get(), packet.data(), packet.size(), 0), 0);
+    EXPECT_FALSE(receive_log_line(pair.control_plane.get())) << packet;
+  }
+  Pair pair;
+  std::string loud = good;
+  loud[4] = 9;
+  ASSERT_GT(send(pair.data_plane.get(), loud.data(), loud.size(), 0), 0);
+  EXPECT_FALSE(receive_log_line(pair.control_plane.get()));
+  pair.data_plane.reset();
+  EXPECT_FALSE(receive_log_line(pair.control_plane.get()));
 }
 
 // The connection must outlive that, or the data plane is taken for dead.

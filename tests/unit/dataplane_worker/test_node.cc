@@ -160,8 +160,8 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
       segment_(shm::ControlSegment::create({.self = member_, .pid = 1, .obituary = {}}).value()),
       bells_{Fd(eventfd(0, EFD_NONBLOCK)), Fd(eventfd(0, EFD_NONBLOCK)),
              Fd(eventfd(0, EFD_NONBLOCK)), Fd(eventfd(0, EFD_NONBLOCK))},
-      worker_end(segment_.layout(), bells_[0].get()),
-      plane(segment_.layout(), bells_[1].get()),
+      worker_end(segment_, bells_[0].get()),
+      plane(segment_, bells_[1].get()),
       mailbox(bells_[2].get(), bells_[3].get()) {
   const auto record_max = static_cast<std::uint32_t>(core::record_bytes(options.message_bytes_max));
   // Frames end between words, as the daemon's.

@@ -96,6 +96,9 @@ class TestNode {
            const NodeOptions& options);
 
   [[nodiscard]] Member member() const { return member_; }
+  [[nodiscard]] const shm::StatisticsLayout& statistics() const {
+    return segment_.statistics().layout();
+  }
   ClientPort& attach(ClientId id);
   /// Notices from the worker since the last call, by kind.
   std::size_t notices(MainNotice::Kind kind);

@@ -40,6 +40,36 @@ static void a_wait_ends_in_time_or_at_once_with_an_event(struct client* c, phx_g
   CHECK(c->messages == before + 3);
 }
 
+/* Of the calling thread, in ns; -1 where the kernel does not tell. */
+static long turn_ns(void) {
+  FILE* file = fopen("/proc/thread-self/sched", "r");
+  char line[128];
+  long turn = -1;
+  while (file && fgets(line, sizeof line, file)) {
+    if (strncmp(line, "se.slice ", 9) == 0) turn = strtol(strchr(line, ':') + 1, NULL, 10);
+  }
+  if (file) fclose(file);
+  return turn;
+}
+
+/* Past what an attachment begins with. */
+static void wait_in_vain(struct client* c) {
+  while (phx_dispatch(c->handle, PHX_DISPATCH_ALL, 5) == PHX_OK) {
+  }
+}
+
+static void only_a_thread_that_yields_takes_short_turns(fake_server* server) {
+  const long before = turn_ns();
+  struct client* c = client_attach_with(server, (phx_options){.spin_us = -1});
+  wait_in_vain(c);
+  CHECK(turn_ns() == before);
+  client_detach(c);
+  c = client_attach(server);
+  wait_in_vain(c);
+  CHECK(before < 0 || turn_ns() == 100000);
+  client_detach(c);
+}
+
 static void views_of_nodes_are_events(fake_server* server, struct client* c) {
   fake_server_change_view(server);
   UNTIL(c, node_views, 2);
@@ -72,6 +102,7 @@ static void callbacks_may_call_all_but_dispatch(fake_server* server) {
 
 int main(void) {
   fake_server* server = fake_server_start(NULL);
+  only_a_thread_that_yields_takes_short_turns(server);
   struct client* c = client_attach(server);
   const phx_group group = client_join(c, "words");
   CHECK_STATUS(PHX_INVALID, phx_dispatch(c->handle, (phx_dispatch_mode)9, 0));

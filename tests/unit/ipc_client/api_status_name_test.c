@@ -27,6 +27,8 @@ int main(void) {
   NAMED(PHX_READ_ONLY);
   NAMED(PHX_OVERFLOW);
   NAMED(PHX_FULL);
+  NAMED(PHX_NOT_QUORATE);
+  NAMED(PHX_IN_DOUBT);
   CHECK(strcmp(phx_status_name((phx_status)99), "PHX_UNKNOWN") == 0);
   return 0;
 }

@@ -1,0 +1,74 @@
+#include "controlplane/daemon/port_link.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace phalanx::controlplane {
+namespace {
+
+config::TransportSection over(config::TransportKind kind, const std::string& port) {
+  config::TransportSection out;
+  out.kind = kind;
+  out.port = port;
+  return out;
+}
+
+shm::WorkerStatus one_port(std::uint32_t up) {
+  shm::WorkerStatus out{};
+  out.transport.ports = 1;
+  out.transport.ports_up = up;
+  return out;
+}
+
+TEST(PortLink, FollowsThePortOnceItHadALink) {
+  PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));
+
+  EXPECT_FALSE(link.look(one_port(1)));
+  EXPECT_TRUE(link.look(one_port(0)));
+  EXPECT_FALSE(link.is_up());
+  EXPECT_FALSE(link.look(one_port(0))) << "told once";
+  EXPECT_TRUE(link.look(one_port(1)));
+  EXPECT_TRUE(link.is_up());
+}
+
+TEST(PortLink, FollowsAnAdapterOverVerbs) {
+  PortLink link(over(config::TransportKind::Verbs, "memif"));
+
+  EXPECT_FALSE(link.look(one_port(1)));
+  EXPECT_TRUE(link.look(one_port(0)));
+  EXPECT_FALSE(link.is_up());
+}
+
+// A port takes a moment, and some drivers never tell.
+TEST(PortLink, AccusesNoPortThatHadNoneYet) {
+  PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));
+
+  EXPECT_FALSE(link.look(one_port(0)));
+  EXPECT_TRUE(link.is_up());
+}
+
+TEST(PortLink, ForgetsThePortWithItsDataPlane) {
+  PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));
+  EXPECT_FALSE(link.look(one_port(1)));
+  EXPECT_TRUE(link.look(one_port(0)));
+
+  EXPECT_TRUE(link.look(std::nullopt));
+  EXPECT_TRUE(link.is_up());
+  EXPECT_FALSE(link.look(one_port(0))) << "the next data plane's port starts";
+}
+
+TEST(PortLink, LeavesTheWiresOfTheKernelAndOfMemifAlone) {
+  for (const auto& set : {over(config::TransportKind::Udp, "0000:3b:00.0"),
+                          over(config::TransportKind::Dpdk, "memif")}) {
+    PortLink link(set);
+
+    EXPECT_FALSE(link.watches());
+    EXPECT_FALSE(link.look(one_port(1)));
+    EXPECT_FALSE(link.look(one_port(0)));
+    EXPECT_TRUE(link.is_up());
+  }
+}
+
+}  // namespace
+}  // namespace phalanx::controlplane
