@@ -42,10 +42,10 @@ Value default_of(const Key& key) {
   return value;
 }
 
-Expected<std::string, Error> read_file(const std::string& path) {
+Expected<std::string, Error> read_file(const std::string& path, bool from_standard_input) {
   const std::string attempted = "cannot read the configuration " + path;
-  const Fd fd(path == kStandardInput ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                                     : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd fd(from_standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                  : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) {
     return fail(system_error(attempted, "open", errno,
                              "name a file with --config, or make one: phalanx config init"));
@@ -126,7 +126,7 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
 }
 
 Expected<Config, ConfigErrors> load(const std::string& path, const LoadOptions& options) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, options.from_standard_input);
   if (text) return parse(*text, path, options);
   return fail(ConfigErrors{
       {ConfigError{.file = path, .what = text.error().observed, .remedy = text.error().remedy}}});

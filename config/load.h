@@ -39,13 +39,13 @@ struct LoadOptions {
   bool check_key_file = true;
   /// When nothing says which node this is, take the first: for `config check` of a shared file.
   bool any_node = false;
+  /// The text comes from standard input; the path only names it. (Of /dev/stdin the kernel keeps a
+  /// program with capabilities.)
+  bool from_standard_input = false;
 };
 
 /// Where the daemons and the CLI look when no --config is given.
 inline constexpr std::string_view kDefaultConfigFile = "/etc/phalanx/phalanx.toml";
-
-/// As a path. Not /dev/stdin: a program with capabilities may not open that.
-inline constexpr std::string_view kStandardInput = "-";
 
 /// Reads, checks and completes a file. Reports every error of it at once.
 [[nodiscard]] Expected<Config, ConfigErrors> load(const std::string& path,

@@ -158,19 +158,20 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       probe_(loop_, [this] { on_probe_time(); }),
       order_timer_(loop_, [this] { orders_.on_time(monotonic_now()); }),
       orders_(config_.node.id, order_hooks()),
-      link_(loop_,
-            {.socket_path = instance_.path("dataplane.sock"),
-             .program = options_.dataplane_program,
-             // What this process runs with, whatever the file says by now.
-             .arguments = {"--config", "-", "--instance", config_.node.instance},
-             .input = [this] { return config::show(config_); },
-             .may_start = options_.start_dataplane,
-             .node = config_.node.id,
-             .config_hash = config_hash_},
-            {.up = [this](const shm::DataPlaneIdentity& identity) { on_up(identity); },
-             .event = [this](const shm::Event& event) { on_event(event); },
-             .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
-             .failed = [this](const Error& error) { give_up(error); }}) {
+      link_(
+          loop_,
+          {.socket_path = instance_.path("dataplane.sock"),
+           .program = options_.dataplane_program,
+           // What this process runs with, whatever the file says by now.
+           .arguments = {"--config", config_.file, "--stdin", "--instance", config_.node.instance},
+           .input = [this] { return config::show(config_); },
+           .may_start = options_.start_dataplane,
+           .node = config_.node.id,
+           .config_hash = config_hash_},
+          {.up = [this](const shm::DataPlaneIdentity& identity) { on_up(identity); },
+           .event = [this](const shm::Event& event) { on_event(event); },
+           .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
+           .failed = [this](const Error& error) { give_up(error); }}) {
   acceptor_.emplace(loop_, std::move(prepared.clients), acl_,
                     AttachAcceptor::Handlers{.hand_over = [this](const shm::AdoptClient& client) {
                       return hand_over(client);

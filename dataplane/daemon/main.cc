@@ -24,9 +24,10 @@ namespace {
 using namespace phalanx;
 
 constexpr const char* kUsage =
-    "usage: phalanx-dataplane [--config FILE] [--instance NAME]\n"
+    "usage: phalanx-dataplane [--config FILE] [--stdin] [--instance NAME]\n"
     "Orders, carries and delivers the messages of one node. phalanx-controlplane starts it.\n"
-    "  --config FILE     default /etc/phalanx/phalanx.toml; - is standard input\n"
+    "  --config FILE     default /etc/phalanx/phalanx.toml\n"
+    "  --stdin           read what FILE would hold from standard input\n"
     "  --instance NAME   which of several nodes of this host this is\n"
     "  --version, --help\n"
     "Exit codes: 0 stopped in good order, 1 failed, 2 usage or configuration, 5 permission.\n";
@@ -36,16 +37,16 @@ int exit_with(ExitCode code) { return static_cast<int>(code); }
 struct Arguments {
   std::string config{config::kDefaultConfigFile};
   std::string instance;
+  bool from_standard_input = false;
   int exit_code = -1;  ///< Not -1: end at once with it.
 };
 
 Arguments parse_arguments(int argc, char** argv) {
   Arguments out;
-  const option options[] = {{"config", required_argument, nullptr, 'c'},
-                            {"instance", required_argument, nullptr, 'i'},
-                            {"version", no_argument, nullptr, 'v'},
-                            {"help", no_argument, nullptr, 'h'},
-                            {}};
+  const option options[] = {
+      {"config", required_argument, nullptr, 'c'}, {"instance", required_argument, nullptr, 'i'},
+      {"stdin", no_argument, nullptr, 's'},        {"version", no_argument, nullptr, 'v'},
+      {"help", no_argument, nullptr, 'h'},         {}};
   for (int got; (got = getopt_long(argc, argv, "c:i:h", options, nullptr)) != -1;) {
     switch (got) {
       case 'c':
@@ -53,6 +54,9 @@ Arguments parse_arguments(int argc, char** argv) {
         break;
       case 'i':
         out.instance = optarg;
+        break;
+      case 's':
+        out.from_standard_input = true;
         break;
       case 'v':
         std::puts("phalanx-dataplane " PHX_VERSION);
@@ -142,7 +146,9 @@ int main(int argc, char** argv) {
   prctl(PR_SET_DUMPABLE, 0);  // Keys are in this memory: no core file, no other process's ptrace.
   umask(077);
   block_signals();
-  const auto config = config::load(arguments.config, {.instance = arguments.instance});
+  const auto config = config::load(
+      arguments.config,
+      {.instance = arguments.instance, .from_standard_input = arguments.from_standard_input});
   if (!config) {
     std::fputs(config.error().text().c_str(), stderr);
     return exit_with(ExitCode::Usage);

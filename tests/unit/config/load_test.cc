@@ -115,12 +115,24 @@ TEST(ClusterHash, DiffersWithEveryKeyOfTheClusterPart) {
   for (const std::string_view other :
        {"[cluster]\nname = \"x\"\n", "[cluster]\nencryption = \"insecure\"\n",
         "[cluster]\nlanes = 2\n", "[cluster]\nmax_message = \"64KiB\"\n",
-        "[cluster]\ndead_after = \"51ms\"\n", "[lane]\nwindow = \"256KiB\"\n",
-        "[transport]\nmtu = \"9000B\"\n",
+        "[lane]\nwindow = \"256KiB\"\n", "[transport]\nmtu = \"9000B\"\n",
         "[[cluster.nodes]]\nid = 2\naddress = \"127.0.0.1:5406\"\n"}) {
     const auto changed = parse_with(other);
     ASSERT_TRUE(changed) << errors_of(changed);
     EXPECT_NE(cluster_hash(base), cluster_hash(*changed)) << other;
+  }
+}
+
+// Nodes must go on together while a reload reaches one after the other, and when one starts anew.
+TEST(ClusterHash, LeavesOutWhatAReloadMayChange) {
+  const auto base = parse_with("").value();
+  for (const std::string_view other :
+       {"[cluster]\ndead_after = \"51ms\"\n", "[cluster]\nstall_after = \"501ms\"\n",
+        "[cluster]\nhold_min = \"51ms\"\n", "[cluster]\nhold_max = \"6s\"\n"}) {
+    const auto changed = parse_with(other);
+    ASSERT_TRUE(changed) << errors_of(changed);
+    EXPECT_EQ(cluster_hash(base), cluster_hash(*changed)) << other;
+    EXPECT_NE(reload_hash(base), reload_hash(*changed)) << other;
   }
 }
 

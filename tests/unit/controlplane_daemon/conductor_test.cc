@@ -114,6 +114,33 @@ TEST(Conductor, TakesUpARunningDataPlaneAfterACrashAndNobodyNotices) {
   EXPECT_EQ(bench.node(1).port->worker.view, before);
 }
 
+// A reload under way: the worker is told, and the others are judged by the new time from then on.
+TEST(Conductor, TellsItsWorkerNewTimesAndJudgesByThem) {
+  Bench bench(3);
+  bench.start_all();
+  bench.run_for(kSecond);
+  ASSERT_TRUE(bench.agree({1, 2, 3}));
+  const ViewId before = bench.node(1).port->worker.view;
+  const shm::Tuning tuning{.dead_after = kSecond, .throttles = true, .throttle_max = kSecond};
+  for (const NodeId id : {1U, 2U, 3U}) {
+    bench.node(id).conductor->tune({.dead_after = kSecond,
+                                    .stall_after = 2 * kSecond,
+                                    .hold_min = 50 * kMillisecond,
+                                    .hold_max = kSecond},
+                                   tuning, bench.now());
+    const shm::Command& told = bench.node(id).port->commands.back();
+    ASSERT_EQ(told.kind, shm::CommandKind::Tune);
+    EXPECT_EQ(shm::decode_tuning(told.bytes), tuning);
+  }
+
+  bench.node(3).alive = false;
+  bench.run_for(800 * kMillisecond);
+  EXPECT_EQ(bench.node(1).port->worker.view, before) << "by the old time";
+
+  bench.run_for(kSecond);
+  EXPECT_TRUE(bench.agree({1, 2}));
+}
+
 // The worst moments: after every single command of a view change, for each role.
 TEST(Conductor, GoesOnWhereItStoppedWhereverAViewChangeIsCutOff) {
   for (const NodeId victim : {1U, 2U, 3U}) {

@@ -63,6 +63,20 @@ TEST_F(ControlChannelTest, RefusesWhatDoesNotFitAndKeepsWhatDoes) {
   EXPECT_FALSE(plane.take_event());
 }
 
+TEST(Tuning, IsTheSameAfterItsBytesAndNothingWhenTheyAreCut) {
+  const Tuning tuning{.dead_after = 7, .throttles = true, .throttle_max = 9};
+  std::vector<std::byte> bytes;
+  encode(tuning, bytes);
+
+  EXPECT_EQ(decode_tuning(bytes), tuning);
+  for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
+    EXPECT_FALSE(decode_tuning(std::span(bytes).first(cut))) << cut;
+  }
+  bytes.clear();
+  encode({.dead_after = 0, .throttles = true, .throttle_max = 9}, bytes);
+  EXPECT_FALSE(decode_tuning(bytes)) << "every peer would be dead at once";
+}
+
 TEST_F(ControlChannelTest, RingsOnlyASideThatSaidItSleeps) {
   ASSERT_TRUE(plane.send({}));
   EXPECT_FALSE(readable(command_bell.get()));

@@ -77,6 +77,7 @@ class Couple {
   }
 
   [[nodiscard]] const Membership& first() const { return machines_[0]; }
+  [[nodiscard]] TimeNs now() const noexcept { return now_; }
 
  private:
   Tape* tape_;
@@ -95,6 +96,11 @@ TEST(Tape, ReplaysAViewAndALossToTheSameDecisions) {
   Couple couple(&kept.tape);
   couple.run(300 * kMillisecond);
   ASSERT_EQ(couple.first().members().size(), 2U);
+  couple.give(0, retimed({.dead_after = 200 * kMillisecond,
+                          .stall_after = 700 * kMillisecond,
+                          .hold_min = 20 * kMillisecond,
+                          .hold_max = kSecond},
+                         couple.now()));
   couple.run(1500 * kMillisecond, /*deaf=*/true);
   ASSERT_EQ(couple.first().members().size(), 1U);
 
@@ -193,6 +199,22 @@ TEST(TapeInput, IsTheSameAfterItsBytes) {
   for (std::size_t cut = 0; cut + 2 < bytes.size(); ++cut) {
     EXPECT_FALSE(decode_input(std::span(bytes).first(cut)));
   }
+}
+
+// They may come from a file that somebody scribbled on.
+TEST(TapeInput, TimesThatAreNotSoundAreNoStep) {
+  Membership machine{MembershipConfig{.self = member(1), .nodes = {1, 2}}, 0};
+  const Times good{.dead_after = 2, .stall_after = 3, .hold_min = 4, .hold_max = 5};
+  EXPECT_TRUE(apply(machine, retimed(good, kSecond)));
+  for (TimeNs Times::*time :
+       {&Times::dead_after, &Times::stall_after, &Times::hold_min, &Times::hold_max}) {
+    Times bad = good;
+    bad.*time = 0;
+    EXPECT_FALSE(apply(machine, retimed(bad, kSecond)));
+  }
+  Input cut = retimed(good, kSecond);
+  cut.bytes.pop_back();
+  EXPECT_FALSE(apply(machine, cut));
 }
 
 }  // namespace
