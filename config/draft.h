@@ -46,9 +46,6 @@ void check_metrics(Draft& draft);
 /// Vote settings that can split the cluster, or mean nothing together.
 void check_quorum(Draft& draft);
 
-/// What verbs need and other transports do not.
-void check_verbs(Draft& draft);
-
 /// Targets and subsystems of the log.
 void check_log(Draft& draft);
 

@@ -114,7 +114,6 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
     check_sizes(draft);
     check_metrics(draft);
     check_quorum(draft);
-    check_verbs(draft);
     check_log(draft);
     if (options.check_key_file) check_key_file(draft);
   }

@@ -106,6 +106,10 @@ ibv_ah* create_ah(ibv_pd*, ibv_ah_attr*) { return &handle; }
 int destroy_ah(ibv_ah*) { return 0; }
 int join_group(std::uint32_t, const ibv_gid&) { return 0; }
 void leave_group(int) {}
+int open_datagrams(const ibv_gid&, std::uint16_t) { return 0; }
+void close_datagrams(int) {}
+bool send_datagram(int, const ibv_gid&, std::uint16_t, std::span<const std::byte>) { return true; }
+bool take_datagram(int, std::span<std::byte>, Datagram*) { return false; }
 
 int post_send(ibv_qp*, ibv_send_wr* first, ibv_send_wr**) {
   while (first->next != nullptr) first = first->next;

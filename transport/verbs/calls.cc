@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -125,5 +126,72 @@ int join_group(std::uint32_t interface_index, const ibv_gid& group) {
 }
 
 void leave_group(int membership) { close(membership); }
+
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  SocketAddress(const ibv_gid& address, std::uint16_t port) {
+    if (is_ipv4(address)) {
+      sockaddr_in v4{};
+      v4.sin_family = AF_INET;
+      v4.sin_port = htons(port);
+      std::memcpy(&v4.sin_addr, address.raw + 12, 4);
+      std::memcpy(&storage, &v4, length = sizeof v4);
+    } else {
+      sockaddr_in6 v6{};
+      v6.sin6_family = AF_INET6;
+      v6.sin6_port = htons(port);
+      std::memcpy(&v6.sin6_addr, address.raw, 16);
+      std::memcpy(&storage, &v6, length = sizeof v6);
+    }
+  }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+}  // namespace
+
+int open_datagrams(const ibv_gid& address, std::uint16_t port) {
+  const SocketAddress own(address, port);
+  const int fd = socket(own.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 || bind(fd, own.get(), own.length) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
+
+void close_datagrams(int fd) { close(fd); }
+
+bool send_datagram(int fd, const ibv_gid& to, std::uint16_t port,
+                   std::span<const std::byte> bytes) {
+  const SocketAddress peer(to, port);
+  return sendto(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, peer.get(),
+                peer.length) == static_cast<ssize_t>(bytes.size());
+}
+
+bool take_datagram(int fd, std::span<std::byte> room, Datagram* out) {
+  sockaddr_storage from{};
+  socklen_t length = sizeof from;
+  const ssize_t got = recvfrom(fd, room.data(), room.size(), MSG_DONTWAIT,
+                               reinterpret_cast<sockaddr*>(&from), &length);
+  if (got < 0) return false;
+  *out = {.from = {}, .port = 0, .bytes = static_cast<std::size_t>(got)};
+  if (from.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &from, sizeof v4);
+    std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), out->from.raw);
+    std::memcpy(out->from.raw + kMappedPrefix.size(), &v4.sin_addr, 4);
+    out->port = ntohs(v4.sin_port);
+  } else if (from.ss_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &from, sizeof v6);
+    std::memcpy(out->from.raw, &v6.sin6_addr, 16);
+    out->port = ntohs(v6.sin6_port);
+  }
+  return true;
+}
 
 }  // namespace phalanx::transport::verbs::calls

@@ -3,7 +3,9 @@
 #include <infiniband/verbs.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "ipc/base/time_ns.h"
 
@@ -68,5 +70,18 @@ int poll_cq(ibv_cq* cq, int room, ibv_wc* out);
 /// packets only then. Returns a socket that holds the membership, or -1.
 int join_group(std::uint32_t interface_index, const ibv_gid& group);
 void leave_group(int membership);
+
+struct Datagram {
+  ibv_gid from{};  ///< An IPv4 address mapped.
+  std::uint16_t port = 0;
+  std::size_t bytes = 0;  ///< Cut to the room there was.
+};
+/// A socket of the kernel's UDP at this address, which must not wait. -1 with errno.
+int open_datagrams(const ibv_gid& address, std::uint16_t port);
+void close_datagrams(int fd);
+/// False: the kernel did not take it.
+bool send_datagram(int fd, const ibv_gid& to, std::uint16_t port, std::span<const std::byte> bytes);
+/// False: none waits.
+bool take_datagram(int fd, std::span<std::byte> room, Datagram* out);
 
 }  // namespace phalanx::transport::verbs::calls

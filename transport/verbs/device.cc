@@ -91,15 +91,16 @@ std::optional<Error> check_port(Device& device, const DeviceOptions& options) {
   return find_pkey(device, options.pkey, port.pkey_tbl_len, at);
 }
 
-std::optional<Error> check_limits(Device& device) {
+std::optional<Error> check_limits(Device& device, const DeviceOptions& options) {
   ibv_device_attr limits{};
   if (const int error = calls::query_device(device.context, &limits); error != 0) {
     return system_error("cannot use " + device.name, "ibv_query_device", error);
   }
   device.queue_most = static_cast<std::uint32_t>(std::min(limits.max_qp_wr, limits.max_cqe));
-  if (limits.max_mcast_grp == 0) {
+  if (options.multicast && limits.max_mcast_grp == 0) {
     return refused("cannot use " + device.name, "it has no multicast (max_mcast_grp is 0)",
-                   "use another device, or transport.kind = \"udp\"");
+                   "set transport.multicast = \"\" on all nodes to send copies, or use another "
+                   "device");
   }
   device.pd = calls::alloc_pd(device.context);
   if (device.pd != nullptr) return std::nullopt;
@@ -165,7 +166,7 @@ Expected<Device, Error> Device::open(const DeviceOptions& options) {
     device.gid = *gid;
     device.port = static_cast<std::uint8_t>(gid->port_num);
     if (auto error = check_port(device, options)) return fail(std::move(*error));
-    if (auto error = check_limits(device)) return fail(std::move(*error));
+    if (auto error = check_limits(device, options)) return fail(std::move(*error));
     return device;
   }
   if (open_error != 0 && gids.empty()) {

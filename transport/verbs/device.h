@@ -16,6 +16,7 @@ struct DeviceOptions {
   std::string address;            ///< This node's, numeric: it picks port and GID.
   std::uint16_t pkey = 0xffff;    ///< Partition; as a full member only.
   std::uint32_t frame_bytes = 0;  ///< What has to fit one packet; 0: the whole path MTU.
+  bool multicast = true;          ///< Must be had.
 };
 
 /// An open device with the port and the GID that carry this node's address over RoCE v2, checked

@@ -1,5 +1,6 @@
 #include "transport/verbs/peers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "transport/verbs/gid.h"
@@ -17,6 +18,12 @@ Peers::~Peers() {
   for (const Peer& peer : peers_) {
     if (peer.handle != nullptr) calls::destroy_ah(peer.handle);
     if (peer.old != nullptr) calls::destroy_ah(peer.old);
+  }
+}
+
+void Peers::set_members(std::span<const NodeId> members) noexcept {
+  for (Peer& peer : peers_) {
+    peer.member = std::ranges::find(members, peer.node) != members.end();
   }
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
 #include "transport/verbs/calls.h"
 #include "transport/verbs/gid.h"
 #include "transport/verbs/verbs_transport.h"
@@ -23,6 +25,9 @@ struct Peer {
   ibv_ah* handle = nullptr;  ///< Null until it was heard.
   ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
   std::uint64_t old_until = 0;
+  bool proven = false;     ///< An authentic frame came from there; else it was only announced.
+  bool member = false;     ///< Of the last set_members().
+  TimeNs believed_at = 0;  ///< When an announcement was last taken up.
 };
 
 /// Where unicast to each peer goes. One thread. Owns the handles: nothing may be posted with one
@@ -42,9 +47,26 @@ class Peers {
              Make make) noexcept {
     Peer* peer = entry(node);
     if (peer == nullptr || !same(peer->configured, from.gid)) return false;
+    peer->proven = true;
     if (moved(*peer, from, completed)) replace(*peer, make(), from, posted);
     return true;
   }
+  /// As learn(), of what nobody vouches for: it counts until the first authentic frame, and once a
+  /// second, since each new place is a system call that may wait for the peer's MAC address.
+  template <typename Make>
+  bool announced(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
+                 TimeNs now, Make make) noexcept {
+    Peer* peer = entry(node);
+    if (peer == nullptr || !same(peer->configured, from.gid)) return false;
+    if (peer->proven || (peer->believed_at != 0 && now < peer->believed_at + kSecond)) return true;
+    if (!moved(*peer, from, completed)) return true;
+    peer->believed_at = now;
+    replace(*peer, make(), from, posted);
+    return true;
+  }
+
+  void set_members(std::span<const NodeId> members) noexcept;
+  [[nodiscard]] std::span<const Peer> all() const noexcept { return peers_; }
 
  private:
   [[nodiscard]] Peer* entry(NodeId node) noexcept;

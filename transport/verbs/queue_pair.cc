@@ -40,19 +40,20 @@ QueuePair::QueuePair(const Device& device, const QueuePairOptions& options)
 Expected<QueuePair, Error> QueuePair::create(const Device& device,
                                              const QueuePairOptions& options) {
   QueuePair out(device, options);
-  const int depth = static_cast<int>(options.depth);
+  const int sends = static_cast<int>(options.sends);
+  const int receives = static_cast<int>(options.receives);
   out.channel = calls::create_comp_channel(device.context);
   if (out.channel == nullptr) return fail(no_queue_pair(device, "ibv_create_comp_channel", errno));
-  out.sends = calls::create_cq(device.context, depth, nullptr);
+  out.sends = calls::create_cq(device.context, sends, nullptr);
   if (out.sends == nullptr) return fail(no_queue_pair(device, "ibv_create_cq", errno));
-  out.receives = calls::create_cq(device.context, depth, out.channel);
+  out.receives = calls::create_cq(device.context, receives, out.channel);
   if (out.receives == nullptr) return fail(no_queue_pair(device, "ibv_create_cq", errno));
   ibv_qp_init_attr attributes{};
   attributes.qp_type = IBV_QPT_UD;
   attributes.send_cq = out.sends;
   attributes.recv_cq = out.receives;
-  attributes.cap = {.max_send_wr = options.depth,
-                    .max_recv_wr = options.depth,
+  attributes.cap = {.max_send_wr = options.sends,
+                    .max_recv_wr = options.receives,
                     .max_send_sge = 1,
                     .max_recv_sge = 1,
                     .max_inline_data = kInlineBytes};
@@ -64,23 +65,28 @@ Expected<QueuePair, Error> QueuePair::create(const Device& device,
   if (out.qp == nullptr) return fail(no_queue_pair(device, "ibv_create_qp", errno));
   out.inline_bytes = attributes.cap.max_inline_data;
   if (!out.init()) return fail(no_queue_pair(device, "ibv_modify_qp", errno));
-  const std::string joining = "cannot join the multicast group " + text(options.group);
-  out.membership_ = calls::join_group(device.gid.ndev_ifindex, options.group);
-  if (out.membership_ < 0) {
-    return fail(system_error(joining, "setsockopt", errno,
-                             "see whether the interface of " + device.name +
-                                 " is up, and "
-                                 "net.ipv4.igmp_max_memberships"));
-  }
-  if (const int error = calls::attach_mcast(out.qp, &options.group); error != 0) {
-    return fail(system_error(joining, "ibv_attach_mcast", error,
-                             "see max_mcast_qp_attach in ibv_devinfo -v"));
-  }
-  out.attached_ = true;
-  out.group =
-      make_handle(device.pd, out.port_, out.gid_index_, options.service_level, options.group);
-  if (out.group == nullptr) return fail(system_error(joining, "ibv_create_ah", errno));
+  if (!options.group) return out;
+  if (auto error = out.join(device)) return fail(std::move(*error));
   return out;
+}
+
+std::optional<Error> QueuePair::join(const Device& device) {
+  const std::string attempted = "cannot join the multicast group " + text(*options_.group);
+  const std::string otherwise = "; or set transport.multicast = \"\" on all nodes to send copies";
+  membership_ = calls::join_group(device.gid.ndev_ifindex, *options_.group);
+  if (membership_ < 0) {
+    return system_error(attempted, "setsockopt", errno,
+                        "see whether the interface of " + device.name +
+                            " is up, and net.ipv4.igmp_max_memberships" + otherwise);
+  }
+  if (const int error = calls::attach_mcast(qp, &*options_.group); error != 0) {
+    return system_error(attempted, "ibv_attach_mcast", error,
+                        "see max_mcast_qp_attach in ibv_devinfo -v" + otherwise);
+  }
+  attached_ = true;
+  group = make_handle(device.pd, port_, gid_index_, options_.service_level, *options_.group);
+  if (group == nullptr) return system_error(attempted, "ibv_create_ah", errno);
+  return std::nullopt;
 }
 
 bool QueuePair::init() noexcept {
@@ -102,10 +108,11 @@ bool QueuePair::reset() noexcept {
 }
 
 bool QueuePair::rejoin() noexcept {
-  if (attached_) calls::detach_mcast(qp, &options_.group);
+  if (!options_.group) return true;
+  if (attached_) calls::detach_mcast(qp, &*options_.group);
   if (membership_ >= 0) calls::leave_group(membership_);
-  membership_ = calls::join_group(interface_, options_.group);
-  attached_ = calls::attach_mcast(qp, &options_.group) == 0;
+  membership_ = calls::join_group(interface_, *options_.group);
+  attached_ = calls::attach_mcast(qp, &*options_.group) == 0;
   return attached_ && membership_ >= 0;
 }
 
@@ -140,7 +147,7 @@ QueuePair::QueuePair(QueuePair&& other) noexcept
 
 QueuePair::~QueuePair() {
   if (group != nullptr) calls::destroy_ah(group);
-  if (attached_) calls::detach_mcast(qp, &options_.group);
+  if (attached_) calls::detach_mcast(qp, &*options_.group);
   if (membership_ >= 0) calls::leave_group(membership_);
   if (qp != nullptr) calls::destroy_qp(qp);
   if (receives != nullptr) calls::destroy_cq(receives);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -9,14 +10,15 @@
 namespace phalanx::transport::verbs {
 
 struct QueuePairOptions {
-  ibv_gid group{};
+  std::optional<ibv_gid> group;  ///< None: it hears unicast only.
   std::uint32_t qkey = 0;
   std::uint8_t service_level = 0;
-  std::uint32_t depth = 0;  ///< Of either queue.
+  std::uint32_t receives = 0;  ///< What either queue holds.
+  std::uint32_t sends = 0;
 };
 
-/// One UD queue pair with its completion queues, in one multicast group. Move-only. Cold, but for
-/// the handles that it lends.
+/// One UD queue pair with its completion queues, in one multicast group or none. Move-only. Cold,
+/// but for the handles that it lends.
 class QueuePair {
  public:
   [[nodiscard]] static Expected<QueuePair, Error> create(const Device& device,
@@ -40,12 +42,13 @@ class QueuePair {
   ibv_cq* sends = nullptr;
   ibv_cq* receives = nullptr;
   ibv_comp_channel* channel = nullptr;  ///< Of `receives`.
-  ibv_ah* group = nullptr;
+  ibv_ah* group = nullptr;              ///< Null without one.
   std::uint32_t inline_bytes = 0;
 
  private:
   QueuePair(const Device& device, const QueuePairOptions& options);
   bool init() noexcept;
+  [[nodiscard]] std::optional<Error> join(const Device& device);
 
   QueuePairOptions options_;
   std::uint16_t pkey_index_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace phalanx::transport::verbs {
 namespace {
@@ -10,11 +11,13 @@ namespace {
 constexpr std::uint32_t kMulticastQueuePair = 0xffffff;
 /// A queue that never has room again holds sends that nothing reports.
 constexpr std::uint32_t kRefusalsMost = 256;
+constexpr std::uint32_t kShared = 0xffffffff;
 
 }  // namespace
 
-SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers)
-    : pair_(pair), qkey_(qkey), buffers_(buffers), sent_(buffers.depth) {
+SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers,
+                     std::uint32_t copies, std::uint32_t ring)
+    : pair_(pair), qkey_(qkey), buffers_(buffers), copies_(copies), sent_(ring) {
   free_.reserve(buffers.depth);
   for (std::uint32_t slot = 0; slot < buffers.depth; ++slot) free_.push_back(slot);
 }
@@ -36,13 +39,17 @@ void SendQueue::reclaim(TransportCounters& counters) noexcept {
   if (polled < 0) [[unlikely]]
     broken_ = true;
   for (; completed_ < reported_; ++completed_) {
-    free_.push_back(sent_[completed_ % buffers_.depth]);
+    const std::uint32_t slot = sent_[completed_ % sent_.size()];
+    if (slot != kShared) free_.push_back(slot);
   }
 }
 
 std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters) noexcept {
   reclaim(counters);
-  const std::size_t count = std::min({out.size(), free_.size(), kBurst});
+  // Never more than the queue has room for, all copies counted.
+  const std::size_t room = sent_.size() - (posted_ - completed_);
+  const std::size_t frames = copies_ == 1 ? room : room / copies_;
+  const std::size_t count = std::min({out.size(), free_.size(), kBurst, frames});
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint32_t slot = free_[free_.size() - 1 - i];
     out[i] = {.bytes = {buffers_.memory + slot * buffers_.stride, buffers_.frame_bytes},
@@ -51,60 +58,107 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
   return count;
 }
 
-/// One doorbell, and one report for the last. lend() gave kBurst at most.
+/// One doorbell and one report for the whole, or for each kBurst copies. lend() gave kBurst at
+/// most.
 void SendQueue::send(std::span<const TxFrame> frames, const Peers& peers, bool open,
                      TransportCounters& counters) noexcept {
-  std::array<ibv_send_wr, kBurst> requests;
-  std::array<ibv_sge, kBurst> pieces;
-  std::size_t count = 0;
+  Batch batch;
   std::array<std::uint32_t, kBurst> unsent;
   std::size_t unsent_count = 0;
-  std::size_t bytes = 0;
   free_.resize(free_.size() - frames.size());
   for (const TxFrame& frame : frames) {
     const auto slot = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(frame.cookie));
-    const bool unicast = frame.to.kind == Destination::Kind::Peer;
-    const Peer* peer = unicast ? peers.find(frame.to.peer) : nullptr;
-    ibv_ah* handle = unicast ? (peer != nullptr ? peer->handle : nullptr) : pair_.group;
-    // A payload above the path's MTU would complete with success, and vanish.
-    if (handle == nullptr || frame.length > buffers_.frame_bytes || !open || broken_) [[unlikely]] {
-      ++counters.tx_refused;
-      unsent[unsent_count++] = slot;
-      continue;
-    }
     const auto length = static_cast<std::uint32_t>(frame.length);
-    pieces[count] = {
-        .addr = reinterpret_cast<std::uintptr_t>(buffers_.memory + slot * buffers_.stride),
-        .length = length,
-        .lkey = buffers_.key};
-    ibv_send_wr& request = requests[count];
-    // Only what a UD send reads: the whole of it is twice as long.
-    request.wr_id = posted_ + count + 1;
-    request.next = nullptr;
-    request.sg_list = &pieces[count];
-    request.num_sge = 1;
-    request.opcode = IBV_WR_SEND;
-    request.send_flags = length <= pair_.inline_bytes ? IBV_SEND_INLINE : 0;
-    request.wr.ud = {.ah = handle,
-                     .remote_qpn = unicast ? peer->at.queue_pair : kMulticastQueuePair,
-                     .remote_qkey = qkey_};
-    sent_[(posted_ + count) % buffers_.depth] = slot;
-    if (count > 0) requests[count - 1].next = &request;
-    bytes += length;
-    ++count;
+    std::size_t sent = 0;
+    // A payload above the path's MTU would complete with success, and vanish.
+    if (frame.length > buffers_.frame_bytes || !open || broken_) [[unlikely]] {
+      ++counters.tx_refused;
+    } else if (frame.to.kind == Destination::Kind::Peer) {
+      const Peer* peer = peers.find(frame.to.peer);
+      if (peer != nullptr && peer->handle != nullptr) [[likely]] {
+        if (batch.count == kBurst) flush(batch, counters);
+        add(batch, slot, length, peer->handle, peer->at.queue_pair);
+        ++sent;
+      } else {
+        ++counters.tx_refused;
+      }
+    } else if (pair_.group != nullptr) {
+      add(batch, slot, length, pair_.group, kMulticastQueuePair);
+      ++sent;
+    } else {
+      sent = add_copies(batch, slot, frame, peers, counters);
+    }
+    if (sent == 0) unsent[unsent_count++] = slot;
   }
   for (const std::uint32_t slot : std::span(unsent).first(unsent_count)) free_.push_back(slot);
-  if (count == 0) return;
-  requests[count - 1].send_flags |= IBV_SEND_SIGNALED;
-  const std::size_t taken = post(requests.data(), count);
-  for (std::size_t i = taken; i < count; ++i) {
-    free_.push_back(sent_[(posted_ + i) % buffers_.depth]);
-    bytes -= pieces[i].length;
+  flush(batch, counters);
+}
+
+/// Who was never heard of gets none, and nobody counts that: a node that is down is no loss.
+std::size_t SendQueue::add_copies(Batch& batch, std::uint32_t slot, const TxFrame& frame,
+                                  const Peers& peers, TransportCounters& counters) noexcept {
+  const bool everyone = frame.to.kind == Destination::Kind::Everyone;
+  std::size_t sent = 0;
+  for (const Peer& peer : peers.all()) {
+    if (peer.handle == nullptr || (!everyone && !peer.member)) continue;
+    if (sent > 0) sent_[(posted_ + batch.count - 1) % sent_.size()] = kShared;
+    if (batch.count == kBurst) flush(batch, counters);
+    add(batch, slot, static_cast<std::uint32_t>(frame.length), peer.handle, peer.at.queue_pair);
+    ++sent;
   }
+  return sent;
+}
+
+void SendQueue::add(Batch& batch, std::uint32_t slot, std::uint32_t length, ibv_ah* handle,
+                    std::uint32_t queue_pair) noexcept {
+  const std::size_t at = batch.count;
+  batch.pieces[at] = {
+      .addr = reinterpret_cast<std::uintptr_t>(buffers_.memory + slot * buffers_.stride),
+      .length = length,
+      .lkey = buffers_.key};
+  ibv_send_wr& request = batch.requests[at];
+  // Only what a UD send reads: the whole of it is twice as long.
+  request.wr_id = posted_ + at + 1;
+  request.next = nullptr;
+  request.sg_list = &batch.pieces[at];
+  request.num_sge = 1;
+  request.opcode = IBV_WR_SEND;
+  request.send_flags = length <= pair_.inline_bytes ? IBV_SEND_INLINE : 0;
+  request.wr.ud = {.ah = handle, .remote_qpn = queue_pair, .remote_qkey = qkey_};
+  sent_[(posted_ + at) % sent_.size()] = slot;
+  if (at > 0) batch.requests[at - 1].next = &request;
+  batch.bytes += length;
+  ++batch.count;
+}
+
+void SendQueue::flush(Batch& batch, TransportCounters& counters) noexcept {
+  const std::size_t count = std::exchange(batch.count, 0);
+  std::size_t bytes = std::exchange(batch.bytes, 0);
+  if (count == 0) return;
+  batch.requests[count - 1].send_flags |= IBV_SEND_SIGNALED;
+  const std::size_t taken = post(batch.requests.data(), count);
+  for (std::size_t i = taken; i < count; ++i) bytes -= batch.pieces[i].length;
   counters.tx_refused += count - taken;
   counters.tx_bytes += bytes;
   counters.tx_frames += taken;
+  if (taken < count) [[unlikely]]
+    give_back(taken, count);
   posted_ += taken;
+}
+
+/// Frees the slots of what was not taken. One whose first copies were belongs to the last of these.
+void SendQueue::give_back(std::size_t taken, std::size_t count) noexcept {
+  const std::uint64_t first = posted_ + taken;
+  bool split = first > completed_ && sent_[(first - 1) % sent_.size()] == kShared;
+  for (std::size_t i = taken; i < count; ++i) {
+    const std::uint32_t slot = sent_[(posted_ + i) % sent_.size()];
+    if (slot == kShared) continue;
+    if (std::exchange(split, false)) {
+      sent_[(first - 1) % sent_.size()] = slot;
+    } else {
+      free_.push_back(slot);
+    }
+  }
 }
 
 /// What was taken of a burst that failed has nothing behind it that would report it: it is freed

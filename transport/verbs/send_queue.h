@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -17,7 +18,10 @@ class SendQueue {
  public:
   static constexpr std::size_t kBurst = 32;
 
-  SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers);
+  /// Without a group, `copies` is to how many peers one frame goes at most; else 1. `ring`: sends
+  /// that the queue pair takes.
+  SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers, std::uint32_t copies,
+            std::uint32_t ring);
 
   std::size_t lend(std::span<TxFrame> out, TransportCounters& counters) noexcept;
   /// `open`: what is sent has a chance to leave; else all is dropped and counted.
@@ -31,18 +35,33 @@ class SendQueue {
   [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
 
  private:
+  struct Batch {
+    std::array<ibv_send_wr, kBurst> requests;
+    std::array<ibv_sge, kBurst> pieces;
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+  };
   void reclaim(TransportCounters& counters) noexcept;
   [[nodiscard]] std::size_t post(ibv_send_wr* first, std::size_t count) noexcept;
+  void add(Batch& batch, std::uint32_t slot, std::uint32_t length, ibv_ah* handle,
+           std::uint32_t queue_pair) noexcept;
+  std::size_t add_copies(Batch& batch, std::uint32_t slot, const TxFrame& frame, const Peers& peers,
+                         TransportCounters& counters) noexcept;
+  void flush(Batch& batch, TransportCounters& counters) noexcept;
+  void give_back(std::size_t taken, std::size_t count) noexcept;
 
   QueuePair& pair_;
   std::uint32_t qkey_;
   Buffers buffers_;
   std::vector<std::uint32_t> free_;  ///< Slots; those last are lent first.
-  std::vector<std::uint32_t> sent_;  ///< By number of the send, modulo depth: its slot.
-  std::uint64_t posted_ = 0;         ///< Sends ever.
-  std::uint64_t completed_ = 0;      ///< Of these, those whose slot is free again.
-  std::uint64_t reported_ = 0;       ///< Sends that the device is done with.
-  std::uint32_t refusals_ = 0;       ///< Posts in a row for which there was no room.
+  std::uint32_t copies_;
+  /// By number of the send, modulo its size: the slot that is free after it, or kShared when more
+  /// copies of the same frame follow.
+  std::vector<std::uint32_t> sent_;
+  std::uint64_t posted_ = 0;     ///< Sends ever.
+  std::uint64_t completed_ = 0;  ///< Of these, those whose slot is free again.
+  std::uint64_t reported_ = 0;   ///< Sends that the device is done with.
+  std::uint32_t refusals_ = 0;   ///< Posts in a row for which there was no room.
   bool broken_ = false;
 };
 

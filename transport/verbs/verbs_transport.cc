@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ipc/base/fd.h"
+#include "transport/verbs/announcer.h"
 #include "transport/verbs/back_off.h"
 #include "transport/verbs/gid.h"
 #include "transport/verbs/peers.h"
@@ -22,12 +23,17 @@ namespace {
 
 constexpr std::uint32_t kDepthLeast = 64;
 constexpr std::size_t kLine = 64;
+constexpr TimeNs kListenOften = 20 * kMillisecond;
+constexpr std::uint32_t kSendsMost = 4;  ///< Times the buffers: copies share one.
 
 std::size_t in_lines(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 struct Sizes {
   std::uint32_t depth = 0;
   std::uint32_t frame_bytes = 0;
+
+  std::uint32_t copies = 1;  ///< Of one frame, at most.
+  std::uint32_t sends = 0;   ///< That the queue pair takes.
 
   [[nodiscard]] std::size_t rx_stride() const { return in_lines(kGrhBytes + frame_bytes); }
   [[nodiscard]] std::size_t tx_stride() const { return in_lines(frame_bytes); }
@@ -36,8 +42,8 @@ struct Sizes {
 
 class Verbs final : public Transport {
  public:
-  Verbs(Device device, Region region, QueuePair pair, Fd wait, const VerbsConfig& config,
-        const Sizes& sizes);
+  Verbs(Device device, Region region, QueuePair pair, Announcer announcer, Fd wait,
+        const VerbsConfig& config, const Sizes& sizes);
   Verbs(const Verbs&) = delete;
   Verbs& operator=(const Verbs&) = delete;
   ~Verbs() override { (void)pair_.reset(); }  // Nothing may be posted with a handle that is freed.
@@ -59,7 +65,9 @@ class Verbs final : public Transport {
     sends_.send(frames, peers_, !is_broken(), counters_);
   }
   void authenticated(NodeId sender, const RxFrame& frame) noexcept override;
-  void set_members(std::span<const NodeId>) noexcept override {}  // The group has them all.
+  void set_members(std::span<const NodeId> members) noexcept override {
+    peers_.set_members(members);
+  }
   [[nodiscard]] int wait_fd() const noexcept override { return wait_.get(); }
   [[nodiscard]] bool arm_wait() noexcept override;
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
@@ -73,10 +81,13 @@ class Verbs final : public Transport {
   void mend() noexcept;
   void look(TimeNs now) noexcept;
   void rebuild(TimeNs now) noexcept;
+  void listen(TimeNs now) noexcept;
+  [[nodiscard]] ibv_ah* handle_for(const Source& at) noexcept;
 
   Device device_;
   Region region_;
   QueuePair pair_;
+  Announcer announcer_;
   Fd wait_;
   std::uint8_t service_level_;
   Peers peers_;
@@ -85,6 +96,7 @@ class Verbs final : public Transport {
   PortWatch watch_;
   BackOff rebuilds_;
   BackOff rejoins_;
+  TimeNs listen_due_ = 0;
   bool armed_ = false;         ///< The completion channel tells of the next frame.
   bool reset_needed_ = false;  ///< An event said so, or the last try failed.
   bool rejoin_needed_ = false;
@@ -92,11 +104,12 @@ class Verbs final : public Transport {
   TransportCounters counters_;
 };
 
-Verbs::Verbs(Device device, Region region, QueuePair pair, Fd wait, const VerbsConfig& config,
-             const Sizes& sizes)
+Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, Fd wait,
+             const VerbsConfig& config, const Sizes& sizes)
     : device_(std::move(device)),
       region_(std::move(region)),
       pair_(std::move(pair)),
+      announcer_(std::move(announcer)),
       wait_(std::move(wait)),
       service_level_(config.service_level),
       peers_(config.nodes, config.self),
@@ -111,19 +124,37 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Fd wait, const VerbsC
               .stride = sizes.tx_stride(),
               .key = region_.key(),
               .frame_bytes = sizes.frame_bytes,
-              .depth = sizes.depth}),
+              .depth = sizes.depth},
+             sizes.copies, sizes.sends),
       watch_(device_, sizes.frame_bytes),
       limits_{.frame_bytes_max = sizes.frame_bytes,
               .burst_frames_max = SendQueue::kBurst,
-              .rx_ring_frames = sizes.depth / 2} {}
+              // A group gives a sender its own frames back.
+              .rx_ring_frames = pair_.group != nullptr ? sizes.depth / 2 : sizes.depth} {}
+
+ibv_ah* Verbs::handle_for(const Source& at) noexcept {
+  const auto gid_index = static_cast<std::uint8_t>(device_.gid.gid_index);
+  return make_handle(device_.pd, device_.port, gid_index, service_level_, at.gid);
+}
 
 void Verbs::authenticated(NodeId sender, const RxFrame& frame) noexcept {
   const Source& from = receives_.source_of(frame);
-  const bool known = peers_.learn(sender, from, sends_.posted(), sends_.completed(), [this, &from] {
-    const auto gid_index = static_cast<std::uint8_t>(device_.gid.gid_index);
-    return make_handle(device_.pd, device_.port, gid_index, service_level_, from.gid);
-  });
+  const bool known = peers_.learn(sender, from, sends_.posted(), sends_.completed(),
+                                  [this, &from] { return handle_for(from); });
   if (!known) ++counters_.rx_refused;
+}
+
+/// Twenty milliseconds apart, as it is asked of the kernel.
+void Verbs::listen(TimeNs now) noexcept {
+  if (now < listen_due_) return;
+  listen_due_ = now + kListenOften;
+  announcer_.listen([this, now](const Announcement& heard) {
+    const Source at{.gid = heard.gid, .queue_pair = heard.queue_pair};
+    const bool known = peers_.announced(heard.node, at, sends_.posted(), sends_.completed(), now,
+                                        [this, &at] { return handle_for(at); });
+    if (!known) ++counters_.rx_refused;
+  });
+  announcer_.ask(peers_, now);
 }
 
 /// What the channel has told is taken away here only, so that turns cost no system call. A frame
@@ -172,7 +203,9 @@ void Verbs::rebuild(TimeNs now) noexcept {
 }
 
 TransportPorts Verbs::ports() noexcept {
-  look(calls::now());
+  const TimeNs now = calls::now();
+  look(now);
+  listen(now);
   return {watch_.told(), 1, watch_.can_send() && !rejoin_needed_ && !reset_needed_ ? 1U : 0U};
 }
 
@@ -209,22 +242,25 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
   }
   const auto self = std::ranges::find(config.nodes, config.self, &VerbsNode::node);
   const std::string address = self == config.nodes.end() ? std::string() : self->address;
-  const auto group = gid_of(config.group);
+  const bool copies = config.group.empty();
+  const auto group = copies ? std::nullopt : gid_of(config.group);
   auto device = Device::open({.name = config.device,
                               .port = config.port,
                               .gid_index = config.gid_index,
                               .address = address,
                               .pkey = config.pkey,
-                              .frame_bytes = config.frame_bytes});
+                              .frame_bytes = config.frame_bytes,
+                              .multicast = !copies});
   if (!device) return fail(std::move(device.error()));
   const bool ipv4 = is_ipv4(device->gid.gid);
-  if (!group || is_ipv4(*group) != ipv4 ||
-      (ipv4 ? (group->raw[12] & 0xf0) != 0xe0 : group->raw[0] != 0xff)) {
-    return fail(Error{
-        .code = ExitCode::Usage,
-        .attempted = "cannot use the multicast group \"" + config.group + "\"",
-        .observed = "it is none of the family of the node's address",
-        .remedy = std::string("write a group such as ") + (ipv4 ? "239.77.0.1" : "ff15::77:1")});
+  if (!copies && (!group || is_ipv4(*group) != ipv4 ||
+                  (ipv4 ? (group->raw[12] & 0xf0) != 0xe0 : group->raw[0] != 0xff))) {
+    return fail(Error{.code = ExitCode::Usage,
+                      .attempted = "cannot use the multicast group \"" + config.group + "\"",
+                      .observed = "it is none of the family of the node's address",
+                      .remedy = std::string("write a group such as ") +
+                                (ipv4 ? "239.77.0.1" : "ff15::77:1") +
+                                ", or none on all nodes to send copies"});
   }
   const std::uint32_t depth = std::min(config.depth, device->queue_most);
   if (depth < kDepthLeast || config.service_level > 15) {
@@ -234,20 +270,31 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
                                   std::to_string(config.service_level),
                       .remedy = "use a depth of 64 or more, and a service level of 15 or less"});
   }
+  const auto peers = static_cast<std::uint32_t>(std::max<std::size_t>(config.nodes.size(), 2) - 1);
+  const std::uint32_t each = copies ? peers : 1;
   const Sizes sizes{
       .depth = depth,
-      .frame_bytes = config.frame_bytes != 0 ? config.frame_bytes : device->mtu_bytes};
+      .frame_bytes = config.frame_bytes != 0 ? config.frame_bytes : device->mtu_bytes,
+      .copies = each,
+      .sends = std::min(std::max(depth * std::min(each, kSendsMost), each), device->queue_most)};
   auto region = Region::create(device->pd, sizes.bytes());
   if (!region) return fail(std::move(region.error()));
-  auto pair = QueuePair::create(*device, {.group = *group,
+  auto pair = QueuePair::create(*device, {.group = group,
                                           .qkey = config.qkey,
                                           .service_level = config.service_level,
-                                          .depth = depth});
+                                          .receives = depth,
+                                          .sends = sizes.sends});
   if (!pair) return fail(std::move(pair.error()));
+  auto announcer = Announcer::open(config.nodes, {.node = config.self,
+                                                  .queue_pair = pair->qp->qp_num,
+                                                  .qkey = config.qkey,
+                                                  .frame_bytes = sizes.frame_bytes,
+                                                  .gid = device->gid.gid});
+  if (!announcer) return fail(std::move(announcer.error()));
   auto wait = wait_for(*device, *pair);
   if (!wait) return fail(std::move(wait.error()));
   auto made = std::make_unique<Verbs>(std::move(*device), std::move(*region), std::move(*pair),
-                                      std::move(*wait), config, sizes);
+                                      std::move(*announcer), std::move(*wait), config, sizes);
   if (!made->start()) {
     return fail(system_error("cannot start the queue pair", "ibv_modify_qp", errno,
                              "see dmesg for what the adapter's driver says"));

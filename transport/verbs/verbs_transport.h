@@ -15,6 +15,7 @@ namespace phalanx::transport::verbs {
 struct VerbsNode {
   NodeId node = 0;
   std::string address;  ///< Numeric: frames of this node that come from elsewhere teach nothing.
+  std::uint16_t port = 5405;  ///< Of the kernel's UDP: where it says where its queue pair is.
 };
 
 struct VerbsConfig {
@@ -23,7 +24,7 @@ struct VerbsConfig {
   std::string device;            ///< "mlx5_0"; empty: the one that has the address.
   std::uint8_t port = 0;         ///< From 1; 0: the one that has the address.
   std::int32_t gid_index = -1;   ///< -1: the first RoCE v2 entry with the address.
-  std::string group;             ///< Multicast group, of the addresses' family.
+  std::string group;             ///< Multicast group, of the addresses' family; empty: copies.
   std::uint16_t pkey = 0xffff;
   std::uint32_t qkey = 0x1ee7;     ///< The same on all nodes; others' packets are not received.
   std::uint8_t service_level = 0;  ///< 0 to 15.
@@ -35,9 +36,10 @@ struct VerbsConfig {
 /// 2048 and 4096 only. 0: not even the least.
 [[nodiscard]] std::uint32_t frame_bytes_of(std::uint32_t mtu) noexcept;
 
-/// RoCE v2 over libibverbs: one UD queue pair in one multicast group. Frames for members and for
-/// everyone are one multicast; frames for a peer are unicast to where its last authentic frame came
-/// from, and dropped and counted before there was one. Everything is registered at open().
+/// RoCE v2 over libibverbs: one UD queue pair, in one multicast group or in none. Frames for
+/// members and for everyone are one multicast, or a copy for each; frames for a peer are unicast to
+/// where its last authentic frame came from, before there was one to where it announced itself by
+/// UDP, and dropped and counted before that. Everything is registered at open().
 [[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config);
 
 }  // namespace phalanx::transport::verbs

@@ -126,7 +126,8 @@ ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
     return code;
   };
   const TimeNs start = monotonic_now();
-  if (const auto whole = cluster->wait_whole(kPatience); !whole) return told(whole.error());
+  if (const auto whole = cluster->wait_whole(kPatience); !whole)
+    return told(whole.error());
   show_step(counted(options.nodes, "node") + " in one view after " +
             std::to_string((monotonic_now() - start) / kMillisecond) + " ms");
   if (options.serve) return serve(options, *cluster, places, own_runtime);
@@ -198,6 +199,7 @@ void add_demo(Command& root, const Globals& globals) {
       .seconds("--seconds", o->seconds, "How long at full speed")
       .word("--fault", o->fault, {"kill", "none"}, "What happens to the last node's data plane")
       .flag("--serve", o->serve, "Only start the cluster, say how to reach it, and keep it")
+      .flag("--copies", o->copies, "A copy for each node, as where multicast cannot be had")
       .flag("--insecure", o->insecure, "Without encryption")
       .footer(kFooter)
       .run([&globals, o] { return run_demo(*o, globals); });

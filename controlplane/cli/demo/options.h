@@ -17,6 +17,7 @@ struct DemoOptions {
   std::string fault = "kill";
   bool serve = false;
   bool insecure = false;
+  bool copies = false;
   bool json = false;
   /// The demo proves a death, it does not wait for one: a busy host must not look like it.
   TimeNs dead_after = kSecond;

@@ -33,7 +33,7 @@ DemoTransport udp(std::string why) {
           .addresses = {}};
 }
 
-Expected<DemoTransport, Error> verbs() {
+Expected<DemoTransport, Error> verbs(bool copies) {
   if (!kHasVerbs) {
     return fail(Error{.code = ExitCode::Usage,
                       .attempted = "cannot use --transport verbs",
@@ -44,8 +44,10 @@ Expected<DemoTransport, Error> verbs() {
   if (!addresses) return fail(std::move(addresses.error()));
   return DemoTransport{
       .port = {},
-      .table = "[transport]\nkind = \"verbs\"\nmulticast = \"239.77.0.1:5407\"\n",
-      .told = "transport: verbs, a queue pair of one RDMA port for each node, multicast",
+      .table = std::string("[transport]\nkind = \"verbs\"\n") +
+               (copies ? "" : "multicast = \"239.77.0.1:5407\"\n"),
+      .told = std::string("transport: verbs, a queue pair of one RDMA port for each node, ") +
+              (copies ? "copies" : "multicast"),
       .pages = {},
       .addresses = std::move(*addresses)};
 }
@@ -62,7 +64,7 @@ Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
   const bool ethernet = options.transport == "ethernet";
   const bool asked = ethernet || options.transport == "dpdk";
   if (options.transport == "udp") return udp("asked for");
-  if (options.transport == "verbs") return verbs();
+  if (options.transport == "verbs") return verbs(options.copies);
   if (!kHasDpdk) {
     if (!asked) return udp("this build has no DPDK");
     return fail(Error{.code = ExitCode::Usage,
@@ -88,11 +90,12 @@ Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
   out.table = "[transport]\nkind = \"dpdk\"\nport = \"" + out.port + "\"\n";
   if (ethernet) {
     // The kernel's work is by the packet: few long ones, and one for all peers.
-    out.table += "mtu = \"" + std::to_string(DemoNetwork::kDataMtu) +
-                 "B\"\nmulticast = \"239.192.0.7:5407\"\n";
+    out.table += "mtu = \"" + std::to_string(DemoNetwork::kDataMtu) + "B\"\n";
+    if (!options.copies) out.table += "multicast = \"239.192.0.7:5407\"\n";
   }
   out.told = std::string("transport: dpdk over ") +
-             (ethernet ? "af_packet, an Ethernet port for each node, multicast, MTU " +
+             (ethernet ? "af_packet, an Ethernet port for each node, " +
+                             std::string(options.copies ? "copies" : "multicast") + ", MTU " +
                              std::to_string(DemoNetwork::kDataMtu)
                        : "memif, shared memory between the nodes") +
              "; hugepages: " + out.pages->told();

@@ -25,12 +25,12 @@ TEST(Verbs, KeysAreReadFromATableOfTheirOwn) {
   EXPECT_EQ(config.transport.verbs.queue, 512u);
 }
 
-TEST(Verbs, WithoutAGroupAreRefused) {
-  EXPECT_EQ(errors_of("[transport]\nkind = \"verbs\"\n"),
-            "t.toml:4:8: error: transport.kind = \"verbs\" without transport.multicast\n"
-            "  allowed: a group of the nodes' family, such as \"239.77.0.1:5407\" or "
-            "\"[ff15::77:1]:5407\"\n"
-            "  remedy:  set transport.multicast, the same on all nodes; its port is not used\n");
+TEST(Verbs, WithoutAGroupSendCopies) {
+  const Config config = parse_with("[transport]\nkind = \"verbs\"\n").value();
+
+  EXPECT_FALSE(config.transport.multicast);
+  EXPECT_NE(cluster_hash(config), cluster_hash(parse_with(kVerbs).value()))
+      << "all nodes, or none";
 }
 
 // Limited members of a partition, and the kernel's own keys.

@@ -35,6 +35,12 @@ void reset() {
   s.limits.max_mcast_grp = 8;
 }
 
+void announce(const std::string& from, std::uint16_t port, const Announcement& what) {
+  const auto bytes = encode(what);
+  state().datagrams.push_back(
+      {.to = *gid_of(from), .port = port, .bytes = {bytes.begin(), bytes.end()}});
+}
+
 bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload) {
   State& s = state();
   if (s.receives.empty()) return false;
@@ -169,6 +175,7 @@ int destroy_cq(ibv_cq*) { return gone(); }
 ibv_qp* create_qp(ibv_pd*, ibv_qp_init_attr* attributes) {
   const fake::State& s = fake::state();
   qp_object.qp_num = 42;
+  fake::state().sends_most = attributes->cap.max_send_wr;
   const bool refused = attributes->cap.max_inline_data > s.inline_most;
   return made(&qp_object, refused ? EINVAL : s.create_error);
 }
@@ -192,6 +199,7 @@ int attach_mcast(ibv_qp*, const ibv_gid*) {
 int detach_mcast(ibv_qp*, const ibv_gid*) { return gone(); }
 ibv_ah* create_ah(ibv_pd*, ibv_ah_attr*) {
   static ibv_ah handle;
+  ++fake::state().handles;
   return made(&handle, fake::state().handle_error);
 }
 int destroy_ah(ibv_ah*) { return gone(); }
@@ -237,6 +245,28 @@ int join_group(std::uint32_t, const ibv_gid&) {
   return 9;
 }
 void leave_group(int) { gone(); }
+
+int open_datagrams(const ibv_gid&, std::uint16_t) {
+  errno = fake::state().bind_error;
+  if (errno != 0) return -1;
+  ++fake::state().alive;
+  return 10;
+}
+void close_datagrams(int) { gone(); }
+bool send_datagram(int, const ibv_gid& to, std::uint16_t port, std::span<const std::byte> bytes) {
+  fake::state().told.push_back({.to = to, .port = port, .bytes = {bytes.begin(), bytes.end()}});
+  return true;
+}
+bool take_datagram(int, std::span<std::byte> room, Datagram* out) {
+  auto& waiting = fake::state().datagrams;
+  if (waiting.empty()) return false;
+  const fake::Told one = waiting.front();
+  waiting.pop_front();
+  const std::size_t bytes = std::min(room.size(), one.bytes.size());
+  std::copy_n(one.bytes.begin(), bytes, room.begin());
+  *out = {.from = one.to, .port = one.port, .bytes = bytes};
+  return true;
+}
 
 }  // namespace calls
 }  // namespace phalanx::transport::verbs

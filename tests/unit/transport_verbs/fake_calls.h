@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "transport/verbs/announcement.h"
 #include "transport/verbs/calls.h"
 
 /// An adapter without hardware: what it has, what it shall refuse, and what was asked of it.
@@ -13,6 +14,12 @@ struct Sent {
   std::string payload;
   std::uint32_t queue_pair = 0;
   unsigned flags = 0;
+};
+
+struct Told {
+  ibv_gid to{};
+  std::uint16_t port = 0;
+  std::vector<std::byte> bytes;
 };
 
 struct State {
@@ -31,6 +38,7 @@ struct State {
   int join_error = 0;
   int attach_error = 0;
   int handle_error = 0;
+  int bind_error = 0;
   int post_send_error = 0;
   int post_recv_error = 0;
   int reset_error = 0;              ///< Of the change to RESET only.
@@ -48,8 +56,12 @@ struct State {
   int channel_events = 0;  ///< That the completion channel has to tell.
   bool armed = false;
   int arms = 0;
-  int joins = 0;     ///< At IP level.
-  int attaches = 0;  ///< At the adapter.
+  std::deque<Told> datagrams;    ///< That wait, each from there.
+  std::vector<Told> told;        ///< Datagrams sent.
+  int handles = 0;               ///< Address handles ever made.
+  std::uint32_t sends_most = 0;  ///< What the queue pair was asked to hold.
+  int joins = 0;                 ///< At IP level.
+  int attaches = 0;              ///< At the adapter.
   TimeNs now = kSecond;
   int alive = 0;  ///< Everything created and not destroyed.
 };
@@ -57,6 +69,8 @@ struct State {
 State& state();
 /// A port that is up, with GID ::ffff:10.0.0.1.
 void reset();
+/// A datagram of the kernel's that says where a node's queue pair is.
+void announce(const std::string& from, std::uint16_t port, const Announcement& what);
 /// Puts a packet from an IPv4 address into the next receive buffer. False: none is posted.
 bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload);
 

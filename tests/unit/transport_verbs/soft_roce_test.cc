@@ -12,10 +12,11 @@
 namespace phalanx::transport::verbs {
 namespace {
 
-std::unique_ptr<Transport> opened(NodeId self, std::uint32_t qkey = 0x1ee7) {
+std::unique_ptr<Transport> opened(NodeId self, std::uint32_t qkey = 0x1ee7,
+                                  const std::string& group = "239.77.0.1") {
   auto out = open({.self = self,
-                   .nodes = {{1, "10.77.0.1"}, {2, "10.77.0.1"}},
-                   .group = "239.77.0.1",
+                   .nodes = {{1, "10.77.0.1", 5405}, {2, "10.77.0.1", 5406}},
+                   .group = group,
                    .qkey = qkey,
                    .depth = 256});
   EXPECT_TRUE(out) << out.error().text();
@@ -78,6 +79,24 @@ TEST(SoftRoce, CarriesFramesAsLongAsThePathTakes) {
   const std::string longest(one->limits().frame_bytes_max, 'x');
   ASSERT_TRUE(send(*one, longest, kEveryone));
   EXPECT_EQ(receive(*two, 1), longest);
+}
+
+// Without a group they find one another by the kernel's UDP.
+TEST(SoftRoce, CarriesCopies) {
+  const auto one = opened(1, 0x1ee7, "");
+  const auto two = opened(2, 0x1ee7, "");
+  ASSERT_TRUE(one && two);
+  std::string heard;
+  for (int i = 0; i < 1000 && heard.empty(); ++i) {
+    (void)one->ports();
+    (void)two->ports();
+    ASSERT_TRUE(send(*one, "copy", kEveryone));
+    heard = receive(*two, 1, std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(heard, "copy");
+  ASSERT_TRUE(send(*two, "answer", {.kind = Destination::Kind::Peer, .peer = 1}));
+  EXPECT_EQ(receive(*one, 2), "answer");
+  EXPECT_EQ(one->counters().rx_refused, 0U) << "nothing comes back";
 }
 
 TEST(SoftRoce, DoesNotHearANodeWithAnotherQkey) {
