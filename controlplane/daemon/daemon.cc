@@ -37,6 +37,7 @@ membership::MembershipConfig membership_config(const config::Config& config, Mem
   result.stall_after = config.cluster.stall_after;
   result.hold_min = config.cluster.hold_min;
   result.hold_max = config.cluster.hold_max;
+  result.attempt_deadline = membership::attempt_deadline_for(config.cluster.dead_after);
   return result;
 }
 

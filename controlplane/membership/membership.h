@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +29,12 @@ struct MembershipConfig {
   TimeNs hello_interval = 20 * kMillisecond;
   TimeNs attempt_deadline = 100 * kMillisecond;  ///< Of one step of an attempt.
 };
+
+/// Of one step of an attempt, where a node counts as dead after so long: who would still be waited
+/// for must not be left out for an answer that takes as long. 100 ms to 5 s.
+[[nodiscard]] constexpr TimeNs attempt_deadline_for(TimeNs dead_after) noexcept {
+  return std::clamp(dead_after, 100 * kMillisecond, 5 * kSecond);
+}
 
 /// Limits that may change while a membership runs; as in MembershipConfig.
 struct Times {

@@ -62,18 +62,20 @@ std::string demo_config(const DemoOptions& options, const DemoCluster::Places& p
   // config's formula: two messages, the window, a submit window for each node.
   const std::uint64_t log =
       std::bit_ceil(std::max(16 * kMiB, 2 * message + kMiB + nodes * kMiB / 4));
+  const auto slow = static_cast<TimeNs>(options.slow);
   const auto size = [](std::uint64_t bytes) {
     return "\"" + config::format_size(static_cast<std::int64_t>(bytes)) + "\"\n";
   };
-  std::string text =
-      "[node]\nstate_directory = \"" + places.directory + "/state\"\n" + "runtime_directory = \"" +
-      places.runtime_directory + "\"\n" + "[cluster]\nname = \"demo\"\nkey_file = \"" +
-      places.directory + "/cluster.key\"\n" +
-      (options.insecure ? "encryption = \"insecure\"\n" : "") + "max_message = " + size(message) +
-      "dead_after = \"" + milliseconds(options.dead_after) + "\"\nstall_after = \"" +
-      milliseconds(options.stall_after) + "\"\n" + transport.table + "[lane]\nlog = " + size(log) +
-      // Its own clients must see everything, however slow the host is.
-      "[client]\nslow_policy = \"throttle\"\nthrottle_max = \"10s\"\n";
+  std::string text = "[node]\nstate_directory = \"" + places.directory + "/state\"\n" +
+                     "runtime_directory = \"" + places.runtime_directory + "\"\n" +
+                     "[cluster]\nname = \"demo\"\nkey_file = \"" + places.directory +
+                     "/cluster.key\"\n" + (options.insecure ? "encryption = \"insecure\"\n" : "") +
+                     "max_message = " + size(message) + "dead_after = \"" +
+                     milliseconds(options.dead_after * slow) + "\"\nstall_after = \"" +
+                     milliseconds(options.stall_after * slow) + "\"\n" + transport.table +
+                     "[lane]\nlog = " + size(log) +
+                     // Its own clients must see everything, however slow the host is.
+                     "[client]\nslow_policy = \"throttle\"\nthrottle_max = \"10s\"\n";
   for (std::size_t node = 1; node <= nodes; ++node) {
     const DemoNetwork::NodePlace& place = network.places()[node - 1];
     text += "[[cluster.nodes]]\nid = " + std::to_string(node) + "\nname = \"" + node_name(node) +

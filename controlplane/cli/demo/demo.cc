@@ -26,8 +26,6 @@
 namespace phalanx::cli {
 namespace {
 
-constexpr TimeNs kPatience = 30 * kSecond;
-
 constexpr const char* kFooter =
     "Starts real nodes (a control plane and a data plane each) on this host, as root each in a "
     "network\n"
@@ -68,7 +66,7 @@ Expected<void, Error> measure(const DemoOptions& options, DemoCluster& cluster,
                               DemoReport& report) {
   auto crew = DemoCrew::start(options, cluster);
   if (!crew) return fail(crew.error());
-  if (auto joined = crew->wait_joined(kPatience); !joined) return joined;
+  if (auto joined = crew->wait_joined(options.patience()); !joined) return joined;
   show_step(counted(crew->size(), "client") + " attached and joined");
   DemoRun run(options, cluster, *crew);
   run.report() = std::move(report);
@@ -126,7 +124,7 @@ ExitCode orchestrate(const DemoOptions& options, const Globals& globals,
     return code;
   };
   const TimeNs start = monotonic_now();
-  if (const auto whole = cluster->wait_whole(kPatience); !whole)
+  if (const auto whole = cluster->wait_whole(options.patience()); !whole)
     return told(whole.error());
   show_step(counted(options.nodes, "node") + " in one view after " +
             std::to_string((monotonic_now() - start) / kMillisecond) + " ms");
@@ -198,6 +196,7 @@ void add_demo(Command& root, const Globals& globals) {
       .number("--size", o->size_bytes, {1, 16U << 20}, "Bytes of a message")
       .seconds("--seconds", o->seconds, "How long at full speed")
       .word("--fault", o->fault, {"kill", "none"}, "What happens to the last node's data plane")
+      .number("--slow", o->slow, {1, 20}, "Times that limits are longer, for a slow host")
       .flag("--serve", o->serve, "Only start the cluster, say how to reach it, and keep it")
       .flag("--copies", o->copies, "A copy for each node, as where multicast cannot be had")
       .flag("--insecure", o->insecure, "Without encryption")

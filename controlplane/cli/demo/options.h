@@ -22,6 +22,10 @@ struct DemoOptions {
   /// The demo proves a death, it does not wait for one: a busy host must not look like it.
   TimeNs dead_after = kSecond;
   TimeNs stall_after = 5 * kSecond;
+  std::uint64_t slow = 1;  ///< All limits of time are multiplied with it.
+
+  /// How long a step of the demo may take.
+  [[nodiscard]] TimeNs patience() const { return 30 * kSecond * static_cast<TimeNs>(slow); }
 };
 
 }  // namespace phalanx::cli

@@ -12,8 +12,6 @@
 namespace phalanx::cli {
 namespace {
 
-constexpr TimeNs kPatience = 30 * kSecond;
-
 std::uint64_t value_of(const std::atomic<std::uint64_t>& counter) {
   return counter.load(std::memory_order_acquire);
 }
@@ -56,7 +54,7 @@ Expected<void, Error> DemoRun::wait_until(const std::string& what, TimeNs patien
 
 Expected<void, Error> DemoRun::wait(TimeNs duration, const std::string& what) {
   const TimeNs end = monotonic_now() + duration;
-  return wait_until(what, duration + kPatience, [&] { return monotonic_now() >= end; });
+  return wait_until(what, duration + options_.patience(), [&] { return monotonic_now() >= end; });
 }
 
 void DemoRun::set_phase(Phase phase) {
@@ -82,7 +80,7 @@ Expected<void, Error> DemoRun::drain() {
   constexpr TimeNs kQuiet = 150 * kMillisecond;
   std::uint64_t total = ~std::uint64_t{0};
   TimeNs since = 0;
-  return wait_until("the last messages are delivered", kPatience, [&] {
+  return wait_until("the last messages are delivered", options_.patience(), [&] {
     const std::uint64_t now_total = delivered_total() + sent_total();
     if (now_total != total) {
       total = now_total;
@@ -146,7 +144,8 @@ Expected<void, Error> DemoRun::measure_throughput() {
     return true;
   };
   // Senders may notice the change of phase a little later: until then `sent` still grows.
-  if (auto done = wait_until("the last messages are delivered", kPatience, everywhere); !done)
+  if (auto done = wait_until("the last messages are delivered", options_.patience(), everywhere);
+      !done)
     return done;
   const TimeNs elapsed = monotonic_now() - start;
   if (auto done = drain(); !done) return done;

@@ -11,8 +11,6 @@
 namespace phalanx::cli {
 namespace {
 
-constexpr TimeNs kPatience = 30 * kSecond;
-
 double milliseconds(TimeNs ns) { return static_cast<double>(ns) / 1e6; }
 
 }  // namespace
@@ -64,7 +62,8 @@ Expected<void, Error> DemoRun::kill_data_plane() {
     }
     return true;
   };
-  if (auto done = wait_until("the survivors' new view", kPatience, all_survivors_have_it); !done)
+  if (auto done = wait_until("the survivors' new view", options_.patience(), all_survivors_have_it);
+      !done)
     return done;
   show_step("new view at all survivors after " + fixed(milliseconds(view - start), 1) + " ms");
 
@@ -83,7 +82,8 @@ Expected<void, Error> DemoRun::kill_data_plane() {
     }
     return true;
   };
-  if (auto done = wait_until("the node comes back", kPatience, receives_again); !done) return done;
+  if (auto done = wait_until("the node comes back", options_.patience(), receives_again); !done)
+    return done;
   show_step(node_name(victim) + " receives again after " + fixed(milliseconds(back - start), 1) +
             " ms");
   if (auto done = wait(kSecond / 2, "half speed after the fault"); !done) return done;

@@ -24,6 +24,13 @@ struct MemberInAttempt {
   }
 };
 
+// Where processors are slow, answers are, and dead_after says how slow.
+TEST(Agree, AStepMayTakeAsLongAsASilentNodeDoes) {
+  EXPECT_EQ(attempt_deadline_for(50 * kMillisecond), 100 * kMillisecond);
+  EXPECT_EQ(attempt_deadline_for(kSecond), kSecond);
+  EXPECT_EQ(attempt_deadline_for(60 * kSecond), 5 * kSecond);
+}
+
 // A member answers only an attempt higher than all it has answered: with two answers out, two
 // representatives could install different views under one another's nose.
 TEST(Agree, RefusesAnAttemptThatIsNotHigherThanAllItHasAnswered) {
