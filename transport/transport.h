@@ -5,6 +5,7 @@
 #include <span>
 
 #include "ipc/base/ids.h"
+#include "ipc/base/time_ns.h"
 
 namespace phalanx::transport {
 
@@ -58,6 +59,10 @@ struct TransportPorts {
   const char* driver = "";  ///< Lives as long as the transport.
   std::uint32_t count = 0;
   std::uint32_t up = 0;  ///< With a link, as far as the driver tells.
+  /// What last broke, "" if nothing ever did; lives as long as the transport.
+  const char* trouble = "";
+  std::uint64_t troubles = 0;  ///< How often something did.
+  TimeNs trouble_at = 0;       ///< Monotonic.
 };
 
 /// One receive queue and one transmit queue, owned by exactly one worker.

@@ -75,6 +75,15 @@ std::string gaps_line(const json& dataplane) {
          text_at(dataplane, "recent_gap_ms", "-") + " ms lately\n";
 }
 
+/// "last broken 1,200 ms ago, 3 times since the start: send completed with ...": empty when
+/// nothing ever was.
+std::string trouble_line(const json& transport) {
+  const json trouble = at(transport, "trouble");
+  if (!trouble.is_object()) return "";
+  return "transport last broken " + text_at(trouble, "ago_ms", "-") + " ms ago, " +
+         text_at(trouble, "count") + " times since the start: " + text_at(trouble, "what") + "\n";
+}
+
 /// "transport dpdk memif, net_memif, 2 of 2 ports up; lost 0, refused 0 in and 0 out".
 std::string transport_line(const json& status) {
   const json transport = at(status, "transport");
@@ -86,7 +95,7 @@ std::string transport_line(const json& status) {
          text_at(transport, "ports") + " ports up; lost " +
          grouped(number_at(counters, "wire_overflow")) + ", refused " +
          grouped(number_at(counters, "wire_refused")) + " in and " +
-         grouped(number_at(counters, "wire_tx_refused")) + " out\n";
+         grouped(number_at(counters, "wire_tx_refused")) + " out\n" + trouble_line(transport);
 }
 
 }  // namespace

@@ -94,14 +94,23 @@ json transport_json(const StatusSources& from) {
   const config::TransportSection& set = from.config.transport;
   json out = {{"kind", config::to_string(set.kind)},
               {"port", port_json(from.config)},
+              {"multicast", set.multicast ? json(config::to_string(*set.multicast)) : json()},
               {"driver", nullptr},
               {"ports", 0},
-              {"ports_up", 0}};
+              {"ports_up", 0},
+              {"trouble", nullptr}};
   if (!from.worker) return out;
   const shm::TransportStatus& seen = from.worker->transport;
   out["driver"] = std::string(seen.driver, strnlen(seen.driver, sizeof seen.driver));
   out["ports"] = seen.ports;
   out["ports_up"] = seen.ports_up;
+  if (seen.troubles > 0) {
+    // Text of an adapter's driver or of a peer: JSON takes UTF-8 only, and this is ASCII.
+    out["trouble"] = {
+        {"what", std::string(seen.trouble, strnlen(seen.trouble, sizeof seen.trouble))},
+        {"count", seen.troubles},
+        {"ago_ms", since_ms(seen.trouble_at, from.now)}};
+  }
   return out;
 }
 

@@ -132,6 +132,10 @@ void Worker::look_at_wire() noexcept {
   std::strncpy(status_.transport.driver, ports.driver, sizeof status_.transport.driver - 1);
   status_.transport.ports = ports.count;
   status_.transport.ports_up = ports.up;
+  if (ports.troubles == status_.transport.troubles) return;
+  std::strncpy(status_.transport.trouble, ports.trouble, sizeof status_.transport.trouble - 1);
+  status_.transport.troubles = ports.troubles;
+  status_.transport.trouble_at = ports.trouble_at;
 }
 
 }  // namespace phalanx::worker

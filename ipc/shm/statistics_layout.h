@@ -13,7 +13,7 @@ namespace phalanx::shm {
 /// all other writers and passed on to whoever may attach: see statistics_memory.h. It outlives its
 /// writer for as long as somebody maps it. Fixed-width plain data, host order.
 inline constexpr std::uint64_t kStatisticsMagic = 0x3174'6174'7358'4850;  // "PHXstat1"
-inline constexpr std::uint32_t kStatisticsVersion = 1;
+inline constexpr std::uint32_t kStatisticsVersion = 2;
 
 /// What the worker counts. Append only: tools read them by name.
 enum class Counter : std::uint8_t {
@@ -107,6 +107,9 @@ struct TransportStatus {
   char driver[24] = {};  ///< Ends with a zero.
   std::uint32_t ports = 0;
   std::uint32_t ports_up = 0;
+  char trouble[80] = {};  ///< What last broke; ends with a zero.
+  std::uint64_t troubles = 0;
+  TimeNs trouble_at = 0;
 };
 
 /// How long the worker did not turn although it was due: between the beginnings of two turns, or
@@ -202,7 +205,7 @@ static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
               std::is_standard_layout_v<StatisticsLayout>);
 static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus) == 112 &&
               sizeof(PeerStatus) == 56 && sizeof(GroupStatus) == 104 && sizeof(ClientStatus) == 72);
-static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 32 + 16 + 16);
+static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 128 + 16 + 16);
 static_assert(offsetof(StatisticsLayout, self) == 24 &&
               offsetof(StatisticsLayout, counters) == 64 &&
               offsetof(StatisticsLayout, status_round) == 64 + 8 * kCounterSlots);

@@ -165,6 +165,7 @@ bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept {
   out.members = std::min<std::uint32_t>(out.members, kNodesMax);
   out.lanes = std::min<std::uint32_t>(out.lanes, kLanesMax);
   out.transport.driver[sizeof out.transport.driver - 1] = '\0';
+  out.transport.trouble[sizeof out.transport.trouble - 1] = '\0';
   return true;
 }
 

@@ -14,8 +14,8 @@ constexpr std::size_t kTold = 64;
 
 }  // namespace
 
-PortWatch::PortWatch(const Device& device, std::uint32_t frame_bytes)
-    : device_(device), frame_bytes_(frame_bytes), mtu_bytes_(device.mtu_bytes) {
+PortWatch::PortWatch(const Device& device, std::uint32_t frame_bytes, Trouble& trouble)
+    : device_(device), frame_bytes_(frame_bytes), trouble_(trouble), mtu_bytes_(device.mtu_bytes) {
   told_.reserve(kTold);
   ask();
 }
@@ -40,11 +40,13 @@ PortWatch::Change PortWatch::take_events() noexcept {
   while (calls::take_async_event(device_.context, &event)) {
     if (event.type == IBV_EVENT_DEVICE_FATAL) {
       gone_ = true;
+      trouble_.event(event.type);
     } else if (calls::is_of_port(event.type)) {
       out.rejoin = out.rejoin || event.port == device_.port;
     } else if (event.type == IBV_EVENT_QP_FATAL || event.type == IBV_EVENT_QP_REQ_ERR ||
                event.type == IBV_EVENT_QP_ACCESS_ERR || event.type == IBV_EVENT_CQ_ERR) {
       out.broken = true;
+      trouble_.event(event.type);
     }  // The rest is of connections and shared queues: there are none.
   }
   return out;

@@ -6,6 +6,7 @@
 #include "ipc/base/time_ns.h"
 #include "transport/transport.h"
 #include "transport/verbs/device.h"
+#include "transport/verbs/trouble.h"
 
 namespace phalanx::transport::verbs {
 
@@ -14,7 +15,7 @@ namespace phalanx::transport::verbs {
 /// second. One thread, the worker's.
 class PortWatch {
  public:
-  PortWatch(const Device& device, std::uint32_t frame_bytes);
+  PortWatch(const Device& device, std::uint32_t frame_bytes, Trouble& trouble);
 
   struct Change {
     bool rejoin = false;  ///< Groups that were joined may be forgotten.
@@ -36,6 +37,7 @@ class PortWatch {
 
   const Device& device_;
   std::uint32_t frame_bytes_;
+  Trouble& trouble_;
   std::uint32_t mtu_bytes_;
   TimeNs events_due_ = 0;
   TimeNs port_due_ = 0;

@@ -104,7 +104,9 @@ bool QueuePair::init() noexcept {
 bool QueuePair::reset() noexcept {
   ibv_qp_attr attributes{};
   attributes.qp_state = IBV_QPS_RESET;
-  return calls::modify_qp(qp, &attributes, IBV_QP_STATE) == 0 && init();
+  const int error = calls::modify_qp(qp, &attributes, IBV_QP_STATE);
+  errno = error;
+  return error == 0 && init();
 }
 
 bool QueuePair::rejoin() noexcept {

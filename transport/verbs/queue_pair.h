@@ -29,8 +29,8 @@ class QueuePair {
   QueuePair& operator=(const QueuePair&) = delete;
   ~QueuePair();
 
-  /// Forgets what is posted on either queue. Number and group stay: no peer notices. False: the
-  /// device refuses, and the queue pair is as broken as before.
+  /// Forgets what is posted on either queue. Number and group stay: no peer notices. False, with
+  /// errno: the device refuses, and the queue pair is as broken as before.
   bool reset() noexcept;
   /// Joins its group anew, at IP level and at the adapter: a port that was down, or a subnet
   /// manager that changed, may have forgotten it. False: try again later.

@@ -6,11 +6,13 @@
 
 namespace phalanx::transport::verbs {
 
-ReceiveQueue::ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers)
+ReceiveQueue::ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers,
+                           Trouble& trouble)
     : pair_(pair),
       own_(own),
       ipv4_(is_ipv4(own)),
       buffers_(buffers),
+      trouble_(trouble),
       sources_(buffers.depth),
       lent_(buffers.depth) {
   unposted_.reserve(buffers.depth);
@@ -48,12 +50,13 @@ void ReceiveQueue::post(std::span<const std::uint32_t> slots) noexcept {
   if (error == 0) [[likely]]
     return;
   // No room is a matter of time; anything else is mended with the queue pair.
-  if (error != ENOMEM || bad == nullptr) {
-    broken_ = true;
-    return;
-  }
+  if (error != ENOMEM || bad == nullptr) return break_by("ibv_post_recv", error);
   const auto taken = static_cast<std::size_t>(bad - requests.data());
   for (const std::uint32_t slot : slots.subspan(taken)) unposted_.push_back(slot);
+}
+
+void ReceiveQueue::break_by(const char* what, int error) noexcept {
+  if (!std::exchange(broken_, true)) trouble_.refused(what, error);
 }
 
 void ReceiveQueue::post_again() noexcept {
@@ -91,7 +94,7 @@ std::size_t ReceiveQueue::poll(std::span<RxFrame> out, TransportCounters& counte
     const bool was_ahead = ahead_.has_value();
     const int polled = take(std::span(done).first(room));
     if (polled <= 0) {
-      broken_ = broken_ || polled < 0;
+      if (polled < 0) break_by("ibv_poll_cq of receives", -polled);
       break;
     }
     const auto got = static_cast<std::size_t>(polled);
@@ -115,7 +118,7 @@ std::size_t ReceiveQueue::poll(std::span<RxFrame> out, TransportCounters& counte
 /// others, whatever the first cause was.
 bool ReceiveQueue::accept(const ibv_wc& done, RxFrame& out, TransportCounters& counters) noexcept {
   if (done.status != IBV_WC_SUCCESS) [[unlikely]] {
-    broken_ = true;
+    if (!std::exchange(broken_, true)) trouble_.completed("receive", done);
     return false;
   }
   const auto slot = static_cast<std::uint32_t>(done.wr_id);

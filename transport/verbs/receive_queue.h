@@ -11,6 +11,7 @@
 #include "transport/verbs/peers.h"
 #include "transport/verbs/queue_pair.h"
 #include "transport/verbs/region.h"
+#include "transport/verbs/trouble.h"
 
 namespace phalanx::transport::verbs {
 
@@ -21,7 +22,7 @@ class ReceiveQueue {
   static constexpr std::size_t kBurst = 32;
 
   /// Packets of `own` from this queue pair are copies of what it sent itself.
-  ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers);
+  ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers, Trouble& trouble);
 
   /// Every slot but those that are lent, into a queue that holds none.
   void post_all() noexcept;
@@ -46,11 +47,13 @@ class ReceiveQueue {
   bool accept(const ibv_wc& done, RxFrame& out, TransportCounters& counters) noexcept;
   void post(std::span<const std::uint32_t> slots) noexcept;
   void post_again() noexcept;
+  void break_by(const char* what, int error) noexcept;
 
   QueuePair& pair_;
   ibv_gid own_;
   bool ipv4_;
   Buffers buffers_;
+  Trouble& trouble_;
   std::vector<Source> sources_;          ///< By slot.
   std::vector<std::uint8_t> lent_;       ///< By slot: the worker has it.
   std::vector<std::uint32_t> unposted_;  ///< The device had no room for them.

@@ -16,8 +16,8 @@ constexpr std::uint32_t kShared = 0xffffffff;
 }  // namespace
 
 SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers,
-                     std::uint32_t copies, std::uint32_t ring)
-    : pair_(pair), qkey_(qkey), buffers_(buffers), copies_(copies), sent_(ring) {
+                     std::uint32_t copies, std::uint32_t ring, Trouble& trouble)
+    : pair_(pair), qkey_(qkey), buffers_(buffers), trouble_(trouble), copies_(copies), sent_(ring) {
   free_.reserve(buffers.depth);
   for (std::uint32_t slot = 0; slot < buffers.depth; ++slot) free_.push_back(slot);
 }
@@ -30,14 +30,14 @@ void SendQueue::reclaim(TransportCounters& counters) noexcept {
     for (const ibv_wc& one : std::span(done).first(static_cast<std::size_t>(polled))) {
       if (one.status != IBV_WC_SUCCESS) [[unlikely]] {
         ++counters.tx_refused;
-        broken_ = true;
+        if (!std::exchange(broken_, true)) trouble_.completed("send", one);
       }
       if (one.wr_id <= posted_) reported_ = std::max(reported_, one.wr_id);
     }
     if (polled < static_cast<int>(kBurst)) break;
   }
-  if (polled < 0) [[unlikely]]
-    broken_ = true;
+  if (polled < 0 && !std::exchange(broken_, true)) [[unlikely]]
+    trouble_.refused("ibv_poll_cq of sends", -polled);
   for (; completed_ < reported_; ++completed_) {
     const std::uint32_t slot = sent_[completed_ % sent_.size()];
     if (slot != kShared) free_.push_back(slot);
@@ -171,7 +171,9 @@ std::size_t SendQueue::post(ibv_send_wr* first, std::size_t count) noexcept {
     return count;
   }
   // No room is loss like any other.
-  if (error != ENOMEM || ++refusals_ > kRefusalsMost) broken_ = true;
+  if ((error != ENOMEM || ++refusals_ > kRefusalsMost) && !std::exchange(broken_, true)) {
+    trouble_.refused("ibv_post_send", error);
+  }
   return bad == nullptr ? 0 : static_cast<std::size_t>(bad - first);
 }
 

@@ -9,6 +9,7 @@
 #include "transport/verbs/peers.h"
 #include "transport/verbs/queue_pair.h"
 #include "transport/verbs/region.h"
+#include "transport/verbs/trouble.h"
 
 namespace phalanx::transport::verbs {
 
@@ -21,7 +22,7 @@ class SendQueue {
   /// Without a group, `copies` is to how many peers one frame goes at most; else 1. `ring`: sends
   /// that the queue pair takes.
   SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers, std::uint32_t copies,
-            std::uint32_t ring);
+            std::uint32_t ring, Trouble& trouble);
 
   std::size_t lend(std::span<TxFrame> out, TransportCounters& counters) noexcept;
   /// `open`: what is sent has a chance to leave; else all is dropped and counted.
@@ -53,6 +54,7 @@ class SendQueue {
   QueuePair& pair_;
   std::uint32_t qkey_;
   Buffers buffers_;
+  Trouble& trouble_;
   std::vector<std::uint32_t> free_;  ///< Slots; those last are lent first.
   std::uint32_t copies_;
   /// By number of the send, modulo its size: the slot that is free after it, or kShared when more

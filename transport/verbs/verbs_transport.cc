@@ -17,6 +17,7 @@
 #include "transport/verbs/receive_queue.h"
 #include "transport/verbs/region.h"
 #include "transport/verbs/send_queue.h"
+#include "transport/verbs/trouble.h"
 
 namespace phalanx::transport::verbs {
 namespace {
@@ -90,6 +91,8 @@ class Verbs final : public Transport {
   Announcer announcer_;
   Fd wait_;
   std::uint8_t service_level_;
+  std::uint32_t qkey_;
+  Trouble trouble_;
   Peers peers_;
   ReceiveQueue receives_;
   SendQueue sends_;
@@ -112,21 +115,23 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
       announcer_(std::move(announcer)),
       wait_(std::move(wait)),
       service_level_(config.service_level),
+      qkey_(config.qkey),
       peers_(config.nodes, config.self),
       receives_(pair_, device_.gid.gid,
                 {.memory = region_.data(),
                  .stride = sizes.rx_stride(),
                  .key = region_.key(),
                  .frame_bytes = sizes.frame_bytes,
-                 .depth = sizes.depth}),
+                 .depth = sizes.depth},
+                trouble_),
       sends_(pair_, config.qkey,
              {.memory = region_.data() + sizes.depth * sizes.rx_stride(),
               .stride = sizes.tx_stride(),
               .key = region_.key(),
               .frame_bytes = sizes.frame_bytes,
               .depth = sizes.depth},
-             sizes.copies, sizes.sends),
-      watch_(device_, sizes.frame_bytes),
+             sizes.copies, sizes.sends, trouble_),
+      watch_(device_, sizes.frame_bytes, trouble_),
       limits_{.frame_bytes_max = sizes.frame_bytes,
               .burst_frames_max = SendQueue::kBurst,
               // A group gives a sender its own frames back.
@@ -149,6 +154,11 @@ void Verbs::listen(TimeNs now) noexcept {
   if (now < listen_due_) return;
   listen_due_ = now + kListenOften;
   announcer_.listen([this, now](const Announcement& heard) {
+    if (heard.qkey != qkey_) return trouble_.mismatch(heard.node, "Q_Key", heard.qkey, qkey_);
+    if (heard.frame_bytes != limits_.frame_bytes_max) {
+      return trouble_.mismatch(heard.node, "frame bytes", heard.frame_bytes,
+                               limits_.frame_bytes_max);
+    }
     const Source at{.gid = heard.gid, .queue_pair = heard.queue_pair};
     const bool known = peers_.announced(heard.node, at, sends_.posted(), sends_.completed(), now,
                                         [this, &at] { return handle_for(at); });
@@ -192,7 +202,7 @@ void Verbs::rebuild(TimeNs now) noexcept {
   if (watch_.is_gone()) return;
   rebuilds_.tried(now);
   reset_needed_ = true;
-  if (!pair_.reset()) return;
+  if (!pair_.reset()) return trouble_.refused("ibv_modify_qp", errno);
   std::array<ibv_wc, 32> stale;
   for (ibv_cq* queue : {pair_.receives, pair_.sends}) {
     while (calls::poll_cq(queue, static_cast<int>(stale.size()), stale.data()) > 0) {
@@ -200,13 +210,20 @@ void Verbs::rebuild(TimeNs now) noexcept {
   }
   sends_.forget();
   reset_needed_ = !start();
+  if (reset_needed_) trouble_.refused("ibv_modify_qp", errno);
 }
 
 TransportPorts Verbs::ports() noexcept {
   const TimeNs now = calls::now();
   look(now);
   listen(now);
-  return {watch_.told(), 1, watch_.can_send() && !rejoin_needed_ && !reset_needed_ ? 1U : 0U};
+  const bool carries = watch_.can_send() && !rejoin_needed_ && !reset_needed_;
+  return {.driver = watch_.told(),
+          .count = 1,
+          .up = carries ? 1U : 0U,
+          .trouble = trouble_.text(),
+          .troubles = trouble_.count(),
+          .trouble_at = trouble_.at()};
 }
 
 /// Readable when the device has something to say: a frame came, or its port changed.

@@ -52,6 +52,27 @@ TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
       << status_text(status);
 }
 
+TEST(Status, SaysWhatBrokeLastBelowTheTransport) {
+  json status = healthy();
+  status["transport"] = {{"kind", "verbs"},
+                         {"driver", "rxe0/1 mtu 1024"},
+                         {"ports", 1},
+                         {"ports_up", 1},
+                         {"trouble", nullptr}};
+  EXPECT_EQ(status_text(status).find("broken"), std::string::npos);
+
+  status["transport"]["trouble"] = {
+      {"what", "send completed with LOC_QP_OP_ERR, vendor error 0x81"},
+      {"count", 3},
+      {"ago_ms", 1200.5}};
+
+  EXPECT_NE(
+      status_text(status).find("transport last broken 1200.5 ms ago, 3 times since the "
+                               "start: send completed with LOC_QP_OP_ERR, vendor error 0x81\n"),
+      std::string::npos)
+      << status_text(status);
+}
+
 TEST(Status, SaysHowFarApartTurnsWere) {
   json status = healthy();
   status["dataplane"]["longest_gap_ms"] = 12.5;

@@ -148,6 +148,73 @@ TEST_F(VerbsFaults, AnAddressThatWasTakenAwayIsTold) {
   EXPECT_STREQ(ports.driver, "fake0/1 lost its address");
 }
 
+// The adapter tells a cause once; whoever asks later must still find it.
+TEST_F(VerbsFaults, WhatBrokeLastIsKept) {
+  start();
+  EXPECT_EQ(wire_->ports().troubles, 0U);
+  EXPECT_STREQ(wire_->ports().trouble, "");
+
+  ibv_wc failed{};
+  failed.status = IBV_WC_LOC_PROT_ERR;
+  failed.vendor_err = 0x81;
+  fake::state().send_done.push_back(failed);
+  failed.status = IBV_WC_WR_FLUSH_ERR;
+  fake::state().send_done.push_back(failed);
+  send("x", kMembers);
+  receive();
+  const TimeNs broke = fake::state().now;
+  fake::state().now += 10 * kSecond;
+  const TransportPorts ports = wire_->ports();
+  EXPECT_EQ(ports.up, 1U) << "it is mended";
+  EXPECT_STREQ(ports.trouble, "send completed with LOC_PROT_ERR, vendor error 0x81");
+  EXPECT_EQ(ports.troubles, 1U) << "those that were flushed are no cause";
+  EXPECT_EQ(ports.trouble_at, broke);
+}
+
+TEST_F(VerbsFaults, EveryKindOfBreakingIsNamed) {
+  start();
+  const auto told = [this] {
+    fake::state().now += 2 * kSecond;
+    receive();
+    return std::string(wire_->ports().trouble);
+  };
+  fake::state().post_send_error = EIO;
+  send("x", kMembers);
+  fake::state().post_send_error = 0;
+  EXPECT_EQ(told(), "ibv_post_send: EIO");
+  fake::state().post_recv_error = EINVAL;
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "one"));
+  receive();
+  fake::state().post_recv_error = 0;
+  EXPECT_EQ(told(), "ibv_post_recv: EINVAL");
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, std::string(1025, 'x')));
+  EXPECT_EQ(told(), "receive completed with LOC_LEN_ERR, vendor error 0x0");
+  fake::state().events.push_back({.type = IBV_EVENT_QP_FATAL});
+  EXPECT_EQ(told(), "event QP_FATAL");
+  fake::state().reset_error = EBUSY;
+  fail_a_send();
+  send("x", kMembers);
+  EXPECT_EQ(told(), "ibv_modify_qp: EBUSY");
+  fake::state().reset_error = 0;
+  fake::state().events.push_back({.type = IBV_EVENT_DEVICE_FATAL});
+  EXPECT_EQ(told(), "event DEVICE_FATAL: the device is gone");
+}
+
+// A peer with another Q_Key is not heard by the adapter at all: only its announcement says so.
+TEST_F(VerbsFaults, APeerThatCannotBeHeardIsTold) {
+  start();
+  Announcement theirs{
+      .node = 2, .queue_pair = 22, .qkey = 17, .frame_bytes = 1024, .gid = *gid_of("10.0.0.2")};
+  for (int i = 0; i < 3; ++i) fake::announce("10.0.0.2", 5405, theirs);
+  EXPECT_STREQ(wire_->ports().trouble, "node 2 announces Q_Key 17, here it is 7911");
+  EXPECT_EQ(wire_->ports().troubles, 1U) << "once, however often it is said";
+  theirs.qkey = 0x1ee7;
+  theirs.frame_bytes = 4096;
+  fake::announce("10.0.0.2", 5405, theirs);
+  fake::state().now += kSecond;
+  EXPECT_STREQ(wire_->ports().trouble, "node 2 announces frame bytes 4096, here it is 1024");
+}
+
 TEST_F(VerbsFaults, ASleeperIsWokenByAFrameAndNeverMissesOne) {
   start();
   EXPECT_GE(wire_->wait_fd(), 0);
