@@ -5,17 +5,19 @@
 #include "perf/failover/failover.h"
 #include "perf/map/map_bench.h"
 #include "perf/replica/replica_bench.h"
+#include "perf/wire/wire_bench.h"
 
 int main(int argc, char** argv) {
   using namespace phalanx;
   occupy_standard_fds();
   cli::Globals globals;
-  cli::Arguments arguments("Measure whole clusters on this host.", "phalanx-perf", PHALANX_RELEASE);
+  cli::Arguments arguments("Measure clusters, and the wires below them.", "phalanx-perf", PHALANX_RELEASE);
   cli::Command& root = arguments.root();
   root.flag("--json", globals.json, "Print one JSON object");
   perf::add_calm(root, globals);
   perf::add_failover(root, globals);
   perf::add_map_bench(root, globals);
   perf::add_replica_bench(root, globals);
+  perf::add_wire_bench(root, globals);
   return static_cast<int>(cli::after_output(arguments.run(argc, argv)));
 }
