@@ -204,6 +204,7 @@ Actions Machine::retime(const Times& times, TimeNs now) {
   config_.stall_after = times.stall_after;
   config_.hold_min = times.hold_min;
   config_.hold_max = times.hold_max;
+  config_.attempt_deadline = attempt_deadline_for(times.dead_after);
   detector_.set_limits({times.dead_after, times.stall_after});
   for (Peer& peer : peers_) peer.hold = std::clamp(peer.hold, times.hold_min, times.hold_max);
   return step(now);
