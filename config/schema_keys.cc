@@ -124,9 +124,10 @@ const std::array kKeys{
         .max = 60 * kSec,
         .cluster_part = true,
         .reloadable = true,
-        .text = "A node whose data plane and control plane are both silent this long is left out "
-                "of the view. Smaller: quicker fail-over, more false alarms on a loaded host. A step "
-                "of a view change may take as long, from 100 ms to 5 s.",
+        .text =
+            "A node whose data plane and control plane are both silent this long is left out "
+            "of the view. Smaller: quicker fail-over, more false alarms on a loaded host. A step "
+            "of a view change may take as long, from 100 ms to 5 s.",
         .store = [](Config& c, const Value& v) { c.cluster.dead_after = as<TimeNs>(v); },
         .read = [](const Config& c) { return number(c.cluster.dead_after); }},
     Key{.name = "cluster.stall_after",
