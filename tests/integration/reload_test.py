@@ -76,10 +76,11 @@ def told_by(cluster):
 
 def comes_back(cluster):
     """A data plane that dies comes back, whatever is being edited in the file meanwhile."""
+    texts = {}
     for node in cluster.nodes:
         path = cluster.directory / f"n{node}.toml"
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text + '[lane]\nlog = "32MiB"\n', encoding="utf-8")
+        texts[node] = path.read_text(encoding="utf-8")
+        path.write_text(texts[node] + '[lane]\nlog = "32MiB"\n', encoding="utf-8")
     old = cluster.signal_dataplane(2, signal.SIGKILL)
     wait_until("n2 has a data plane again", lambda: cluster.dataplane_pid(2) not in (0, old))
     cluster.wait_whole()
@@ -87,6 +88,8 @@ def comes_back(cluster):
     old = cluster.signal_dataplane(2, signal.SIGKILL)
     wait_until("n2 has a data plane again", lambda: cluster.dataplane_pid(2) not in (0, old))
     cluster.wait_whole()
+    for node, text in texts.items():
+        (cluster.directory / f"n{node}.toml").write_text(text, encoding="utf-8")
 
 
 def test():

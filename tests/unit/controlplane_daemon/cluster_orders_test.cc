@@ -145,7 +145,7 @@ TEST_F(ClusterOrdersTest, AnotherClusterPartOnOneNodeRefusesIt) {
   run();
 
   ASSERT_TRUE(outcome_.error);
-  EXPECT_NE(outcome_.error->observed.find("n2: the cluster part"), std::string::npos);
+  EXPECT_NE(outcome_.error->observed.find("n2: what must be equal"), std::string::npos);
   EXPECT_EQ(applied(), 0);
 }
 
