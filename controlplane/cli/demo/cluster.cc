@@ -128,7 +128,7 @@ nlohmann::json DemoCluster::status(std::size_t node) const {
 }
 
 pid_t DemoCluster::dataplane(std::size_t node) const {
-  return find_process("phalanx-dataplane", {node_name(node), config_file(places_)});
+  return find_child(controlplanes_[node - 1], "phalanx-dataplane");
 }
 
 std::string DemoCluster::ended() const {

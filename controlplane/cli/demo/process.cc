@@ -115,21 +115,23 @@ Usage usage_of(pid_t pid) {
   return usage;
 }
 
-pid_t find_process(const std::string& name, const std::vector<std::string>& words) {
+pid_t find_child(pid_t parent, const std::string& name) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const std::string text = entry.path().filename().string();
     pid_t pid = 0;
     const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), pid);
     if (bad != std::errc{} || rest != text.data() + text.size()) continue;
-    std::vector<std::string> arguments;
-    std::istringstream line(read_text(entry.path() / "cmdline"));
-    for (std::string word; std::getline(line, word, '\0');) arguments.push_back(word);
-    if (arguments.empty() || fs::path(arguments.front()).filename() != name) continue;
-    const bool all = std::ranges::all_of(words, [&](const std::string& word) {
-      return std::ranges::find(arguments, word) != arguments.end();
-    });
-    if (all) return pid;
+    // "7 (a name) S 3 ...": the name may hold anything, the parent is the second word behind it.
+    const std::string stat = read_text(entry.path() / "stat");
+    const std::size_t name_end = stat.rfind(')');
+    if (name_end == std::string::npos) continue;  // It has ended.
+    std::istringstream words(stat.substr(name_end + 1));
+    std::string state;
+    pid_t its_parent = 0;
+    if (!(words >> state >> its_parent) || its_parent != parent) continue;
+    const std::string line = read_text(entry.path() / "cmdline");
+    if (fs::path(line.substr(0, line.find('\0'))).filename() == name) return pid;
   }
   return 0;
 }

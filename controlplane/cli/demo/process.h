@@ -35,8 +35,8 @@ struct Usage {
 };
 [[nodiscard]] Usage usage_of(pid_t pid);
 
-/// The process whose program is `name` and that has all of `words` among its arguments; 0: none.
-[[nodiscard]] pid_t find_process(const std::string& name, const std::vector<std::string>& words);
+/// The child of `parent` whose program is `name`; 0: none.
+[[nodiscard]] pid_t find_child(pid_t parent, const std::string& name);
 
 /// This program's own file, and a program beside it or in a neighbouring folder of a build tree.
 [[nodiscard]] std::string own_program();

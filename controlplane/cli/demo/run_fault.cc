@@ -34,9 +34,12 @@ Expected<void, Error> DemoRun::kill_data_plane() {
   set_phase(Phase::Steady);
   if (auto done = wait(kSecond / 2, "half speed before the fault"); !done) return done;
   const std::size_t victim = cluster_.size();
-  const pid_t process = cluster_.dataplane(victim);
-  if (process == 0)
-    return fail(Error{.attempted = "cannot find the data plane of " + node_name(victim)});
+  pid_t process = 0;
+  // On a host under load /proc has been seen without it for a moment.
+  const auto found = [&] { return (process = cluster_.dataplane(victim)) != 0; };
+  if (auto done = wait_until("the data plane of " + node_name(victim), options_.patience(), found);
+      !done)
+    return done;
   std::vector<std::uint32_t> attaches;
   for (std::size_t i = 0; i < crew_.size(); ++i) {
     attaches.push_back(crew_.slot(i).attaches.load(std::memory_order_acquire));
