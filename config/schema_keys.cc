@@ -169,7 +169,7 @@ const std::array kKeys{
         .choices = "udp|dpdk|verbs",
         .cluster_part = true,
         .text = "How frames travel: udp through the kernel's sockets; dpdk without the kernel, "
-                "through transport.port; verbs through an RDMA adapter (RoCE v2).",
+                "through transport.port; verbs through an RDMA adapter (RoCE v2, InfiniBand).",
         .store = [](Config& c, const Value& v) { c.transport.kind = transport_of(v); },
         .read = [](const Config& c) { return words(to_string(c.transport.kind)); }},
     Key{.name = "transport.multicast",

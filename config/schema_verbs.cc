@@ -11,7 +11,7 @@ const std::array kKeys{
         .kind = Kind::Text,
         .fallback = "",
         .text = "With verbs: the RDMA device, as ibv_devices lists it: mlx5_0, rxe0. Empty: the "
-                "one that has this node's address.",
+                "one that has this node's address; where several have it, one must be named.",
         .store = [](Config& c, const Value& v) { c.transport.verbs.device = v.text; },
         .read = [](const Config& c) { return words(c.transport.verbs.device); }},
     Key{.name = "transport.verbs.port",
@@ -40,7 +40,8 @@ const std::array kKeys{
         .max = 0xffff,
         .cluster_part = true,
         .text = "With verbs: the partition, as a full member (upper bit set: limited members "
-                "cannot hear one another). RoCE has 0xffff (65535) only.",
+                "cannot hear one another): on InfiniBand that of the interface with this node's "
+                "address. RoCE has 0xffff (65535) only.",
         .store = [](Config& c, const Value& v) { c.transport.verbs.pkey = as<std::uint16_t>(v); },
         .read = [](const Config& c) { return number(c.transport.verbs.pkey); }},
     Key{.name = "transport.verbs.qkey",
@@ -58,7 +59,8 @@ const std::array kKeys{
         .fallback = "0",
         .min = 0,
         .max = 15,
-        .text = "With verbs: the service level of all frames; on Ethernet the priority, 0 to 7.",
+        .text = "With verbs: the service level of all frames; on Ethernet the priority, 0 to 7; on "
+                "InfiniBand of unicast, as multicast has its group's.",
         .store = [](Config& c,
                     const Value& v) { c.transport.verbs.service_level = as<std::uint8_t>(v); },
         .read = [](const Config& c) { return number(c.transport.verbs.service_level); }},

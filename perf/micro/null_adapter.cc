@@ -1,5 +1,6 @@
-// An adapter that takes every send, reports it at once, and fills every receive buffer at once with
-// a frame from 10.0.0.2: what is left is the transport's own work.
+// An adapter that takes every send, reports it at once, and fills every receive
+// buffer at once with a frame from 10.0.0.2: what is left is the transport's
+// own work.
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -100,12 +101,20 @@ ibv_qp* create_qp(ibv_pd*, ibv_qp_init_attr*) {
 }
 int modify_qp(ibv_qp*, ibv_qp_attr*, int) { return 0; }
 int destroy_qp(ibv_qp*) { return 0; }
-int attach_mcast(ibv_qp*, const ibv_gid*) { return 0; }
-int detach_mcast(ibv_qp*, const ibv_gid*) { return 0; }
+int attach_mcast(ibv_qp*, const ibv_gid*, std::uint16_t) { return 0; }
+int detach_mcast(ibv_qp*, const ibv_gid*, std::uint16_t) { return 0; }
 ibv_ah* create_ah(ibv_pd*, ibv_ah_attr*) { return &handle; }
 int destroy_ah(ibv_ah*) { return 0; }
 int join_group(std::uint32_t, const ibv_gid&) { return 0; }
 void leave_group(int) {}
+Cm* open_cm(const ibv_gid&, CmPlace*) {
+  errno = ENODEV;
+  return nullptr;
+}
+void close_cm(Cm*) {}
+int join_cm(Cm*, const ibv_gid&) { return ENODEV; }
+void leave_cm(Cm*, const ibv_gid&) {}
+bool take_cm_event(Cm*, int, CmEvent*) { return false; }
 int open_datagrams(const ibv_gid&, std::uint16_t) { return 0; }
 void close_datagrams(int) {}
 bool send_datagram(int, const ibv_gid&, std::uint16_t, std::span<const std::byte>) { return true; }

@@ -60,7 +60,8 @@ std::optional<Announcement> decode(std::span<const std::byte> from) noexcept {
                    .asks = (from[4] & kAsks) != std::byte{0}};
   std::memcpy(out.gid.raw, &from[24], sizeof out.gid.raw);
   if (out.node == 0 || out.queue_pair < kQueuePairLeast || out.queue_pair > kQueuePairMost ||
-      out.frame_bytes == 0 || out.frame_bytes > kFrameMost) {
+      (out.lid != 0 && !is_unicast_lid(out.lid)) || out.frame_bytes == 0 ||
+      out.frame_bytes > kFrameMost) {
     return std::nullopt;
   }
   return out;

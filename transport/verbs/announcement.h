@@ -25,6 +25,10 @@ struct Announcement {
 
 inline constexpr std::size_t kAnnouncementBytes = 40;
 
+[[nodiscard]] constexpr bool is_unicast_lid(std::uint16_t lid) noexcept {
+  return lid != 0 && lid < 0xc000;
+}
+
 [[nodiscard]] std::array<std::byte, kAnnouncementBytes> encode(const Announcement& from) noexcept;
 /// None for what is no announcement of this version, whole and in range.
 [[nodiscard]] std::optional<Announcement> decode(std::span<const std::byte> from) noexcept;

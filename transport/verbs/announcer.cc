@@ -66,6 +66,11 @@ bool Announcer::take(std::optional<Announcement>& heard) noexcept {
   return true;
 }
 
+void Announcer::moved(std::uint16_t lid) noexcept {
+  if (std::exchange(own_.lid, lid) == lid) return;
+  for (const Place& place : places_) tell(place, false);
+}
+
 void Announcer::ask(const Peers& peers, TimeNs now) noexcept {
   if (now < due_) return;
   due_ = now + kAgain;

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "transport/verbs/gid.h"
+#include "transport/verbs/socket_address.h"
 
 namespace phalanx::transport::verbs::calls {
 
@@ -89,8 +90,12 @@ int modify_qp(ibv_qp* qp, ibv_qp_attr* attributes, int mask) {
   return ibv_modify_qp(qp, attributes, mask);
 }
 int destroy_qp(ibv_qp* qp) { return ibv_destroy_qp(qp); }
-int attach_mcast(ibv_qp* qp, const ibv_gid* group) { return ibv_attach_mcast(qp, group, 0); }
-int detach_mcast(ibv_qp* qp, const ibv_gid* group) { return ibv_detach_mcast(qp, group, 0); }
+int attach_mcast(ibv_qp* qp, const ibv_gid* group, std::uint16_t mlid) {
+  return ibv_attach_mcast(qp, group, mlid);
+}
+int detach_mcast(ibv_qp* qp, const ibv_gid* group, std::uint16_t mlid) {
+  return ibv_detach_mcast(qp, group, mlid);
+}
 ibv_ah* create_ah(ibv_pd* pd, ibv_ah_attr* attributes) { return ibv_create_ah(pd, attributes); }
 int destroy_ah(ibv_ah* handle) { return ibv_destroy_ah(handle); }
 
@@ -127,36 +132,10 @@ int join_group(std::uint32_t interface_index, const ibv_gid& group) {
 
 void leave_group(int membership) { close(membership); }
 
-namespace {
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-
-  SocketAddress(const ibv_gid& address, std::uint16_t port) {
-    if (is_ipv4(address)) {
-      sockaddr_in v4{};
-      v4.sin_family = AF_INET;
-      v4.sin_port = htons(port);
-      std::memcpy(&v4.sin_addr, address.raw + 12, 4);
-      std::memcpy(&storage, &v4, length = sizeof v4);
-    } else {
-      sockaddr_in6 v6{};
-      v6.sin6_family = AF_INET6;
-      v6.sin6_port = htons(port);
-      std::memcpy(&v6.sin6_addr, address.raw, 16);
-      std::memcpy(&storage, &v6, length = sizeof v6);
-    }
-  }
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-}  // namespace
-
 int open_datagrams(const ibv_gid& address, std::uint16_t port) {
-  const SocketAddress own(address, port);
-  const int fd = socket(own.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || bind(fd, own.get(), own.length) == 0) return fd;
+  SocketAddress own(address, port);
+  const int fd = socket(own.family(), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0 || bind(fd, own.get(), own.length()) == 0) return fd;
   const int error = errno;
   close(fd);
   errno = error;
@@ -167,9 +146,9 @@ void close_datagrams(int fd) { close(fd); }
 
 bool send_datagram(int fd, const ibv_gid& to, std::uint16_t port,
                    std::span<const std::byte> bytes) {
-  const SocketAddress peer(to, port);
+  SocketAddress peer(to, port);
   return sendto(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, peer.get(),
-                peer.length) == static_cast<ssize_t>(bytes.size());
+                peer.length()) == static_cast<ssize_t>(bytes.size());
 }
 
 bool take_datagram(int fd, std::span<std::byte> room, Datagram* out) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "ipc/base/time_ns.h"
 
@@ -57,8 +58,9 @@ int destroy_cq(ibv_cq* cq);
 ibv_qp* create_qp(ibv_pd* pd, ibv_qp_init_attr* attributes);
 int modify_qp(ibv_qp* qp, ibv_qp_attr* attributes, int mask);
 int destroy_qp(ibv_qp* qp);
-int attach_mcast(ibv_qp* qp, const ibv_gid* group);
-int detach_mcast(ibv_qp* qp, const ibv_gid* group);
+/// `mlid`: the group's LID on InfiniBand, else 0.
+int attach_mcast(ibv_qp* qp, const ibv_gid* group, std::uint16_t mlid);
+int detach_mcast(ibv_qp* qp, const ibv_gid* group, std::uint16_t mlid);
 ibv_ah* create_ah(ibv_pd* pd, ibv_ah_attr* attributes);
 int destroy_ah(ibv_ah* handle);
 
@@ -83,5 +85,29 @@ void close_datagrams(int fd);
 bool send_datagram(int fd, const ibv_gid& to, std::uint16_t port, std::span<const std::byte> bytes);
 /// False: none waits.
 bool take_datagram(int fd, std::span<std::byte> room, Datagram* out);
+
+/// The kernel's connection manager bound to an address: it knows which port carries an IPoIB
+/// interface, and joins groups with the subnet manager. calls_cm.cc, or calls_no_cm.cc where the
+/// build has no librdmacm: then open_cm() fails with ENOSYS.
+struct Cm;
+struct CmPlace {
+  std::string device;
+  std::uint8_t port = 0;
+  ibv_gid gid{};
+  std::uint16_t pkey = 0;  ///< Of the interface.
+};
+/// Null with errno: ENODEV when no RDMA port carries the address.
+Cm* open_cm(const ibv_gid& address, CmPlace* out);
+void close_cm(Cm* cm);
+/// Asks; the answer is an event. 0 or an errno.
+int join_cm(Cm* cm, const ibv_gid& group);
+/// Before the answer: it is called off.
+void leave_cm(Cm* cm, const ibv_gid& group);
+struct CmEvent {
+  int error = 0;        ///< 0: joined. Else an errno, or what the subnet manager said, negative.
+  ibv_ah_attr group{};  ///< Where the group is: MGID, MLID, service level.
+};
+/// The next answer to join_cm(), waiting for it so long at most. False: none yet.
+bool take_cm_event(Cm* cm, int wait_ms, CmEvent* out);
 
 }  // namespace phalanx::transport::verbs::calls

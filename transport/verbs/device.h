@@ -19,8 +19,10 @@ struct DeviceOptions {
   bool multicast = true;          ///< Must be had.
 };
 
-/// An open device with the port and the GID that carry this node's address over RoCE v2, checked
-/// against what is needed. Move-only; outlives everything made on it. Cold.
+/// An open device with the port and the GID that carry this node's address, over RoCE v2 or as the
+/// IPoIB interface of an InfiniBand port, checked against what is needed. Two ports that carry it
+/// are refused: which one is for the operator to say. Move-only; outlives everything made on it.
+/// Cold.
 class Device {
  public:
   [[nodiscard]] static Expected<Device, Error> open(const DeviceOptions& options);
@@ -30,16 +32,22 @@ class Device {
   Device& operator=(const Device&) = delete;
   ~Device();
 
+  [[nodiscard]] bool is_infiniband() const noexcept { return cm != nullptr; }
+
   ibv_context* context = nullptr;
   ibv_pd* pd = nullptr;
+  calls::Cm* cm = nullptr;  ///< Bound to the address, on InfiniBand; else null.
   std::string name;
   std::uint8_t port = 1;
   ibv_gid_entry gid{};
+  std::uint16_t lid = 0;             ///< On InfiniBand; else 0.
+  std::uint16_t interface_pkey = 0;  ///< On InfiniBand: of the interface with the address.
   std::uint16_t pkey_index = 0;
   std::uint32_t mtu_bytes = 0;  ///< Of the path: longer payloads vanish without an error.
   std::uint32_t queue_most = 0;
 
  private:
+  friend class DeviceSearch;
   Device() = default;
 };
 

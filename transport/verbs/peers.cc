@@ -7,10 +7,12 @@
 
 namespace phalanx::transport::verbs {
 
-Peers::Peers(const std::vector<VerbsNode>& nodes, NodeId self) {
+Peers::Peers(const std::vector<VerbsNode>& nodes, NodeId self, bool infiniband)
+    : infiniband_(infiniband) {
   for (const VerbsNode& node : nodes) {
     if (node.node == self) continue;
-    peers_.push_back({.node = node.node, .configured = gid_of(node.address).value_or(ibv_gid{})});
+    const ibv_gid address = gid_of(node.address).value_or(ibv_gid{});
+    peers_.push_back({.node = node.node, .configured = infiniband ? ibv_gid{} : address});
   }
 }
 
@@ -41,11 +43,15 @@ Peer* Peers::entry(NodeId node) noexcept {
   return nullptr;
 }
 
+/// Another adapter, after which what frames from the first one proved is worth nothing.
+void Peers::tell_gid(Peer& peer, const ibv_gid& gid) noexcept {
+  if (same(peer.configured, gid)) return;
+  peer.configured = gid;
+  peer.proven = false;
+}
+
 bool Peers::moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept {
-  if (peer.handle != nullptr && peer.at.queue_pair == from.queue_pair &&
-      same(peer.at.gid, from.gid)) {
-    return false;
-  }
+  if (peer.handle != nullptr && peer.at.is(from)) return false;
   if (peer.old != nullptr) {
     if (completed < peer.old_until) return false;  // The next frame will tell again.
     calls::destroy_ah(std::exchange(peer.old, nullptr));

@@ -16,11 +16,16 @@ namespace phalanx::transport::verbs {
 struct Source {
   ibv_gid gid{};
   std::uint32_t queue_pair = 0;
+  std::uint16_t lid = 0;  ///< On InfiniBand; else 0.
+
+  [[nodiscard]] bool is(const Source& other) const noexcept {
+    return queue_pair == other.queue_pair && lid == other.lid && same(gid, other.gid);
+  }
 };
 
 struct Peer {
   NodeId node = 0;
-  ibv_gid configured{};  ///< Where it has to be.
+  ibv_gid configured{};  ///< Where it has to be; zero on InfiniBand before it said so.
   Source at{};
   ibv_ah* handle = nullptr;  ///< Null until it was heard.
   ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
@@ -30,11 +35,12 @@ struct Peer {
   TimeNs believed_at = 0;  ///< When an announcement was last taken up.
 };
 
-/// Where unicast to each peer goes. One thread. Owns the handles: nothing may be posted with one
-/// any more when this ends.
+/// Where unicast to each peer goes. On Ethernet a node's address is its GID; on InfiniBand the GID
+/// is what an announcement from the node's address says, and no frame from another one teaches
+/// anything. One thread. Owns the handles: nothing may be posted with one any more when this ends.
 class Peers {
  public:
-  Peers(const std::vector<VerbsNode>& nodes, NodeId self);
+  Peers(const std::vector<VerbsNode>& nodes, NodeId self, bool infiniband);
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
   ~Peers();
@@ -57,6 +63,7 @@ class Peers {
   bool announced(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
                  TimeNs now, Make make) noexcept {
     Peer* peer = entry(node);
+    if (peer != nullptr && infiniband_) tell_gid(*peer, from.gid);
     if (peer == nullptr || !same(peer->configured, from.gid)) return false;
     if (peer->proven || (peer->believed_at != 0 && now < peer->believed_at + kSecond)) return true;
     if (!moved(*peer, from, completed)) return true;
@@ -73,6 +80,9 @@ class Peers {
   [[nodiscard]] static bool moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept;
   static void replace(Peer& peer, ibv_ah* made, const Source& from, std::uint64_t posted) noexcept;
 
+  static void tell_gid(Peer& peer, const ibv_gid& gid) noexcept;
+
+  bool infiniband_;
   std::vector<Peer> peers_;
 };
 

@@ -57,6 +57,7 @@ void PortWatch::ask() noexcept {
   const bool answers = calls::query_port(device_.context, device_.port, &port) == 0;
   has_link_ = answers && port.state == IBV_PORT_ACTIVE;
   if (answers) mtu_bytes_ = 128U << port.active_mtu;
+  if (answers && device_.is_infiniband()) lid_ = port.lid;
   fits_ = mtu_bytes_ >= frame_bytes_;
   ibv_gid_entry entry{};
   has_gid_ = !answers ||

@@ -28,6 +28,8 @@ class PortWatch {
 
   [[nodiscard]] bool is_gone() const noexcept { return gone_; }
   [[nodiscard]] bool can_send() const noexcept { return !gone_ && has_link_ && fits_ && has_gid_; }
+  /// On InfiniBand; else 0. The subnet manager may give another one.
+  [[nodiscard]] std::uint16_t lid() const noexcept { return lid_; }
   /// "rxe0/1 mtu 1024", or why it carries nothing.
   [[nodiscard]] const char* told() const noexcept { return told_.c_str(); }
 
@@ -39,6 +41,7 @@ class PortWatch {
   std::uint32_t frame_bytes_;
   Trouble& trouble_;
   std::uint32_t mtu_bytes_;
+  std::uint16_t lid_ = 0;
   TimeNs events_due_ = 0;
   TimeNs port_due_ = 0;
   bool gone_ = false;

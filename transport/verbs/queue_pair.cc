@@ -18,24 +18,25 @@ Error no_queue_pair(const Device& device, const char* call, int error) {
 
 }  // namespace
 
-ibv_ah* make_handle(ibv_pd* pd, std::uint8_t port, std::uint8_t gid_index,
-                    std::uint8_t service_level, const ibv_gid& gid) noexcept {
+ibv_ah* make_handle(const Device& device, std::uint8_t service_level, const ibv_gid& gid,
+                    std::uint16_t lid) noexcept {
   ibv_ah_attr attributes{};
-  attributes.is_global = 1;
-  attributes.port_num = port;
+  attributes.is_global = 1;  // On InfiniBand too: receivers know a sender by its GID.
+  attributes.dlid = lid;
+  attributes.port_num = device.port;
   attributes.sl = service_level;
   attributes.grh.dgid = gid;
-  attributes.grh.sgid_index = gid_index;
+  attributes.grh.sgid_index = static_cast<std::uint8_t>(device.gid.gid_index);
   attributes.grh.hop_limit = kHopLimit;
-  return calls::create_ah(pd, &attributes);
+  return calls::create_ah(device.pd, &attributes);
 }
 
 QueuePair::QueuePair(const Device& device, const QueuePairOptions& options)
     : options_(options),
+      pd_(device.pd),
       pkey_index_(device.pkey_index),
       port_(device.port),
-      gid_index_(static_cast<std::uint8_t>(device.gid.gid_index)),
-      interface_(device.gid.ndev_ifindex) {}
+      gid_index_(static_cast<std::uint8_t>(device.gid.gid_index)) {}
 
 Expected<QueuePair, Error> QueuePair::create(const Device& device,
                                              const QueuePairOptions& options) {
@@ -71,22 +72,32 @@ Expected<QueuePair, Error> QueuePair::create(const Device& device,
 }
 
 std::optional<Error> QueuePair::join(const Device& device) {
-  const std::string attempted = "cannot join the multicast group " + text(*options_.group);
-  const std::string otherwise = "; or set transport.multicast = \"\" on all nodes to send copies";
-  membership_ = calls::join_group(device.gid.ndev_ifindex, *options_.group);
-  if (membership_ < 0) {
-    return system_error(attempted, "setsockopt", errno,
-                        "see whether the interface of " + device.name +
-                            " is up, and net.ipv4.igmp_max_memberships" + otherwise);
-  }
-  if (const int error = calls::attach_mcast(qp, &*options_.group); error != 0) {
+  auto joined = GroupMembership::join(device, *options_.group);
+  if (!joined) return std::move(joined.error());
+  membership_.emplace(std::move(*joined));
+  const ibv_ah_attr& at = membership_->at();
+  const std::string attempted = "cannot join the multicast group " + text(at.grh.dgid);
+  if (const int error = calls::attach_mcast(qp, &at.grh.dgid, at.dlid); error != 0) {
     return system_error(attempted, "ibv_attach_mcast", error,
-                        "see max_mcast_qp_attach in ibv_devinfo -v" + otherwise);
+                        "see max_mcast_qp_attach in ibv_devinfo -v; or set "
+                        "transport.multicast = "
+                        "\"\" on all nodes to send copies");
   }
-  attached_ = true;
-  group = make_handle(device.pd, port_, gid_index_, options_.service_level, *options_.group);
+  attached_ = at;
+  group = make_group_handle();
   if (group == nullptr) return system_error(attempted, "ibv_create_ah", errno);
   return std::nullopt;
+}
+
+/// As the subnet manager wants it on InfiniBand; on Ethernet the service level is the priority.
+ibv_ah* QueuePair::make_group_handle() const noexcept {
+  ibv_ah_attr attributes = membership_->at();
+  if (attributes.dlid == 0) attributes.sl = options_.service_level;
+  attributes.is_global = 1;
+  attributes.port_num = port_;
+  attributes.grh.sgid_index = gid_index_;
+  attributes.grh.hop_limit = kHopLimit;
+  return calls::create_ah(pd_, &attributes);
 }
 
 bool QueuePair::init() noexcept {
@@ -109,13 +120,24 @@ bool QueuePair::reset() noexcept {
   return error == 0 && init();
 }
 
-bool QueuePair::rejoin() noexcept {
-  if (!options_.group) return true;
-  if (attached_) calls::detach_mcast(qp, &*options_.group);
-  if (membership_ >= 0) calls::leave_group(membership_);
-  membership_ = calls::join_group(interface_, *options_.group);
-  attached_ = calls::attach_mcast(qp, &*options_.group) == 0;
-  return attached_ && membership_ >= 0;
+void QueuePair::detach() noexcept {
+  if (attached_) calls::detach_mcast(qp, &attached_->grh.dgid, attached_->dlid);
+  attached_.reset();
+}
+
+bool QueuePair::rejoin(TimeNs now) noexcept {
+  if (!membership_) return true;
+  if (!membership_->again(now)) return false;
+  detach();
+  const ibv_ah_attr& at = membership_->at();
+  if (calls::attach_mcast(qp, &at.grh.dgid, at.dlid) != 0) return false;
+  attached_ = at;
+  if (at.dlid == 0) return true;  // On Ethernet a group stays where it was.
+  ibv_ah* made = make_group_handle();
+  if (made == nullptr) return false;
+  if (old_group_ != nullptr) calls::destroy_ah(old_group_);
+  old_group_ = std::exchange(group, made);
+  return true;
 }
 
 bool QueuePair::start() noexcept {
@@ -140,17 +162,19 @@ QueuePair::QueuePair(QueuePair&& other) noexcept
       group(std::exchange(other.group, nullptr)),
       inline_bytes(other.inline_bytes),
       options_(other.options_),
+      pd_(other.pd_),
       pkey_index_(other.pkey_index_),
       port_(other.port_),
       gid_index_(other.gid_index_),
-      interface_(other.interface_),
-      attached_(std::exchange(other.attached_, false)),
-      membership_(std::exchange(other.membership_, -1)) {}
+      membership_(std::move(other.membership_)),
+      attached_(std::exchange(other.attached_, std::nullopt)),
+      old_group_(std::exchange(other.old_group_, nullptr)) {}
 
 QueuePair::~QueuePair() {
   if (group != nullptr) calls::destroy_ah(group);
-  if (attached_) calls::detach_mcast(qp, &*options_.group);
-  if (membership_ >= 0) calls::leave_group(membership_);
+  if (old_group_ != nullptr) calls::destroy_ah(old_group_);
+  detach();
+  membership_.reset();
   if (qp != nullptr) calls::destroy_qp(qp);
   if (receives != nullptr) calls::destroy_cq(receives);
   if (sends != nullptr) calls::destroy_cq(sends);

@@ -6,6 +6,7 @@
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "transport/verbs/device.h"
+#include "transport/verbs/group_membership.h"
 
 namespace phalanx::transport::verbs {
 
@@ -32,9 +33,9 @@ class QueuePair {
   /// Forgets what is posted on either queue. Number and group stay: no peer notices. False, with
   /// errno: the device refuses, and the queue pair is as broken as before.
   bool reset() noexcept;
-  /// Joins its group anew, at IP level and at the adapter: a port that was down, or a subnet
-  /// manager that changed, may have forgotten it. False: try again later.
-  bool rejoin() noexcept;
+  /// Joins its group anew, at the fabric and at the adapter: a port that was down, or a subnet
+  /// manager that changed, may have forgotten it. False: not yet, try again later.
+  bool rejoin(TimeNs now) noexcept;
   /// From INIT, with receives posted already, to a state that sends.
   bool start() noexcept;
 
@@ -49,18 +50,22 @@ class QueuePair {
   QueuePair(const Device& device, const QueuePairOptions& options);
   bool init() noexcept;
   [[nodiscard]] std::optional<Error> join(const Device& device);
+  [[nodiscard]] ibv_ah* make_group_handle() const noexcept;
+  void detach() noexcept;
 
   QueuePairOptions options_;
+  ibv_pd* pd_;
   std::uint16_t pkey_index_;
   std::uint8_t port_;
   std::uint8_t gid_index_;
-  std::uint32_t interface_;
-  bool attached_ = false;
-  int membership_ = -1;
+  std::optional<GroupMembership> membership_;
+  std::optional<ibv_ah_attr> attached_;  ///< To which group: the subnet manager may move it.
+  ibv_ah* old_group_ = nullptr;          ///< Replaced, perhaps still used by what was posted.
 };
 
-/// Where a UD send to `gid` through this port goes. Null with errno set.
-[[nodiscard]] ibv_ah* make_handle(ibv_pd* pd, std::uint8_t port, std::uint8_t gid_index,
-                                  std::uint8_t service_level, const ibv_gid& gid) noexcept;
+/// Where a UD send to `gid` through this port goes; `lid` on InfiniBand, else 0. Null with errno
+/// set.
+[[nodiscard]] ibv_ah* make_handle(const Device& device, std::uint8_t service_level,
+                                  const ibv_gid& gid, std::uint16_t lid) noexcept;
 
 }  // namespace phalanx::transport::verbs

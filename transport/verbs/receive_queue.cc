@@ -6,11 +6,12 @@
 
 namespace phalanx::transport::verbs {
 
-ReceiveQueue::ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers,
+ReceiveQueue::ReceiveQueue(QueuePair& pair, const Device& device, const Buffers& buffers,
                            Trouble& trouble)
     : pair_(pair),
-      own_(own),
-      ipv4_(is_ipv4(own)),
+      own_(device.gid.gid),
+      ipv4_(is_ipv4(device.gid.gid)),
+      lid_mask_(device.is_infiniband() ? 0xffff : 0),
       buffers_(buffers),
       trouble_(trouble),
       sources_(buffers.depth),
@@ -131,7 +132,10 @@ bool ReceiveQueue::accept(const ibv_wc& done, RxFrame& out, TransportCounters& c
   const ibv_gid from = verbs::source_of(begin, ipv4_);
   // The group gives us our own back. Another node's queue pair may have the same number.
   if (done.src_qp == pair_.qp->qp_num && same(from, own_)) return false;
-  sources_[slot] = {.gid = from, .queue_pair = done.src_qp};
+  Source& source = sources_[slot];
+  source.gid = from;
+  source.queue_pair = done.src_qp;
+  source.lid = done.slid & lid_mask_;
   lent_[slot] = 1;
   out = {.bytes = {begin + kGrhBytes, bytes - kGrhBytes},
          .cookie = reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot))};

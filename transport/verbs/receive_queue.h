@@ -21,8 +21,8 @@ class ReceiveQueue {
  public:
   static constexpr std::size_t kBurst = 32;
 
-  /// Packets of `own` from this queue pair are copies of what it sent itself.
-  ReceiveQueue(QueuePair& pair, const ibv_gid& own, const Buffers& buffers, Trouble& trouble);
+  /// Packets of the device's own GID from this queue pair are copies of what it sent itself.
+  ReceiveQueue(QueuePair& pair, const Device& device, const Buffers& buffers, Trouble& trouble);
 
   /// Every slot but those that are lent, into a queue that holds none.
   void post_all() noexcept;
@@ -51,7 +51,8 @@ class ReceiveQueue {
 
   QueuePair& pair_;
   ibv_gid own_;
-  bool ipv4_;
+  bool ipv4_;               ///< The header before a payload is IPv4's.
+  std::uint16_t lid_mask_;  ///< Packets say from which LID they come on InfiniBand only.
   Buffers buffers_;
   Trouble& trouble_;
   std::vector<Source> sources_;          ///< By slot.

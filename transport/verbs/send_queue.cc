@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -17,7 +18,14 @@ constexpr std::uint32_t kShared = 0xffffffff;
 
 SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers,
                      std::uint32_t copies, std::uint32_t ring, Trouble& trouble)
-    : pair_(pair), qkey_(qkey), buffers_(buffers), trouble_(trouble), copies_(copies), sent_(ring) {
+    : pair_(pair),
+      qkey_(qkey),
+      buffers_(buffers),
+      trouble_(trouble),
+      copies_(copies),
+      ring_(ring),
+      sent_(std::bit_ceil(ring)),
+      mask_(sent_.size() - 1) {
   free_.reserve(buffers.depth);
   for (std::uint32_t slot = 0; slot < buffers.depth; ++slot) free_.push_back(slot);
 }
@@ -39,7 +47,7 @@ void SendQueue::reclaim(TransportCounters& counters) noexcept {
   if (polled < 0 && !std::exchange(broken_, true)) [[unlikely]]
     trouble_.refused("ibv_poll_cq of sends", -polled);
   for (; completed_ < reported_; ++completed_) {
-    const std::uint32_t slot = sent_[completed_ % sent_.size()];
+    const std::uint32_t slot = slot_after(completed_);
     if (slot != kShared) free_.push_back(slot);
   }
 }
@@ -47,7 +55,7 @@ void SendQueue::reclaim(TransportCounters& counters) noexcept {
 std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters) noexcept {
   reclaim(counters);
   // Never more than the queue has room for, all copies counted.
-  const std::size_t room = sent_.size() - (posted_ - completed_);
+  const std::size_t room = ring_ - (posted_ - completed_);
   const std::size_t frames = copies_ == 1 ? room : room / copies_;
   const std::size_t count = std::min({out.size(), free_.size(), kBurst, frames});
   for (std::size_t i = 0; i < count; ++i) {
@@ -56,6 +64,29 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
               .cookie = reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot))};
   }
   return count;
+}
+
+[[gnu::always_inline]] inline void SendQueue::add(Batch& batch, std::uint32_t slot,
+                                                  std::uint32_t length, ibv_ah* handle,
+                                                  std::uint32_t queue_pair) noexcept {
+  const std::size_t at = batch.count;
+  batch.pieces[at] = {
+      .addr = reinterpret_cast<std::uintptr_t>(buffers_.memory + slot * buffers_.stride),
+      .length = length,
+      .lkey = buffers_.key};
+  ibv_send_wr& request = batch.requests[at];
+  // Only what a UD send reads: the whole of it is twice as long.
+  request.wr_id = posted_ + at + 1;
+  request.next = nullptr;
+  request.sg_list = &batch.pieces[at];
+  request.num_sge = 1;
+  request.opcode = IBV_WR_SEND;
+  request.send_flags = length <= pair_.inline_bytes ? IBV_SEND_INLINE : 0;
+  request.wr.ud = {.ah = handle, .remote_qpn = queue_pair, .remote_qkey = qkey_};
+  slot_after(posted_ + at) = slot;
+  if (at > 0) batch.requests[at - 1].next = &request;
+  batch.bytes += length;
+  ++batch.count;
 }
 
 /// One doorbell and one report for the whole, or for each kBurst copies. lend() gave kBurst at
@@ -101,34 +132,12 @@ std::size_t SendQueue::add_copies(Batch& batch, std::uint32_t slot, const TxFram
   std::size_t sent = 0;
   for (const Peer& peer : peers.all()) {
     if (peer.handle == nullptr || (!everyone && !peer.member)) continue;
-    if (sent > 0) sent_[(posted_ + batch.count - 1) % sent_.size()] = kShared;
+    if (sent > 0) slot_after(posted_ + batch.count - 1) = kShared;
     if (batch.count == kBurst) flush(batch, counters);
     add(batch, slot, static_cast<std::uint32_t>(frame.length), peer.handle, peer.at.queue_pair);
     ++sent;
   }
   return sent;
-}
-
-void SendQueue::add(Batch& batch, std::uint32_t slot, std::uint32_t length, ibv_ah* handle,
-                    std::uint32_t queue_pair) noexcept {
-  const std::size_t at = batch.count;
-  batch.pieces[at] = {
-      .addr = reinterpret_cast<std::uintptr_t>(buffers_.memory + slot * buffers_.stride),
-      .length = length,
-      .lkey = buffers_.key};
-  ibv_send_wr& request = batch.requests[at];
-  // Only what a UD send reads: the whole of it is twice as long.
-  request.wr_id = posted_ + at + 1;
-  request.next = nullptr;
-  request.sg_list = &batch.pieces[at];
-  request.num_sge = 1;
-  request.opcode = IBV_WR_SEND;
-  request.send_flags = length <= pair_.inline_bytes ? IBV_SEND_INLINE : 0;
-  request.wr.ud = {.ah = handle, .remote_qpn = queue_pair, .remote_qkey = qkey_};
-  sent_[(posted_ + at) % sent_.size()] = slot;
-  if (at > 0) batch.requests[at - 1].next = &request;
-  batch.bytes += length;
-  ++batch.count;
 }
 
 void SendQueue::flush(Batch& batch, TransportCounters& counters) noexcept {
@@ -149,12 +158,12 @@ void SendQueue::flush(Batch& batch, TransportCounters& counters) noexcept {
 /// Frees the slots of what was not taken. One whose first copies were belongs to the last of these.
 void SendQueue::give_back(std::size_t taken, std::size_t count) noexcept {
   const std::uint64_t first = posted_ + taken;
-  bool split = first > completed_ && sent_[(first - 1) % sent_.size()] == kShared;
+  bool split = first > completed_ && slot_after(first - 1) == kShared;
   for (std::size_t i = taken; i < count; ++i) {
-    const std::uint32_t slot = sent_[(posted_ + i) % sent_.size()];
+    const std::uint32_t slot = slot_after(posted_ + i);
     if (slot == kShared) continue;
     if (std::exchange(split, false)) {
-      sent_[(first - 1) % sent_.size()] = slot;
+      slot_after(first - 1) = slot;
     } else {
       free_.push_back(slot);
     }

@@ -49,6 +49,9 @@ class SendQueue {
   std::size_t add_copies(Batch& batch, std::uint32_t slot, const TxFrame& frame, const Peers& peers,
                          TransportCounters& counters) noexcept;
   void flush(Batch& batch, TransportCounters& counters) noexcept;
+  [[nodiscard]] std::uint32_t& slot_after(std::uint64_t number) noexcept {
+    return sent_[number & mask_];
+  }
   void give_back(std::size_t taken, std::size_t count) noexcept;
 
   QueuePair& pair_;
@@ -57,9 +60,11 @@ class SendQueue {
   Trouble& trouble_;
   std::vector<std::uint32_t> free_;  ///< Slots; those last are lent first.
   std::uint32_t copies_;
-  /// By number of the send, modulo its size: the slot that is free after it, or kShared when more
-  /// copies of the same frame follow.
+  std::uint32_t ring_;  ///< Sends that may be on their way.
+  /// By number of the send, in as many as a power of two: the slot that is free after it, or
+  /// kShared when more copies of the same frame follow.
   std::vector<std::uint32_t> sent_;
+  std::uint64_t mask_;
   std::uint64_t posted_ = 0;     ///< Sends ever.
   std::uint64_t completed_ = 0;  ///< Of these, those whose slot is free again.
   std::uint64_t reported_ = 0;   ///< Sends that the device is done with.

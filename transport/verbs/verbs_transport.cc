@@ -116,8 +116,8 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
       wait_(std::move(wait)),
       service_level_(config.service_level),
       qkey_(config.qkey),
-      peers_(config.nodes, config.self),
-      receives_(pair_, device_.gid.gid,
+      peers_(config.nodes, config.self, device_.is_infiniband()),
+      receives_(pair_, device_,
                 {.memory = region_.data(),
                  .stride = sizes.rx_stride(),
                  .key = region_.key(),
@@ -138,8 +138,7 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
               .rx_ring_frames = pair_.group != nullptr ? sizes.depth / 2 : sizes.depth} {}
 
 ibv_ah* Verbs::handle_for(const Source& at) noexcept {
-  const auto gid_index = static_cast<std::uint8_t>(device_.gid.gid_index);
-  return make_handle(device_.pd, device_.port, gid_index, service_level_, at.gid);
+  return make_handle(device_, service_level_, at.gid, at.lid);
 }
 
 void Verbs::authenticated(NodeId sender, const RxFrame& frame) noexcept {
@@ -154,16 +153,18 @@ void Verbs::listen(TimeNs now) noexcept {
   if (now < listen_due_) return;
   listen_due_ = now + kListenOften;
   announcer_.listen([this, now](const Announcement& heard) {
+    if (device_.is_infiniband() != is_unicast_lid(heard.lid)) return;
     if (heard.qkey != qkey_) return trouble_.mismatch(heard.node, "Q_Key", heard.qkey, qkey_);
     if (heard.frame_bytes != limits_.frame_bytes_max) {
       return trouble_.mismatch(heard.node, "frame bytes", heard.frame_bytes,
                                limits_.frame_bytes_max);
     }
-    const Source at{.gid = heard.gid, .queue_pair = heard.queue_pair};
+    const Source at{.gid = heard.gid, .queue_pair = heard.queue_pair, .lid = heard.lid};
     const bool known = peers_.announced(heard.node, at, sends_.posted(), sends_.completed(), now,
                                         [this, &at] { return handle_for(at); });
     if (!known) ++counters_.rx_refused;
   });
+  announcer_.moved(watch_.lid());
   announcer_.ask(peers_, now);
 }
 
@@ -194,7 +195,7 @@ void Verbs::look(TimeNs now) noexcept {
   }
   if (!rejoin_needed_ || !watch_.can_send() || !rejoins_.is_due(now)) return;
   rejoins_.tried(now);
-  rejoin_needed_ = !pair_.rejoin();
+  rejoin_needed_ = !pair_.rejoin(now);
 }
 
 /// Number and group stay the same, so that peers see nothing but some lost frames.
@@ -269,7 +270,7 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
                               .frame_bytes = config.frame_bytes,
                               .multicast = !copies});
   if (!device) return fail(std::move(device.error()));
-  const bool ipv4 = is_ipv4(device->gid.gid);
+  const bool ipv4 = is_ipv4(gid_of(address).value_or(ibv_gid{}));
   if (!copies && (!group || is_ipv4(*group) != ipv4 ||
                   (ipv4 ? (group->raw[12] & 0xf0) != 0xe0 : group->raw[0] != 0xff))) {
     return fail(Error{.code = ExitCode::Usage,
@@ -306,6 +307,7 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
                                                   .queue_pair = pair->qp->qp_num,
                                                   .qkey = config.qkey,
                                                   .frame_bytes = sizes.frame_bytes,
+                                                  .lid = device->lid,
                                                   .gid = device->gid.gid});
   if (!announcer) return fail(std::move(announcer.error()));
   auto wait = wait_for(*device, *pair);

@@ -36,10 +36,10 @@ struct VerbsConfig {
 /// 2048 and 4096 only. 0: not even the least.
 [[nodiscard]] std::uint32_t frame_bytes_of(std::uint32_t mtu) noexcept;
 
-/// RoCE v2 over libibverbs: one UD queue pair, in one multicast group or in none. Frames for
-/// members and for everyone are one multicast, or a copy for each; frames for a peer are unicast to
-/// where its last authentic frame came from, before there was one to where it announced itself by
-/// UDP, and dropped and counted before that. Everything is registered at open().
+/// RoCE v2 or InfiniBand over libibverbs: one UD queue pair, in one multicast group or in none.
+/// Frames for members and for everyone are one multicast, or a copy for each; frames for a peer are
+/// unicast to where its last authentic frame came from, before there was one to where it announced
+/// itself by UDP, and dropped and counted before that. Everything is registered at open().
 [[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config);
 
 }  // namespace phalanx::transport::verbs

@@ -203,7 +203,7 @@ TEST_F(VerbsCopies, AnnouncementsAreWholeAndInRangeOrNothing) {
   std::vector<std::byte> longer(good.begin(), good.end());
   longer.push_back(std::byte{0});
   EXPECT_FALSE(decode(longer));
-  for (const std::size_t at : {0, 3, 4, 5}) {
+  for (const std::size_t at : {0UL, 3UL, 4UL, 5UL}) {
     auto bad = good;
     bad[at] ^= std::byte{0x80};
     EXPECT_FALSE(decode(bad)) << at;

@@ -41,13 +41,39 @@ void announce(const std::string& from, std::uint16_t port, const Announcement& w
       {.to = *gid_of(from), .port = port, .bytes = {bytes.begin(), bytes.end()}});
 }
 
-bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload) {
+calls::CmEvent granted(std::uint16_t mlid) {
+  calls::CmEvent out;
+  out.group.dlid = mlid;
+  out.group.sl = 3;
+  out.group.grh.dgid = *gid_of("ff12::77");
+  return out;
+}
+
+void be_infiniband() {
+  State& s = state();
+  s.gid.gid = *gid_of("fe80::1");
+  s.gid.gid_type = IBV_GID_TYPE_IB;
+  s.gid.gid_index = 0;
+  s.gid.ndev_ifindex = 0;
+  s.port.link_layer = IBV_LINK_LAYER_INFINIBAND;
+  s.port.lid = 9;
+  s.cm_error = 0;
+  s.cm_place = {.device = "fake0", .port = 1, .gid = s.gid.gid, .pkey = 0xffff};
+  s.cm_answers.push_back(granted(0xc003));
+}
+
+bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload,
+             std::uint16_t lid) {
   State& s = state();
   if (s.receives.empty()) return false;
   auto* at = reinterpret_cast<std::byte*>(s.buffers.front().addr);
   const ibv_gid source = *gid_of(from);
   std::memset(at, 0xee, kGrhBytes);
-  std::memcpy(at + 32, source.raw + 12, 4);
+  if (is_ipv4(source)) {
+    std::memcpy(at + 32, source.raw + 12, 4);
+  } else {
+    std::memcpy(at + 8, source.raw, 16);
+  }
   const std::size_t fits = std::min<std::size_t>(payload.size(), s.buffers.front().length - 40);
   std::memcpy(at + kGrhBytes, payload.data(), fits);
   ibv_wc done{};
@@ -56,6 +82,7 @@ bool deliver(const std::string& from, std::uint32_t queue_pair, const std::strin
   done.byte_len = static_cast<std::uint32_t>(kGrhBytes + fits);
   done.src_qp = queue_pair;
   done.wc_flags = IBV_WC_GRH;
+  done.slid = lid;
   s.receives.pop_front();
   s.buffers.pop_front();
   s.receive_done.push_back(done);
@@ -69,7 +96,8 @@ namespace calls {
 namespace {
 
 ibv_device device_object;
-ibv_device* device_list[2] = {&device_object, nullptr};
+ibv_device other_object;
+ibv_device* device_list[3] = {&device_object, &other_object, nullptr};
 ibv_context context_object;
 ibv_pd pd_object;
 ibv_mr mr_object;
@@ -106,7 +134,9 @@ ibv_device** get_device_list(int* count) {
   return device_list;
 }
 void free_device_list(ibv_device**) {}
-const char* get_device_name(ibv_device*) { return "fake0"; }
+const char* get_device_name(ibv_device* device) {
+  return device == device_list[0] ? "fake0" : "fake1";
+}
 ibv_context* open_device(ibv_device*) { return made(&context_object, fake::state().open_error); }
 int close_device(ibv_context*) { return gone(); }
 int query_device(ibv_context*, ibv_device_attr* out) {
@@ -191,13 +221,15 @@ int modify_qp(ibv_qp*, ibv_qp_attr* attributes, int) {
   return 0;
 }
 int destroy_qp(ibv_qp*) { return gone(); }
-int attach_mcast(ibv_qp*, const ibv_gid*) {
+int attach_mcast(ibv_qp*, const ibv_gid* group, std::uint16_t mlid) {
+  fake::state().attached.push_back({.gid = *group, .mlid = mlid});
   if (fake::state().attach_error == 0) ++fake::state().alive;
   ++fake::state().attaches;
   return fake::state().attach_error;
 }
-int detach_mcast(ibv_qp*, const ibv_gid*) { return gone(); }
-ibv_ah* create_ah(ibv_pd*, ibv_ah_attr*) {
+int detach_mcast(ibv_qp*, const ibv_gid*, std::uint16_t) { return gone(); }
+ibv_ah* create_ah(ibv_pd*, ibv_ah_attr* attributes) {
+  fake::state().ways.push_back(*attributes);
   static ibv_ah handle;
   ++fake::state().handles;
   return made(&handle, fake::state().handle_error);
@@ -245,6 +277,30 @@ int join_group(std::uint32_t, const ibv_gid&) {
   return 9;
 }
 void leave_group(int) { gone(); }
+
+Cm* open_cm(const ibv_gid&, CmPlace* out) {
+  *out = fake::state().cm_place;
+  static int object = 0;
+  return made(reinterpret_cast<Cm*>(&object), fake::state().cm_error);
+}
+void close_cm(Cm*) { gone(); }
+int join_cm(Cm*, const ibv_gid&) {
+  if (fake::state().cm_join_error != 0) return fake::state().cm_join_error;
+  ++fake::state().cm_joins;
+  ++fake::state().alive;
+  return 0;
+}
+void leave_cm(Cm*, const ibv_gid&) {
+  ++fake::state().cm_leaves;
+  gone();
+}
+bool take_cm_event(Cm*, int, CmEvent* out) {
+  auto& answers = fake::state().cm_answers;
+  if (answers.empty()) return false;
+  *out = answers.front();
+  answers.pop_front();
+  return true;
+}
 
 int open_datagrams(const ibv_gid&, std::uint16_t) {
   errno = fake::state().bind_error;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <deque>
 #include <string>
 #include <vector>
@@ -39,6 +40,8 @@ struct State {
   int attach_error = 0;
   int handle_error = 0;
   int bind_error = 0;
+  int cm_error = ENODEV;  ///< The address is of no InfiniBand port.
+  int cm_join_error = 0;  ///< At once, not the subnet manager's.
   int post_send_error = 0;
   int post_recv_error = 0;
   int reset_error = 0;              ///< Of the change to RESET only.
@@ -56,9 +59,19 @@ struct State {
   int channel_events = 0;  ///< That the completion channel has to tell.
   bool armed = false;
   int arms = 0;
-  std::deque<Told> datagrams;    ///< That wait, each from there.
-  std::vector<Told> told;        ///< Datagrams sent.
-  int handles = 0;               ///< Address handles ever made.
+  std::deque<Told> datagrams;  ///< That wait, each from there.
+  std::vector<Told> told;      ///< Datagrams sent.
+  int handles = 0;             ///< Address handles ever made.
+  calls::CmPlace cm_place;
+  std::deque<calls::CmEvent> cm_answers;  ///< The subnet manager's, one for each that is asked for.
+  int cm_joins = 0;
+  int cm_leaves = 0;
+  std::vector<ibv_ah_attr> ways;  ///< Of the address handles made.
+  struct Group {
+    ibv_gid gid{};
+    std::uint16_t mlid = 0;
+  };
+  std::vector<Group> attached;   ///< Ever.
   std::uint32_t sends_most = 0;  ///< What the queue pair was asked to hold.
   int joins = 0;                 ///< At IP level.
   int attaches = 0;              ///< At the adapter.
@@ -69,9 +82,15 @@ struct State {
 State& state();
 /// A port that is up, with GID ::ffff:10.0.0.1.
 void reset();
+/// After reset(): an InfiniBand port, GID fe80::1, LID 9, with 10.0.0.1 on its IPoIB interface and
+/// a subnet manager that puts the group at ff12::77 and MLID 0xc003.
+void be_infiniband();
+/// What the subnet manager says to a join that it grants.
+calls::CmEvent granted(std::uint16_t mlid);
 /// A datagram of the kernel's that says where a node's queue pair is.
 void announce(const std::string& from, std::uint16_t port, const Announcement& what);
 /// Puts a packet from an IPv4 address into the next receive buffer. False: none is posted.
-bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload);
+bool deliver(const std::string& from, std::uint32_t queue_pair, const std::string& payload,
+             std::uint16_t lid = 0);
 
 }  // namespace phalanx::transport::verbs::fake

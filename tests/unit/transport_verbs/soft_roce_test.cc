@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <string>
 #include <thread>
 
+#include "transport/verbs/calls.h"
+#include "transport/verbs/gid.h"
 #include "transport/verbs/verbs_transport.h"
 
 /// Two transports over a real RDMA device that has the address 10.77.0.1: run by tests/vm/run.
@@ -97,6 +100,33 @@ TEST(SoftRoce, CarriesCopies) {
   ASSERT_TRUE(send(*two, "answer", {.kind = Destination::Kind::Peer, .peer = 1}));
   EXPECT_EQ(receive(*one, 2), "answer");
   EXPECT_EQ(one->counters().rx_refused, 0U) << "nothing comes back";
+}
+
+// What InfiniBand ports need of librdmacm, as far as Ethernet has it: the port of an address, and
+// an answer to a join.
+TEST(SoftRoce, TheConnectionManagerKnowsThePortAndAnswers) {
+  calls::CmPlace place;
+  calls::Cm* cm = calls::open_cm(*gid_of("10.77.0.1"), &place);
+  if (cm == nullptr && errno == ENOSYS) GTEST_SKIP() << "built without librdmacm";
+  ASSERT_NE(cm, nullptr) << errno;
+  EXPECT_EQ(place.device, "rxe0");
+  EXPECT_EQ(place.port, 1);
+  EXPECT_EQ(place.pkey, 0xffff);
+  const ibv_gid group = *gid_of("239.77.0.5");
+  calls::CmEvent answer;
+  EXPECT_FALSE(calls::take_cm_event(cm, 0, &answer)) << "nobody asked yet";
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(calls::join_cm(cm, group), 0);
+    ASSERT_TRUE(calls::take_cm_event(cm, 5000, &answer));
+    EXPECT_EQ(answer.error, 0);
+    EXPECT_EQ(text(answer.group.grh.dgid), "::ffff:239.77.0.5");
+    calls::leave_cm(cm, group);
+  }
+  calls::close_cm(cm);
+  EXPECT_EQ(calls::open_cm(*gid_of("10.77.0.99"), &place), nullptr) << "no address of this host";
+  calls::Cm* other = calls::open_cm(*gid_of("127.0.0.1"), &place);
+  EXPECT_EQ(other, nullptr) << place.device;
+  if (other != nullptr) calls::close_cm(other);
 }
 
 TEST(SoftRoce, DoesNotHearANodeWithAnotherQkey) {

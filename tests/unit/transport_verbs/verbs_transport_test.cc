@@ -172,12 +172,8 @@ TEST_F(VerbsTransport, NamesWhatItReadAndHowToMendIt) {
        "ip address add");
   says([](auto& s) { s.gid.gid_type = IBV_GID_TYPE_ROCE_V1; }, "10.0.0.1", "ip address add");
   says([](auto& s) { s.port.state = IBV_PORT_DOWN; }, "state is 1", "ip link set");
-  says(
-      [](auto& s) {
-        s.port.link_layer = IBV_LINK_LAYER_INFINIBAND;
-        s.port.lid = 9;
-      },
-      "InfiniBand (LID 9)", "RoCE v2");
+  says([](auto& s) { s.devices = 2; }, "several carry it: fake0/1 fake1/1",
+       "transport.verbs.device and transport.verbs.port");
   says([this](auto&) { config_.pkey = 0x8001; }, "0x8001", "leave the key out");
   says([](auto& s) { s.pkey = 0x7fff; }, "a limited member", "full members");
   says([this](auto&) { config_.qkey = 0x80000001; }, "upper bit is set", "transport.verbs.qkey");
