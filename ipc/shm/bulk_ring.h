@@ -116,6 +116,19 @@ class BulkConsumer {
     if (bulk_.bytes() != 0) bulk_.release();
     return ring_.release(order);
   }
+  /// Where the last pop() ended, for release_to(): records that are kept while later ones are
+  /// popped.
+  struct Position {
+    std::uint64_t ring = 0, bulk = 0;
+  };
+  [[nodiscard]] Position position() const noexcept {
+    return {.ring = ring_.popped_bytes(), .bulk = bulk_.popped_bytes()};
+  }
+  bool release_to(const Position& end,
+                  std::memory_order order = std::memory_order_release) noexcept {
+    if (bulk_.bytes() != 0) bulk_.release_to(end.bulk);
+    return ring_.release_to(end.ring, order);
+  }
   bool refresh(std::memory_order order = std::memory_order_acquire) noexcept {
     return !broken_ && ring_.refresh(order);
   }

@@ -1,11 +1,30 @@
 #include "ipc/shm/mirror_map.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
 namespace phalanx::shm {
+
+bool size_and_seal(int fd, std::uint64_t bytes, std::uint64_t allocated_bytes) noexcept {
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) return false;
+  if (allocated_bytes > 0 && fallocate(fd, 0, 0, static_cast<off_t>(allocated_bytes)) != 0)
+    return false;
+  return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+}
+
+int make_sealed_memory(const char* name, std::uint64_t bytes,
+                       std::uint64_t allocated_bytes) noexcept {
+  const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0 || size_and_seal(fd, bytes, allocated_bytes)) return fd;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return -1;
+}
 
 std::uint64_t page_bytes_of(int fd) noexcept {
   struct stat file {};

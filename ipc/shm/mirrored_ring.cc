@@ -1,8 +1,6 @@
 #include "ipc/shm/mirrored_ring.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -17,13 +15,6 @@ std::string of_bytes(const char* what, std::uint64_t bytes) {
   return std::string(what) + " of " + std::to_string(bytes) + " bytes";
 }
 
-/// Sizes and seals a fresh memfd. False leaves errno.
-bool prepare(int fd, std::uint64_t bytes, bool allocate) noexcept {
-  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) return false;
-  if (allocate && fallocate(fd, 0, 0, static_cast<off_t>(bytes)) != 0) return false;
-  return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-}
-
 }  // namespace
 
 Expected<Fd, Error> create_memory(std::uint64_t bytes, const MemoryOptions& options) {
@@ -31,12 +22,12 @@ Expected<Fd, Error> create_memory(std::uint64_t bytes, const MemoryOptions& opti
     // Huge pages are taken at once (a later fault without one would be SIGBUS), so failure is known
     // here.
     Fd huge(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
-    if (huge && bytes % page_bytes_of(huge.get()) == 0 && prepare(huge.get(), bytes, true))
+    if (huge && bytes % page_bytes_of(huge.get()) == 0 && size_and_seal(huge.get(), bytes, bytes))
       return huge;
   }
   Fd fd(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return fail(system_error("cannot create shared memory", "memfd_create", errno));
-  if (!prepare(fd.get(), bytes, options.prefault)) {
+  if (!size_and_seal(fd.get(), bytes, options.prefault ? bytes : 0)) {
     return fail(system_error("cannot size " + of_bytes("shared memory", bytes),
                              "ftruncate, fallocate or seal", errno,
                              "free some memory, or configure smaller logs and rings"));

@@ -197,6 +197,17 @@ class SpscConsumer {
     return true;
   }
 
+  /// As release(), but only up to `position`, which popped_bytes() gave: what was popped after it
+  /// is still being read.
+  bool release_to(std::uint64_t position,
+                  std::memory_order order = std::memory_order_release) noexcept {
+    PHX_CHECK(position - released_ <= head_ - released_);
+    if (released_ == position) return false;
+    released_ = position;
+    std::atomic_ref(shared_head_->position).store(position, order);
+    return true;
+  }
+
   /// Looks for new records: true when at least one waits. One acquire load.
   bool refresh(std::memory_order order = std::memory_order_acquire) noexcept {
     if (broken_) [[unlikely]]
@@ -212,6 +223,8 @@ class SpscConsumer {
     return tail_ != head_;
   }
 
+  /// Since the beginning.
+  [[nodiscard]] std::uint64_t popped_bytes() const noexcept { return head_; }
   [[nodiscard]] std::uint64_t unreleased_bytes() const noexcept { return head_ - released_; }
   [[nodiscard]] std::uint64_t queued_bytes() const noexcept { return tail_ - head_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }

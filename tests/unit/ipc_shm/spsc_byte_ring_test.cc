@@ -84,6 +84,30 @@ TEST(SpscByteRing, OfTwoRecordsRefusesTheThirdUntilOneIsReleased) {
   }
 }
 
+// A reader may keep the first of two records while it is done with the second.
+TEST(SpscByteRing, ReleasesOnlyUpToWhatIsStillRead) {
+  Ring ring(4096);
+  RingRecord record;
+  std::uint64_t ends[2];
+  for (std::uint64_t& end : ends) {
+    ASSERT_TRUE(ring.producer.write(0, pattern(1992, 1)));
+    ring.producer.publish();
+    ASSERT_TRUE(ring.consumer.peek(record));
+    ring.consumer.pop();
+    end = ring.consumer.popped_bytes();
+  }
+
+  EXPECT_FALSE(ring.producer.write(0, pattern(1992, 2)));
+  EXPECT_TRUE(ring.consumer.release_to(ends[0]));
+  EXPECT_FALSE(ring.consumer.release_to(ends[0]));
+
+  EXPECT_TRUE(ring.producer.write(0, pattern(1992, 2)));
+  EXPECT_FALSE(ring.producer.write(0, pattern(1992, 2)));
+  EXPECT_EQ(ring.consumer.unreleased_bytes(), 2000u);
+  EXPECT_TRUE(ring.consumer.release_to(ends[1]));
+  EXPECT_TRUE(ring.producer.write(0, pattern(1992, 2)));
+}
+
 TEST(SpscByteRing, TakesARecordThatFillsItWholly) {
   Ring ring(4096);
 
