@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "ipc/shm/attach_protocol.h"
+#include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::client {
 namespace {
@@ -62,36 +63,13 @@ Step step_of_status(shm::AttachStatus status) noexcept {
   return Step::Version;
 }
 
-/// Receives the reply and its descriptors. Pending when it has not come. The kernel rounds the
-/// space for descriptors up, so that one more may come than was asked for: it is closed, and the
-/// reply refused.
+/// Receives the reply and its descriptors. Pending when it has not come.
 Step receive_reply(int socket, shm::AttachReply& reply,
                    int fds[shm::kAttachDescriptorsMax]) noexcept {
-  iovec part{&reply, sizeof reply};
-  alignas(cmsghdr) char control[CMSG_SPACE(shm::kAttachDescriptorsMax * sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Step::Pending;
-
   std::size_t count = 0;
-  for (cmsghdr* c = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr; c != nullptr;
-       c = CMSG_NXTHDR(&message, c)) {
-    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t came = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < came; ++i, ++count) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-      if (count < shm::kAttachDescriptorsMax) {
-        fds[count] = fd;
-      } else {
-        close(fd);
-      }
-    }
-  }
+  const ssize_t got = shm::receive_with_descriptors(socket, &reply, sizeof reply, fds,
+                                                    shm::kAttachDescriptorsMax, count);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Step::Pending;
   if (got <= 0) return Step::TryLater;  // Hung up on us: it is going down, or coming up.
   if (got != static_cast<ssize_t>(sizeof reply) || reply.magic != shm::kAttachMagic ||
       reply.version != shm::kAttachVersion) {

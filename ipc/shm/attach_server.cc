@@ -4,31 +4,15 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <span>
+
+#include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::shm {
 namespace {
 
-/// Sends a reply and descriptors in one piece. False leaves errno.
 bool send_reply(int socket, const AttachReply& reply, std::span<const int> fds) noexcept {
-  iovec part{.iov_base = const_cast<AttachReply*>(&reply), .iov_len = sizeof reply};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kAttachDescriptorsMax * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (!fds.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
-  }
-  const ssize_t sent = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof reply) errno = EMSGSIZE;
-  return sent == static_cast<ssize_t>(sizeof reply);
+  return send_with_descriptors(socket, &reply, sizeof reply, fds.data(), fds.size());
 }
 
 constexpr int kPassRights = 83;  // SO_PASSRIGHTS, which older headers do not have.
