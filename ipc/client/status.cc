@@ -35,9 +35,18 @@ constexpr Text kTexts[] = {
     {"PHX_FULL", "the map, or the history of a replicated state, takes no more"},
     {"PHX_NOT_QUORATE", "this side of the cluster has no quorum, and may not do that"},
     {"PHX_IN_DOUBT", "carried out, or about to be, where it could not be seen how"},
+    {"PHX_TIMED_OUT", "the time given for it is over"},
+    {"PHX_WRONG_THREAD", "another thread is dispatching on this handle"},
+    {"PHX_NOT_PINNED", "nothing is pinned that could be given back: put without get"},
+    {"PHX_PINNED", "what was got before has to be given back first"},
+    {"PHX_REPLIED", "the request has been answered before"},
+    {"PHX_WRONG_BUFFER", "the buffer is freed, unknown or of another handle"},
+    {"PHX_IN_USE", "the other side still reads the buffer"},
+    {"PHX_FORKED", "the handle is from before a fork; only the parent may use it"},
+    {"PHX_BROKEN", "the other side broke the protocol and was cut off"},
 };
 constexpr unsigned kCount = sizeof kTexts / sizeof kTexts[0];
-static_assert(kCount == PHX_IN_DOUBT + 1);
+static_assert(kCount == PHX_BROKEN + 1);
 
 }  // namespace
 

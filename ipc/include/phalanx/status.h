@@ -28,17 +28,26 @@ typedef enum phx_status {
   PHX_INVALID = 12,   /**< An argument makes no sense, or the call is not allowed in a callback. */
   PHX_NO_MEMORY = 13, /**< The system has no memory or descriptors left. */
   PHX_LIMIT = 14,     /**< Too many handles, groups, clients or trackers; a user's share is used. */
-  PHX_NOT_RUNNING = 15, /**< Nobody answers on this host for that instance. */
-  PHX_VERSION = 16,     /**< The daemon speaks another version of the protocol. */
-  PHX_NOT_FOUND = 17,   /**< No such key, or no further one. */
-  PHX_WRONG_TYPE = 18,  /**< The value is of another type, or no integer. */
-  PHX_WRONG_SIZE = 19,  /**< The bytes do not fit the type. */
-  PHX_BAD_NAME = 20,    /**< A key that is too short or has a character that no key may have. */
-  PHX_READ_ONLY = 21,   /**< A key of the daemon's own. */
-  PHX_OVERFLOW = 22,    /**< The result would be out of the type's range. */
-  PHX_FULL = 23,        /**< The map takes no more keys or bytes; a replica no more operations. */
-  PHX_NOT_QUORATE = 24, /**< Refused: this side of the cluster has no quorum. */
-  PHX_IN_DOUBT = 25     /**< Carried out, or about to be, where it could not be seen how. */
+  PHX_NOT_RUNNING = 15,  /**< Nobody answers on this host for that instance. */
+  PHX_VERSION = 16,      /**< The daemon speaks another version of the protocol. */
+  PHX_NOT_FOUND = 17,    /**< No such key, or no further one. */
+  PHX_WRONG_TYPE = 18,   /**< The value is of another type, or no integer. */
+  PHX_WRONG_SIZE = 19,   /**< The bytes do not fit the type. */
+  PHX_BAD_NAME = 20,     /**< A key that is too short or has a character that no key may have. */
+  PHX_READ_ONLY = 21,    /**< A key of the daemon's own. */
+  PHX_OVERFLOW = 22,     /**< The result would be out of the type's range. */
+  PHX_FULL = 23,         /**< The map takes no more keys or bytes; a replica no more operations. */
+  PHX_NOT_QUORATE = 24,  /**< Refused: this side of the cluster has no quorum. */
+  PHX_IN_DOUBT = 25,     /**< Carried out, or about to be, where it could not be seen how. */
+  PHX_TIMED_OUT = 26,    /**< The time given for it is over. */
+  PHX_WRONG_THREAD = 27, /**< Another thread dispatches on this handle. */
+  PHX_NOT_PINNED = 28,   /**< Nothing is pinned that this could give back. */
+  PHX_PINNED = 29,       /**< What was got before has to be given back first. */
+  PHX_REPLIED = 30,      /**< That request has its reply already. */
+  PHX_WRONG_BUFFER = 31, /**< Freed, never allocated, or a buffer of another handle. */
+  PHX_IN_USE = 32,       /**< The other side still reads that buffer. */
+  PHX_FORKED = 33,       /**< Made before fork(): only the parent may use it. */
+  PHX_BROKEN = 34        /**< The other side wrote what no library would; it was cut off. */
 } phx_status;
 
 /** A sentence for a status, "unknown status" for any other number. Never NULL. @since 0.1 */
