@@ -20,8 +20,15 @@ class Lock {
       syscall(SYS_futex, &state_, FUTEX_WAIT_PRIVATE, kContended, nullptr, nullptr, 0);
     }
   }
+  /// In one order with unlock() and what else is seq_cst: who sets a flag and then finds the lock
+  /// taken is seen by who gives it back and then looks at the flag.
+  [[nodiscard]] bool try_lock() noexcept {
+    std::uint32_t state = kFree;
+    return state_.load(std::memory_order_seq_cst) == kFree &&
+           state_.compare_exchange_strong(state, kTaken, std::memory_order_seq_cst);
+  }
   void unlock() noexcept {
-    if (state_.exchange(kFree, std::memory_order_release) == kContended) {
+    if (state_.exchange(kFree, std::memory_order_seq_cst) == kContended) {
       syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
     }
   }

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace phalanx::client {
 namespace {
@@ -30,28 +31,37 @@ bool is_set(const char* text) noexcept { return text != nullptr && *text != '\0'
 
 }  // namespace
 
-bool find_socket(const char* instance, const char* runtime_directory, const char* file,
-                 SocketPath& path) noexcept {
-  if (!is_set(instance)) instance = "default";
+bool own_socket(const char* instance, const char* runtime_directory, const char* file,
+                SocketPath& path) noexcept {
   const char* directory =
       is_set(runtime_directory) ? runtime_directory : secure_getenv("PHX_RUNTIME_DIR");
   if (is_set(directory)) return write_path(path.address, directory, instance, file);
   if (geteuid() == 0) return write_path(path.address, kRootDirectory, instance, file);
-
-  // Without root: this user's own daemons, or else those of the host.
   char own[sizeof path.address.sun_path];
   const char* run = secure_getenv("XDG_RUNTIME_DIR");
-  const bool shared_directory = run == nullptr || *run != '/';
-  const int length = shared_directory ? std::snprintf(own, sizeof own, "/tmp/phalanx-%u", geteuid())
+  path.check_owner = run == nullptr || *run != '/';
+  const int length = path.check_owner ? std::snprintf(own, sizeof own, "/tmp/phalanx-%u", geteuid())
                                       : std::snprintf(own, sizeof own, "%s/phalanx", run);
   if (length <= 0 || static_cast<std::size_t>(length) >= sizeof own) return false;
-  if (!write_path(path.address, own, instance, file)) return false;
-  path.check_owner = shared_directory;
+  path.own = true;
+  return write_path(path.address, own, instance, file);
+}
+
+bool find_socket(const char* instance, const char* runtime_directory, const char* file,
+                 SocketPath& path) noexcept {
+  if (!is_set(instance)) instance = "default";
+  if (!own_socket(instance, runtime_directory, file, path)) return false;
+  // Without root: this user's own daemons, or else those of the host.
+  if (!path.own) return true;
   // In /tmp anybody could have made that directory: then it is no daemon of ours.
-  if (access(path.address.sun_path, F_OK) == 0 && (!shared_directory || is_ours(own))) return true;
+  char folder[sizeof path.address.sun_path];
+  std::memcpy(folder, path.address.sun_path, sizeof folder);
+  for (int levels = 0; levels < 2; ++levels) *std::strrchr(folder, '/') = '\0';
+  if (access(path.address.sun_path, F_OK) == 0 && (!path.check_owner || is_ours(folder)))
+    return true;
   sockaddr_un of_host{};
   if (!write_path(of_host, kRootDirectory, instance, file)) return false;
-  if (access(of_host.sun_path, F_OK) == 0) path = {.address = of_host, .check_owner = false};
+  if (access(of_host.sun_path, F_OK) == 0) path = {.address = of_host};
   return true;
 }
 

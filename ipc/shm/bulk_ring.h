@@ -67,7 +67,16 @@ class BulkProducer {
   [[nodiscard]] std::uint64_t released_bytes() const noexcept {
     return ring_.released_bytes() + bulk_.released_bytes();
   }
+  /// Of the ring alone: a record was released when its end was.
+  [[nodiscard]] std::uint64_t committed_in_ring() const noexcept { return ring_.committed_bytes(); }
+  [[nodiscard]] std::uint64_t released_in_ring() const noexcept { return ring_.released_bytes(); }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return ring_.free_bytes(); }
+  [[nodiscard]] std::uint64_t bulk_free_bytes() const noexcept { return bulk_.free_bytes(); }
+  [[nodiscard]] std::uint64_t ring_bytes() const noexcept { return ring_.bytes(); }
+  void refresh_both() noexcept {
+    ring_.refresh();
+    if (bulk_.bytes() != 0) bulk_.refresh();
+  }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept {
     return ring_.bytes() - ring_.free_bytes();
   }

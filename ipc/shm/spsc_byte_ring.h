@@ -126,6 +126,8 @@ class SpscProducer {
   }
   /// As of the last refresh().
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return bytes_ - (tail_ - head_); }
+  /// Since the beginning.
+  [[nodiscard]] std::uint64_t committed_bytes() const noexcept { return tail_; }
   /// Since the beginning, as of the last refresh().
   [[nodiscard]] std::uint64_t released_bytes() const noexcept { return head_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }

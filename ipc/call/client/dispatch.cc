@@ -1,0 +1,149 @@
+#include <cstring>
+
+#include "ipc/call/client/handle.h"
+#include "ipc/call/client/waiting_room.h"
+#include "ipc/call/waiting.h"
+
+namespace phalanx::call {
+namespace {
+
+/// Names the calling thread, also against those that came before it.
+std::uintptr_t this_thread() noexcept {
+  static thread_local char here;
+  return reinterpret_cast<std::uintptr_t>(&here);
+}
+
+/// Whether an event waits.
+bool something_came(Handle& handle, std::memory_order order) noexcept {
+  return handle.events.queued_bytes() != 0 || handle.events.refresh(order);
+}
+
+/// Fills the event from the ring. PHX_OK, PHX_TRY_AGAIN, PHX_BROKEN.
+phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
+  shm::BulkRecord record;
+  if (!handle.events.peek(record)) {
+    if (!handle.events.broken()) return PHX_TRY_AGAIN;
+  } else if (EventBody body; record.kind == static_cast<std::uint8_t>(EventKind::Event) &&
+                             record.body.size() >= sizeof body) {
+    std::memcpy(&body, record.body.data(), sizeof body);
+    event = {.id = body.id,
+             .data = record.body.data() + sizeof body,
+             .bytes = record.body.size() - sizeof body};
+    return PHX_OK;
+  }
+  distrust(handle);
+  return PHX_BROKEN;
+}
+
+void give_back(Handle& handle) noexcept {
+  if (handle.events.release(std::memory_order_seq_cst)) tell_of_room(handle);
+}
+
+/// Asks the server for a byte with the next event. True: there is something already, or the end.
+/// A wish that stands costs nothing: only when the server took it is a byte there to be drained.
+bool arm(Handle& handle) noexcept {
+  std::atomic_ref waits(handle.memory.page()->client_waits);
+  if ((waits.load(std::memory_order_relaxed) & kWaitsForEvent) == 0) {
+    if (!drain(handle.socket)) end_connection(handle, reason_of(handle));
+    waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
+  }
+  return something_came(handle, std::memory_order_seq_cst) ||
+         handle.over.load(std::memory_order_acquire) != PHX_OK;
+}
+
+/// The socket tells of a server that died; its last events come first.
+bool is_over(Handle& handle) noexcept {
+  if (handle.over.load(std::memory_order_acquire) != PHX_OK) return true;
+  const Page& page = *handle.memory.page();
+  const auto state =
+      std::atomic_ref(const_cast<std::uint32_t&>(page.state)).load(std::memory_order_acquire);
+  if (state != static_cast<std::uint32_t>(State::Open)) end_connection(handle, reason_of(handle));
+  return handle.over.load(std::memory_order_acquire) != PHX_OK;
+}
+
+phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
+  phx_status status = take(handle, event);
+  if (status != PHX_TRY_AGAIN) [[likely]]
+    return status;
+  give_back(handle);
+  if (handle.spin_ns > 0 && timeout_ms != 0) take_short_turns();
+  const TimeNs deadline = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
+  Spinner spinner(handle.wait == PHX_IPC_POLL, handle.spin_ns);
+  TimeNs now = 0;
+  for (;;) {
+    const bool over = is_over(handle);
+    if (over && handle.closing.load(std::memory_order_relaxed)) return PHX_BAD_HANDLE;
+    status = take(handle, event);  // After the look at the end: what came before it is there.
+    if (status != PHX_TRY_AGAIN) return status;
+    if (over) return static_cast<phx_status>(handle.over.load(std::memory_order_acquire));
+    if (timeout_ms == 0) {
+      const bool watched = handle.fd_given.load(std::memory_order_relaxed);
+      if (watched && arm(handle)) continue;
+      // A server that was killed shows on the socket alone.
+      if (++handle.empty_looks % (watched ? 8 : 256) == 0 && !is_there(handle.socket)) {
+        end_connection(handle, reason_of(handle));
+        continue;
+      }
+      return PHX_TRY_AGAIN;
+    }
+    if (spinner.turn(now)) {
+      if (now >= deadline) return PHX_TIMED_OUT;
+      if (spinner.long_enough() && !is_there(handle.socket))
+        end_connection(handle, reason_of(handle));
+      continue;
+    }
+    if (deadline != kNever && monotonic_now() >= deadline) return PHX_TIMED_OUT;
+    if (arm(handle)) continue;
+    sleep_on(handle.socket, deadline);
+    if (!is_there(handle.socket)) end_connection(handle, reason_of(handle));
+  }
+}
+
+}  // namespace
+}  // namespace phalanx::call
+
+using namespace phalanx;
+using namespace phalanx::call;
+
+phx_status phx_ipc_fd(phx_ipc_handle value, int* fd) {
+  if (fd == nullptr) return PHX_INVALID;
+  const Reference reference(value);
+  if (reference.status() != PHX_OK) return reference.status();
+  reference.handle().fd_given.store(true, std::memory_order_relaxed);
+  *fd = reference.handle().socket;
+  return PHX_OK;
+}
+
+phx_status phx_ipc_get(phx_ipc_handle value, phx_ipc_event* event, int timeout_ms) {
+  if (event == nullptr) return PHX_INVALID;
+  Reference reference(value);
+  if (reference.status() != PHX_OK) return reference.status();
+  Handle& handle = reference.handle();
+  const std::uintptr_t self = this_thread();
+  std::uintptr_t nobody = 0;
+  if (!handle.dispatcher.compare_exchange_strong(nobody, self, std::memory_order_acquire))
+    return nobody == self ? PHX_PINNED : PHX_WRONG_THREAD;
+  const phx_status status = get(handle, *event, timeout_ms);
+  if (status == PHX_OK) {
+    handle.event_pinned.store(true, std::memory_order_relaxed);
+    reference.keep();
+  } else {
+    handle.dispatcher.store(0, std::memory_order_release);
+  }
+  return status;
+}
+
+phx_status phx_ipc_put(phx_ipc_handle value) {
+  const Reference reference(value, true);
+  if (reference.status() != PHX_OK) return reference.status();
+  Handle& handle = reference.handle();
+  const std::uintptr_t thread = handle.dispatcher.load(std::memory_order_relaxed);
+  if (thread == 0) return PHX_NOT_PINNED;
+  if (thread != this_thread()) return PHX_WRONG_THREAD;
+  if (!handle.event_pinned.exchange(false, std::memory_order_relaxed)) return PHX_NOT_PINNED;
+  handle.events.pop();
+  if (handle.events.release_is_due()) give_back(handle);
+  handle.dispatcher.store(0, std::memory_order_release);
+  drop(&handle);  // What the event held; ours is still there.
+  return PHX_OK;
+}

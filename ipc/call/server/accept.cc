@@ -1,0 +1,241 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ipc/call/server/server.h"
+#include "ipc/call/waiting.h"
+#include "ipc/shm/descriptor_socket.h"
+
+namespace phalanx::call {
+namespace {
+
+constexpr int kAcceptsATurn = 16;
+/// One that connects and says nothing keeps its place no longer than this once others want one.
+constexpr TimeNs kSilenceMax = kSecond;
+
+void answer(int socket, phx_status status) noexcept {
+  ConnectReply reply;
+  reply.status = status;
+  (void)shm::send_with_descriptors(socket, &reply, sizeof reply, nullptr, 0);
+}
+
+/// Says why not, and closes. What was sent is taken first: closing a socket with unread bytes would
+/// reset it under the reply.
+void refuse_client(int socket, phx_status status) noexcept {
+  char unread[256];
+  for (int i = 0; i < 4 && recv(socket, unread, sizeof unread, MSG_DONTWAIT) > 0; ++i) continue;
+  answer(socket, status);
+  close(socket);
+}
+
+bool may_connect(const phx_ipc_server& server, const ucred& peer) noexcept {
+  if (server.hooks.security_valid != nullptr)
+    return server.hooks.security_valid(server.options.context, peer.uid, peer.gid) != 0;
+  return peer.uid == 0 || peer.uid == geteuid();
+}
+
+/// Frees the place of the one that has been silent for longest. False: nobody has for long.
+bool drop_silent(phx_ipc_server& server) noexcept {
+  Place* oldest = nullptr;
+  for (unsigned i = 0; i < server.places_used; ++i) {
+    Place& place = server.places[i];
+    if (place.socket >= 0 && (oldest == nullptr || place.since < oldest->since)) oldest = &place;
+  }
+  if (oldest == nullptr || monotonic_now() - oldest->since < kSilenceMax) return false;
+  forget(server, oldest->socket);
+  close(oldest->socket);
+  oldest->socket = -1;
+  give_place(server, static_cast<unsigned>(oldest - server.places));
+  return true;
+}
+
+/// Takes a place for a client of that user. -1: the user or the server has enough.
+int take_place(phx_ipc_server& server, uid_t uid) noexcept {
+  const LockGuard guard(server.table);
+  unsigned of_user = 0;
+  int free = -1;
+  for (unsigned i = 0; i < server.place_count; ++i) {
+    const Place& place = server.places[i];
+    if (place.taken) {
+      if (place.uid == uid) ++of_user;
+    } else if (free < 0) {
+      free = static_cast<int>(i);
+    }
+  }
+  if (free < 0 || of_user >= server.options.clients_per_user_max) return -1;
+  Place& place = server.places[free];
+  place.taken = true;
+  place.uid = uid;
+  if (static_cast<unsigned>(free) >= server.places_used)
+    server.places_used = static_cast<unsigned>(free) + 1;
+  return free;
+}
+
+void admit(phx_ipc_server& server, int socket) noexcept {
+  ucred peer{};
+  socklen_t bytes = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0 ||
+      !may_connect(server, peer)) {
+    say(server, 4, "refused a connection of user %u: not allowed (security_valid)", peer.uid);
+    refuse_client(socket, PHX_ACCESS);
+    return;
+  }
+  int index = take_place(server, peer.uid);
+  if (index < 0 && drop_silent(server)) index = take_place(server, peer.uid);
+  if (index < 0) {
+    say(server, 4, "refused process %d of user %u: %u clients allowed, %u a user", peer.pid,
+        peer.uid, server.options.clients_max, server.options.clients_per_user_max);
+    refuse_client(socket, PHX_LIMIT);
+    return;
+  }
+  const auto place_index = static_cast<unsigned>(index);
+  Place& place = server.places[place_index];
+  place.pid = peer.pid;
+  place.gid = peer.gid;
+  place.since = monotonic_now();
+  place.socket = socket;
+  if (watch(server, socket, POLLIN, place_index)) {
+    read_request(server, place_index);  // It came in one piece with connecting, most of the time.
+    return;
+  }
+  place.socket = -1;
+  refuse_client(socket, PHX_NO_MEMORY);
+  give_place(server, place_index);
+}
+
+const phx_ipc_service* service_of(const phx_ipc_server& server, std::uint32_t number) noexcept {
+  for (std::size_t i = 0; i < server.options.service_count; ++i) {
+    if (server.options.services[i].service == number) return &server.options.services[i];
+  }
+  return nullptr;
+}
+
+/// The service's own word, and its memory. PHX_OK: the connection is in its place.
+phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
+                 const phx_ipc_service& service) noexcept {
+  if (service.private_bytes > 0) {
+    c.private_data = allocate(server, service.private_bytes);
+    if (c.private_data == nullptr) return PHX_NO_MEMORY;
+    std::memset(c.private_data, 0, service.private_bytes);
+  }
+  {
+    const LockGuard guard(server.places[index].lock);
+    server.places[index].connection = &c;
+  }
+  if (service.init == nullptr) return PHX_OK;
+  return service.init(server.options.context, &server, c.value, c.private_data);
+}
+
+/// From a request to a connection that is served. Otherwise nothing is left of it but the socket.
+phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
+                           const ConnectRequest& request) noexcept {
+  const phx_ipc_service* service = service_of(server, request.service);
+  if (service == nullptr) return PHX_NOT_SUPPORTED;
+  if (server.hooks.service_available != nullptr &&
+      server.hooks.service_available(server.options.context, request.service) == 0) {
+    return PHX_TRY_AGAIN;
+  }
+  const Place& place = server.places[index];
+  Connection* c = nullptr;
+  int memory = -1;
+  int wake = -1;
+  phx_status status = make_connection(server, index, request, c, memory, wake);
+  if (status != PHX_OK) {
+    if (memory >= 0) close(memory);
+    return status;
+  }
+  c->pid = place.pid;
+  c->uid = place.uid;
+  c->gid = place.gid;
+  c->socket = socket;
+  status = begin(server, index, *c, *service);
+  if (status == PHX_OK) {
+    c->service = service;  // From here on exit() is owed.
+    ConnectReply reply;
+    reply.geometry = c->memory.geometry();
+    const int fds[kConnectDescriptors] = {memory, wake};
+    if (!shm::send_with_descriptors(socket, &reply, sizeof reply, fds, kConnectDescriptors))
+      status = PHX_DISCONNECTED;
+  }
+  close(memory);
+  close(wake);
+  if (status == PHX_OK && server.options.threading == PHX_IPC_THREADS && !start_thread(server, *c))
+    status = PHX_NO_MEMORY;
+  if (status == PHX_OK) return PHX_OK;
+  const LockGuard guard(server.places[index].lock);
+  c->socket = -1;  // Its owner answers on it.
+  return status;
+}
+
+/// Out of descriptors, a client that waits would be seen for ever: the one in reserve takes it and
+/// tells it. False: there is none.
+bool refuse_one(phx_ipc_server& server) noexcept {
+  if (server.reserve < 0) return false;
+  close(server.reserve);
+  const int socket = accept4(server.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (socket >= 0) refuse_client(socket, PHX_LIMIT);
+  server.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return socket >= 0;
+}
+
+}  // namespace
+
+void accept_clients(phx_ipc_server& server) noexcept {
+  for (int i = 0; i < kAcceptsATurn; ++i) {
+    const int socket = accept4(server.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket >= 0) {
+      admit(server, socket);
+      continue;
+    }
+    if (errno == EAGAIN) return;
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) {
+      fail_for_good(server, "the listener of the server broke");
+      return;
+    }
+    say(server, 3, "cannot take a client: accept: %s; raise the limit of descriptors or memory",
+        std::strerror(errno));
+    if (!refuse_one(server)) return;
+  }
+}
+
+void read_request(phx_ipc_server& server, unsigned index) noexcept {
+  Place& place = server.places[index];
+  const int socket = place.socket;
+  ConnectRequest request;
+  const ssize_t got = recv(socket, &request, sizeof request, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  place.socket = -1;
+  // The library sends it in one piece, and a Unix socket keeps it in one.
+  phx_status status = PHX_INVALID;
+  if (got == static_cast<ssize_t>(sizeof request) && request.magic == kMagic) {
+    status = request.version == kVersion && request.bytes == sizeof request
+                 ? open_connection(server, index, socket, request)
+                 : PHX_VERSION;
+  }
+  if (status == PHX_OK) {
+    if (server.options.threading == PHX_IPC_THREADS) {
+      forget(server, socket);
+    } else {
+      place.served = place.connection;
+    }
+    return;
+  }
+  forget(server, socket);
+  if (got > 0) {
+    refuse_client(socket, status);
+  } else {
+    close(socket);
+  }
+  if (place.connection != nullptr) {
+    end_connection(server, *place.connection);
+  } else {
+    give_place(server, index);
+  }
+}
+
+}  // namespace phalanx::call

@@ -1,0 +1,295 @@
+#include <poll.h>
+#include <sched.h>
+
+#include <cstring>
+
+#include "ipc/call/server/server.h"
+#include "ipc/call/waiting.h"
+
+namespace phalanx::call {
+namespace {
+
+constexpr std::size_t kMessagesATurn = 256;
+
+/// A message whose header was read once and checked.
+struct Message {
+  RequestKind kind = RequestKind::Post;
+  RequestBody body{};
+  std::span<const std::byte> bytes;
+  [[nodiscard]] bool is_call() const noexcept {
+    return kind == RequestKind::Call || kind == RequestKind::BufferCall;
+  }
+};
+
+enum class Verdict : std::uint8_t { Handled, NotNow, Lie };
+
+/// False: a lie.
+bool parse(const Connection& c, const shm::BulkRecord& record, Message& out) noexcept {
+  const Geometry& g = c.memory.geometry();
+  if (record.kind < static_cast<std::uint8_t>(RequestKind::Call) ||
+      record.kind > static_cast<std::uint8_t>(RequestKind::BufferPost) ||
+      record.body.size() < sizeof out.body) {
+    return false;
+  }
+  out.kind = static_cast<RequestKind>(record.kind);
+  std::memcpy(&out.body, record.body.data(), sizeof out.body);
+  // The copy is what counts, whatever the client writes next.
+  asm volatile("" : "+m"(out.body));
+  out.bytes = record.body.subspan(sizeof out.body);
+  if (out.kind == RequestKind::BufferCall || out.kind == RequestKind::BufferPost) {
+    BufferRange range;
+    if (out.bytes.size() != sizeof range) return false;
+    std::memcpy(&range, out.bytes.data(), sizeof range);
+    asm volatile("" : "+m"(range));
+    if (range.offset > g.buffer_bytes || range.bytes > g.buffer_bytes - range.offset ||
+        range.offset % 8 != 0) {
+      return false;
+    }
+    out.bytes = {c.memory.buffers() + range.offset, range.bytes};
+  } else if (out.bytes.size() > g.message_bytes_max) {
+    return false;
+  }
+  return !out.is_call() ||
+         (out.body.slot < g.outstanding_max && out.body.reply_bytes <= g.message_bytes_max);
+}
+
+/// Notes that a reply is due, and keeps room for it.
+Verdict open_call(phx_ipc_server& server, Connection& c, const RequestBody& body,
+                  phx_ipc_request& request) noexcept {
+  const LockGuard guard(server.places[index_of(c.value)].lock);
+  OpenCall& call = c.calls[body.slot];
+  if (call.open) return Verdict::Lie;
+  if (!keep_room(c, call, body.reply_bytes))
+    return c.responses.broken() ? Verdict::Lie : Verdict::NotNow;
+  call.open = call.ever = true;
+  call.sequence = body.sequence;
+  ++call.turn;
+  ++c.open_calls;
+  request = static_cast<phx_ipc_request>(call.turn) << 8 | (body.slot + 1);
+  return Verdict::Handled;
+}
+
+phx_status refuse_locked(phx_ipc_server& server, Connection& c, phx_ipc_request request,
+                         phx_status status) noexcept {
+  const LockGuard guard(server.places[index_of(c.value)].lock);
+  return refuse(c, request, status);
+}
+
+void run_handler(phx_ipc_server& server, const phx_ipc_handler& handler,
+                 const phx_ipc_message& message) noexcept {
+  const phx_ipc_hooks& hooks = server.hooks;
+  void* context = server.options.context;
+  if (hooks.serialize_lock != nullptr) hooks.serialize_lock(context);
+  handling() = &server;
+  handler.handle(context, &server, &message);
+  handling() = nullptr;
+  if (hooks.serialize_unlock != nullptr) hooks.serialize_unlock(context);
+}
+
+Verdict handle(phx_ipc_server& server, Connection& c, const Message& message) noexcept {
+  phx_ipc_message told{.connection = c.value,
+                       .request = 0,
+                       .service = c.service->service,
+                       .id = message.body.id,
+                       .data = message.bytes.data(),
+                       .bytes = message.bytes.size(),
+                       .reply_bytes_max = message.is_call() ? message.body.reply_bytes : 0,
+                       .private_data = c.private_data};
+  const bool known =
+      told.id < c.service->handler_count && c.service->handlers[told.id].handle != nullptr;
+  if (!known && !message.is_call()) {
+    say(server, 4, "process %d sent message %u, which service %u has not", c.pid, told.id,
+        told.service);
+    return Verdict::Handled;
+  }
+  if (message.is_call()) {
+    const Verdict opened = open_call(server, c, message.body, told.request);
+    if (opened != Verdict::Handled) return opened;
+    if (!known) {
+      (void)refuse_locked(server, c, told.request, PHX_NOT_SUPPORTED);
+      return Verdict::Handled;
+    }
+  }
+  const phx_ipc_handler& handler = c.service->handlers[told.id];
+  if (handler.flow_control == 0 || server.hooks.sending_allowed == nullptr) [[likely]] {
+    run_handler(server, handler, told);
+    return Verdict::Handled;
+  }
+  alignas(16) std::byte kept[PHX_IPC_PRIVATE_BYTES] = {};
+  if (server.hooks.sending_allowed(server.options.context, &told, kept) == 0) {
+    if (!message.is_call()) {
+      c.held_back.store(true, std::memory_order_relaxed);
+      return Verdict::NotNow;
+    }
+    (void)refuse_locked(server, c, told.request, PHX_TRY_AGAIN);
+    return Verdict::Handled;
+  }
+  run_handler(server, handler, told);
+  if (server.hooks.sending_allowed_release != nullptr)
+    server.hooks.sending_allowed_release(server.options.context, kept);
+  return Verdict::Handled;
+}
+
+void break_off(phx_ipc_server& server, Connection& c) noexcept {
+  if (c.broken) return;
+  c.broken = true;
+  say(server, 4, "cut process %d of user %u off: its rings hold what no client writes", c.pid,
+      c.uid);
+  const LockGuard guard(server.places[index_of(c.value)].lock);
+  cut_off(c, State::Broken);
+}
+
+/// A sender that found the dispatch ring full waits for this.
+void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
+  {
+    const LockGuard guard(server.places[index_of(c.value)].lock);
+    if (!c.awaits_room) return;
+    c.events.refresh_both();
+    if (c.events.free_bytes() < c.events.ring_bytes() / 4) {
+      std::atomic_ref waits(c.memory.page()->server_waits_for_room);
+      waits.store(1, std::memory_order_seq_cst);
+      c.events.refresh_both();
+      if (c.events.free_bytes() < c.events.ring_bytes() / 4) return;
+    }
+    c.awaits_room = false;
+    c.blocked_since = 0;
+    std::atomic_ref(c.memory.page()->flow_control).store(0, std::memory_order_relaxed);
+  }
+  if (c.service->room != nullptr)
+    c.service->room(server.options.context, &server, c.value, c.private_data);
+}
+
+/// Gives the space of handled requests back, and wakes a client that waits for it.
+void release_requests(Connection& c) noexcept {
+  if (c.requests.release(std::memory_order_seq_cst)) wake_client(c, kWaitsForRoom);
+}
+
+/// What a client had sent before it went: a ring full at most, should it go on sending.
+void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
+  std::uint64_t left = c.memory.geometry().request_bytes / shm::kRingPrefixBytes;
+  for (std::size_t n = 1; n > 0 && left > 0 && !c.broken; left -= n)
+    n = serve(server, c, left < kMessagesATurn ? left : kMessagesATurn);
+}
+
+struct OfThread {
+  phx_ipc_server* server;
+  Connection* connection;
+};
+
+void take_policy(const phx_ipc_server& server) noexcept {
+  if (server.options.thread_policy == 0 && server.options.thread_priority == 0) return;
+  const sched_param parameter{.sched_priority = server.options.thread_priority};
+  const int error = pthread_setschedparam(pthread_self(), server.options.thread_policy, &parameter);
+  if (error != 0) {
+    say(server, 4, "cannot give a thread policy %d and priority %d: %s",
+        server.options.thread_policy, server.options.thread_priority, std::strerror(error));
+  }
+}
+
+void* serve_alone(void* argument) {
+  auto* const of = static_cast<OfThread*>(argument);
+  phx_ipc_server& server = *of->server;
+  Connection& c = *of->connection;
+  release(server, of);
+  take_policy(server);
+  Spinner spinner(false, server.spin_ns);
+  TimeNs now = 0;
+  if (server.spin_ns > 0) take_short_turns();
+  bool there = true;
+  while (there && !c.broken) {
+    if (serve(server, c, kMessagesATurn) > 0) {
+      spinner.start_again();
+      continue;
+    }
+    if (spinner.turn(now)) continue;
+    spinner.start_again();
+    if (arm(c)) continue;
+    // What sending_allowed() holds back is tried again by the clock: resume() knows no threads.
+    const bool held = c.held_back.load(std::memory_order_relaxed);
+    sleep_on(c.socket, held ? monotonic_now() + kMillisecond : kNever);
+    if (held) c.held_back.store(false, std::memory_order_relaxed);
+    there = drain(c.socket);
+  }
+  serve_rest(server, c);
+  end_connection(server, c);
+  server.threads.fetch_sub(1, std::memory_order_release);
+  return nullptr;
+}
+
+}  // namespace
+
+std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexcept {
+  std::size_t count = 0;
+  shm::BulkRecord record;
+  if (c.awaits_room) look_for_room(server, c);
+  if (c.held_back.load(std::memory_order_relaxed) || c.broken) return 0;
+  c.stalled = false;
+  while (count < most && c.requests.peek(record)) {
+    Message message;
+    Verdict verdict = Verdict::Lie;
+    if (parse(c, record, message)) verdict = handle(server, c, message);
+    if (verdict == Verdict::Lie) {
+      break_off(server, c);
+      break;
+    }
+    if (verdict == Verdict::NotNow) {
+      c.stalled = true;
+      break;
+    }
+    c.requests.pop();
+    ++count;
+    if (c.requests.release_is_due()) release_requests(c);
+  }
+  if (c.requests.broken()) break_off(server, c);
+  if (count > 0) {
+    release_requests(c);
+    c.handled.fetch_add(count, std::memory_order_relaxed);
+  }
+  return count;
+}
+
+bool arm(Connection& c) noexcept {
+  std::atomic_ref sleeps(c.memory.page()->server_sleeps);
+  sleeps.store(1, std::memory_order_seq_cst);
+  // What cannot be handled now is no reason to stay awake: room, or resume(), wakes us.
+  if (c.broken || c.stalled || c.held_back.load(std::memory_order_relaxed)) return false;
+  if (!c.requests.refresh(std::memory_order_seq_cst)) {
+    if (!c.requests.broken()) return false;
+  }
+  sleeps.store(0, std::memory_order_relaxed);
+  return true;
+}
+
+void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
+  Connection& c = *server.places[index].served;
+  if (!drain(c.socket) || c.broken) {
+    serve_rest(server, c);
+    forget(server, c.socket);
+    end_connection(server, c);
+    return;
+  }
+  const bool more = serve(server, c, kMessagesATurn) == kMessagesATurn || arm(c);
+  if (more == c.polled_for_more) return;
+  c.polled_for_more = more;
+  change(server, c.socket, more ? POLLIN | POLLOUT : POLLIN, index);
+}
+
+bool start_thread(phx_ipc_server& server, Connection& c) noexcept {
+  auto* of = static_cast<OfThread*>(allocate(server, sizeof(OfThread)));
+  if (of == nullptr) return false;
+  *of = {&server, &c};
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  server.threads.fetch_add(1, std::memory_order_relaxed);
+  const int error = pthread_create(&thread, &attributes, serve_alone, of);
+  pthread_attr_destroy(&attributes);
+  if (error == 0) return true;
+  server.threads.fetch_sub(1, std::memory_order_relaxed);
+  release(server, of);
+  fail_for_good(server, "cannot make a thread for a client");
+  return false;
+}
+
+}  // namespace phalanx::call

@@ -1,0 +1,334 @@
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "tests/unit/ipc_call/fixture.h"
+
+namespace phalanx::call {
+namespace {
+
+phx_status try_connect(const Folder& folder, const char* name, std::uint32_t service,
+                       phx_ipc_handle* handle) {
+  const phx_ipc_options options{.struct_bytes = sizeof options,
+                                .runtime_directory = folder.path(),
+                                .connect_timeout_ms = 100};
+  return phx_ipc_connect(name, service, &options, handle);
+}
+
+TEST(Connect, SaysWhyNot) {
+  const Folder folder;
+  phx_ipc_handle h = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_NOT_RUNNING);
+  for (const char* name :
+       {"", ".x", "a b", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg"})
+    EXPECT_EQ(try_connect(folder, name, 1, &h), PHX_BAD_NAME) << name;
+  EXPECT_EQ(phx_ipc_connect(nullptr, 1, nullptr, &h), PHX_INVALID);
+  EXPECT_EQ(phx_ipc_connect("test", 1, nullptr, nullptr), PHX_INVALID);
+  const phx_ipc_options wrong{.struct_bytes = 1};
+  EXPECT_EQ(phx_ipc_connect("test", 1, &wrong, &h), PHX_INVALID);
+
+  TestServer server(folder);
+  server.start();
+  EXPECT_EQ(try_connect(folder, "test", 2, &h), PHX_NOT_SUPPORTED);
+  server.on_init = [](phx_ipc_connection) { return PHX_NOT_QUORATE; };
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_NOT_QUORATE);
+  EXPECT_EQ(server.exited, 0);
+  EXPECT_EQ(h, 0u);
+}
+
+TEST(Connect, AsksSecurityAndAvailabilityFirst) {
+  const Folder folder;
+  TestServer server(folder);
+  static std::atomic<int> allowed, available;
+  static std::atomic<uid_t> uid;
+  allowed = 0, available = 1;
+  server.options.hooks.security_valid = [](void*, uid_t u, gid_t) {
+    uid = u;
+    return allowed.load();
+  };
+  server.options.hooks.service_available = [](void*, std::uint32_t) { return available.load(); };
+  server.start();
+  phx_ipc_handle h = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_ACCESS);
+  EXPECT_EQ(uid, geteuid());
+  allowed = 1, available = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_TRY_AGAIN);
+  EXPECT_EQ(server.connected, 0);
+  available = 1;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  // A try that was given up too early on a busy machine may have become a connection as well.
+  EXPECT_GE(server.connected, 1);
+  EXPECT_TRUE(eventually([&] { return server.exited == server.connected; }));
+}
+
+TEST(Connect, CountsClientsOfAUser) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.clients_per_user_max = 2;
+  server.start();
+  phx_ipc_handle a = 0, b = 0, c = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &a), PHX_OK);
+  EXPECT_EQ(try_connect(folder, "test", 1, &b), PHX_OK);
+  EXPECT_EQ(try_connect(folder, "test", 1, &c), PHX_LIMIT);
+  EXPECT_EQ(phx_ipc_disconnect(a), PHX_OK);
+  EXPECT_TRUE(eventually([&] { return try_connect(folder, "test", 1, &c) == PHX_OK; }));
+  EXPECT_EQ(phx_ipc_disconnect(b), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(c), PHX_OK);
+}
+
+TEST(Disconnect, IsCompleteWhenTheLastReferenceGoes) {
+  const Folder folder;
+  TestServer server(folder);
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  phx_ipc_reply reply{};
+  char text[] = "pinned";
+  const iovec part{text, 6};
+  ASSERT_EQ(phx_ipc_call_pinned(h, kEcho, &part, 1, 0, &reply, 5000), PHX_OK);
+  ASSERT_EQ(phx_ipc_dispatch(server.server, server.last, 1, "event", 5), PHX_OK);
+  phx_ipc_event event{};
+  ASSERT_EQ(phx_ipc_get(h, &event, 5000), PHX_OK);
+
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_BAD_HANDLE);
+  EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 0), PHX_BAD_HANDLE);
+  EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_BAD_HANDLE);
+  EXPECT_EQ(std::string(static_cast<const char*>(reply.data), reply.bytes), "pinned");
+  EXPECT_EQ(std::string(static_cast<const char*>(event.data), event.bytes), "event");
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(server.exited, 0);
+
+  EXPECT_EQ(phx_ipc_reply_release(h, &reply), PHX_OK);
+  EXPECT_EQ(server.exited, 0);
+  EXPECT_EQ(phx_ipc_put(h), PHX_OK);
+  EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
+  EXPECT_EQ(phx_ipc_put(h), PHX_BAD_HANDLE);
+}
+
+TEST(Disconnect, EndsTheCallsThatWaitInOtherThreads) {
+  const Folder folder;
+  TestServer server(folder);
+  server.start();
+  for (const phx_ipc_wait wait : {PHX_IPC_ADAPTIVE, PHX_IPC_SLEEP, PHX_IPC_POLL}) {
+    const phx_ipc_handle h = connect_to(folder, {.wait = wait});
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([h] {
+        EXPECT_EQ(phx_ipc_call(h, kLater, "", 0, nullptr, 0, nullptr, -1), PHX_BAD_HANDLE);
+      });
+    }
+    threads.emplace_back([h] {
+      phx_ipc_event event{};
+      EXPECT_EQ(phx_ipc_get(h, &event, -1), PHX_BAD_HANDLE);
+    });
+    EXPECT_TRUE(eventually([&] {
+      const std::lock_guard guard(server.mutex);
+      return server.later.size() == 3;
+    }));
+    EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+    for (std::thread& t : threads) t.join();
+    const std::lock_guard guard(server.mutex);
+    server.later.clear();
+  }
+  EXPECT_TRUE(eventually([&] { return server.exited == 3; }));
+}
+
+TEST(Fork, TakesHandlesAndServersFromTheChildAlone) {
+  const Folder folder;
+  TestServer server(folder);
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool refused = phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 0) == PHX_FORKED &&
+                         phx_ipc_disconnect(h) == PHX_FORKED && phx_ipc_put(h) == PHX_FORKED &&
+                         phx_ipc_server_destroy(server.server) == PHX_FORKED &&
+                         phx_ipc_dispatch(server.server, server.last, 0, "", 0) == PHX_FORKED;
+    _exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST(Server, ThatGoesIsToldPromptlyAndAfterTheLastEvent) {
+  const Folder folder;
+  auto server = std::make_unique<TestServer>(folder);
+  server->start();
+  const phx_ipc_handle h = connect_to(folder);
+  const phx_ipc_handle fresh = connect_to(folder);
+  ASSERT_EQ(phx_ipc_disconnect(fresh), PHX_OK);
+  const std::uint32_t wanted[2] = {2, 8};
+  ASSERT_EQ(phx_ipc_call(h, kEvents, wanted, sizeof wanted, nullptr, 0, nullptr, 5000), PHX_OK);
+  std::thread waiting([h] {
+    EXPECT_EQ(phx_ipc_call(h, kLater, "", 0, nullptr, 0, nullptr, 5000), PHX_DISCONNECTED);
+  });
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard guard(server->mutex);
+    return server->later.size() == 1;
+  }));
+  server.reset();
+  waiting.join();
+  phx_ipc_event event{};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_OK);
+    EXPECT_EQ(phx_ipc_put(h), PHX_OK);
+  }
+  EXPECT_EQ(phx_ipc_get(h, &event, -1), PHX_DISCONNECTED);
+  EXPECT_EQ(phx_ipc_post(h, kCount, nullptr, 0, 100), PHX_DISCONNECTED);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  phx_ipc_handle none = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &none), PHX_NOT_RUNNING);
+
+  TestServer next(folder);
+  next.start();
+  EXPECT_EQ(try_connect(folder, "test", 1, &none), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(none), PHX_OK);
+}
+
+TEST(Server, OfANameIsOne) {
+  const Folder folder;
+  TestServer first(folder), second(folder);
+  first.start();
+  EXPECT_EQ(phx_ipc_server_create("test", &second.options, &second.server), PHX_EXISTS);
+  phx_ipc_server_options half = second.options;
+  half.hooks.malloc = malloc;
+  EXPECT_EQ(phx_ipc_server_create("other", &half, &second.server), PHX_INVALID);
+  half = second.options;
+  half.service_count = 0;
+  EXPECT_EQ(phx_ipc_server_create("other", &half, &second.server), PHX_INVALID);
+  EXPECT_EQ(phx_ipc_server_create("x/y/z/nowhere", &second.options, &second.server), PHX_ACCESS);
+}
+
+TEST(Server, KeepsAHeldConnectionBeyondItsClient) {
+  const Folder folder;
+  TestServer server(folder);
+  server.on_init = [&](phx_ipc_connection c) { return phx_ipc_hold(server.server, c); };
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  const phx_ipc_connection c = server.last;
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  EXPECT_TRUE(
+      eventually([&] { return phx_ipc_dispatch(server.server, c, 0, "", 0) == PHX_DISCONNECTED; }));
+  EXPECT_EQ(server.exited, 0);
+  EXPECT_EQ(phx_ipc_release(server.server, c), PHX_OK);
+  EXPECT_EQ(server.exited, 1);
+  EXPECT_EQ(phx_ipc_release(server.server, c), PHX_BAD_HANDLE);
+  EXPECT_EQ(phx_ipc_dispatch(server.server, c, 0, "", 0), PHX_BAD_HANDLE);
+}
+
+TEST(Server, OfThreadsServesEachClientInItsOwn) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.threading = PHX_IPC_THREADS;
+  server.start();
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&folder] {
+      const phx_ipc_handle h = connect_to(folder);
+      for (int n = 0; n < 500; ++n) {
+        int reply = 0;
+        ASSERT_EQ(phx_ipc_call(h, kEcho, &n, sizeof n, &reply, sizeof reply, nullptr, 5000),
+                  PHX_OK);
+        ASSERT_EQ(reply, n);
+      }
+      EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+    });
+  }
+  for (std::thread& t : clients) t.join();
+  EXPECT_TRUE(eventually([&] { return server.exited == 4; }));
+}
+
+TEST(Server, RunsOneHandlerAtATimeWhenAskedTo) {
+  const Folder folder;
+  TestServer server(folder);
+  static std::mutex serial;
+  static std::atomic<int> locks;
+  locks = 0;
+  server.options.threading = PHX_IPC_THREADS;
+  server.options.hooks.serialize_lock = [](void*) { serial.lock(), ++locks; };
+  server.options.hooks.serialize_unlock = [](void*) { serial.unlock(); };
+  static std::atomic<int> blocks;
+  blocks = 0;
+  server.options.hooks.malloc = [](std::size_t bytes) { return ++blocks, malloc(bytes); };
+  server.options.hooks.free = [](void* memory) {
+    if (memory != nullptr) --blocks;
+    free(memory);
+  };
+  {
+    server.start();
+    const phx_ipc_handle a = connect_to(folder), b = connect_to(folder);
+    EXPECT_EQ(phx_ipc_call(a, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+    EXPECT_EQ(phx_ipc_call(b, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+    EXPECT_EQ(locks, 2);
+    EXPECT_GT(blocks, 4);
+    EXPECT_EQ(phx_ipc_disconnect(a), PHX_OK);
+    EXPECT_EQ(phx_ipc_disconnect(b), PHX_OK);
+    server.stop();
+  }
+  EXPECT_EQ(blocks, 0);
+}
+
+// poll() of the test's own, through the hooks: what any other loop is to do.
+TEST(Server, LivesInALoopOfSomebodyElse) {
+  struct Watch {
+    short events;
+    phx_ipc_ready ready;
+    void* data;
+  };
+  static std::vector<std::pair<int, Watch>> watches;
+  watches.clear();
+  const auto find = [](int fd) {
+    return std::find_if(watches.begin(), watches.end(), [fd](auto& w) { return w.first == fd; });
+  };
+  static const auto find_watch = find;
+  const Folder folder;
+  TestServer server(folder);
+  server.options.hooks.poll_add = [](void*, int fd, short events, phx_ipc_ready ready, void* data) {
+    watches.emplace_back(fd, Watch{events, ready, data});
+    return 0;
+  };
+  server.options.hooks.poll_modify = [](void*, int fd, short events) {
+    find_watch(fd)->second.events = events;
+    return 0;
+  };
+  server.options.hooks.poll_destroy = [](void*, int fd) { watches.erase(find_watch(fd)); };
+  ASSERT_EQ(phx_ipc_server_create("test", &server.options, &server.server), PHX_OK);
+  EXPECT_EQ(phx_ipc_server_turn(server.server, 0), PHX_NOT_SUPPORTED);
+  std::atomic<bool> done{false};
+  std::thread client([&] {
+    const phx_ipc_handle h = connect_to(folder);
+    for (int i = 0; i < 200; ++i)
+      ASSERT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+    std::vector<phx_ipc_item> items(1000, {.id = kCount, .data = "", .bytes = 0});
+    std::size_t accepted = 0;
+    EXPECT_EQ(phx_ipc_post_batch(h, items.data(), items.size(), &accepted), PHX_OK);
+    EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+    done = true;
+  });
+  while (!done || server.exited == 0) {
+    std::vector<pollfd> fds;
+    for (auto& w : watches) fds.push_back({.fd = w.first, .events = w.second.events, .revents = 0});
+    poll(fds.data(), fds.size(), 100);
+    for (const pollfd& p : fds) {
+      const auto w = find(p.fd);
+      if (p.revents != 0 && w != watches.end())
+        w->second.ready(server.server, p.fd, p.revents, w->second.data);
+    }
+  }
+  client.join();
+  EXPECT_EQ(server.counted, 1000);
+  EXPECT_EQ(phx_ipc_server_destroy(server.server), PHX_OK);
+  EXPECT_TRUE(watches.empty());
+}
+
+}  // namespace
+}  // namespace phalanx::call
