@@ -106,6 +106,7 @@ phx_status exchange(Slot& slot, Handle& handle, Exchange& what, int timeout_ms) 
         wait_for(handle, pending, {.try_it = Submission::again, .what = &submission}, deadline);
     if (room != PHX_OK && give_up(handle, slot_number, room) != PHX_OK) return room;
   }
+  what.end = submission.end;
   const phx_status waited = wait_for(handle, pending, {}, deadline);
   if (waited != PHX_OK && give_up(handle, slot_number, waited) != PHX_OK) return waited;
 

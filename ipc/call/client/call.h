@@ -17,6 +17,7 @@ struct Exchange {
   std::uint64_t reply_bytes_max = 0;
   bool pinned = false;
   // The answer.
+  std::uint64_t end = 0;  ///< What the server has released of the ring once it handled the request.
   std::size_t reply_bytes = 0;
   const std::byte* data = nullptr;
   std::uint64_t pin = 0;

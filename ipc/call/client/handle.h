@@ -39,6 +39,15 @@ struct alignas(64) Pending {
   shm::BulkConsumer::Position begin;  ///< Of a pinned reply: where it lies in the ring.
 };
 
+/// A zero-copy buffer: a piece of Mapping::buffers().
+struct Buffer {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;  ///< 0: free.
+  std::uint64_t end = 0;    ///< The server is done with it once it has released this of the ring.
+  std::uint16_t generation = 0;
+  bool sending = false;  ///< A call or post of it is under way.
+};
+
 /// A connection. What the ring ends and tables are guarded by stands with them; the locks are taken
 /// in this order: leading, receive, send.
 struct Handle {
@@ -58,6 +67,8 @@ struct Handle {
   // Sending: under the slot's send lock.
   alignas(64) shm::BulkProducer requests;
   std::atomic<std::uint64_t> free_slots{0};  ///< Bits; taken under the send lock.
+
+  Buffer buffers[PHX_IPC_BUFFERS_MAX];
 
   // Receiving replies. Who leads looks for everybody; who holds `receive` touches the ring.
   alignas(64) Lock leading;

@@ -4,8 +4,8 @@
 
 namespace phalanx::call {
 
-/// What a waiting thread tries: true when its wait is over, and from then on. Called under no lock, or under
-/// `leading` alone.
+/// What a waiting thread tries: true when its wait is over, and from then on. Called under no lock,
+/// or under `leading` alone.
 struct Attempt {
   bool (*try_it)(void* what) = nullptr;  ///< nullptr: until the Pending is done.
   void* what = nullptr;

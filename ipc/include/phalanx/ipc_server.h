@@ -45,7 +45,9 @@ typedef struct phx_ipc_message {
   phx_ipc_request request; /**< May be kept and answered later, from any thread. */
   uint32_t service;
   uint32_t id;
-  const void* data; /**< 8-byte aligned, in place. The client may change it at any time. */
+  /** 8-byte aligned, in place. The client may change it at any time, and of a zero-copy buffer will
+   * once it has the reply. */
+  const void* data;
   size_t bytes;
   size_t reply_bytes_max; /**< What the client takes as a reply; 0 for a post. */
   void* private_data;     /**< Of the connection: service->private_bytes. */
