@@ -210,6 +210,9 @@ void read_request(phx_ipc_server& server, unsigned index) noexcept {
   const ssize_t got = recv(socket, &request, sizeof request, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   place.socket = -1;
+  // A thread of its own closes it when it likes: the loop has to have forgotten it before.
+  const bool of_thread = server.options.threading == PHX_IPC_THREADS;
+  if (of_thread) forget(server, socket);
   // The library sends it in one piece, and a Unix socket keeps it in one.
   phx_status status = PHX_INVALID;
   if (got == static_cast<ssize_t>(sizeof request) && request.magic == kMagic) {
@@ -218,14 +221,10 @@ void read_request(phx_ipc_server& server, unsigned index) noexcept {
                  : PHX_VERSION;
   }
   if (status == PHX_OK) {
-    if (server.options.threading == PHX_IPC_THREADS) {
-      forget(server, socket);
-    } else {
-      place.served = place.connection;
-    }
+    if (!of_thread) place.served = place.connection;
     return;
   }
-  forget(server, socket);
+  if (!of_thread) forget(server, socket);
   if (got > 0) {
     refuse_client(socket, status);
   } else {

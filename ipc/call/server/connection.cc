@@ -136,7 +136,6 @@ phx_status make_connection(phx_ipc_server& server, unsigned index, const Connect
 void end_connection(phx_ipc_server& server, Connection& connection) noexcept {
   Connection* const c = &connection;
   Place& place = server.places[index_of(c->value)];
-  place.served = nullptr;
   bool held = false;
   {
     const LockGuard guard(place.lock);

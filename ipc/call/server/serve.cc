@@ -265,6 +265,7 @@ void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
   if (!drain(c.socket) || c.broken) {
     serve_rest(server, c);
     forget(server, c.socket);
+    server.places[index].served = nullptr;
     end_connection(server, c);
     return;
   }

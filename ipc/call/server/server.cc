@@ -143,8 +143,10 @@ void close_server(phx_ipc_server& server) noexcept {
       place.socket = -1;
       give_place(server, i);
     } else if (place.served != nullptr) {
-      forget(server, place.served->socket);
-      end_connection(server, *place.served);
+      Connection& c = *place.served;
+      forget(server, c.socket);
+      place.served = nullptr;
+      end_connection(server, c);
     } else {
       const LockGuard guard(place.lock);
       if (place.connection != nullptr) cut_off(*place.connection, State::Disconnected);
