@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   using namespace phalanx;
   occupy_standard_fds();
   cli::Globals globals;
-  cli::Arguments arguments("Measure clusters, and the wires below them.", "phalanx-perf", PHALANX_RELEASE);
+  cli::Arguments arguments("Measure clusters, and the wires below them.", "phalanx-perf",
+                           PHALANX_RELEASE);
   cli::Command& root = arguments.root();
   root.flag("--json", globals.json, "Print one JSON object");
   perf::add_calm(root, globals);

@@ -87,8 +87,7 @@ Opened open_verbs(const config::Config& config) {
       .frame_bytes = transport::verbs::frame_bytes_of(config.transport.mtu),
       .depth = verbs.queue};
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    set.nodes.push_back(
-        {.node = node.id, .address = node.address.host, .port = node.address.port});
+    set.nodes.push_back({.node = node.id, .address = node.address.host, .port = node.address.port});
   }
   return transport::verbs::open(set);
 }

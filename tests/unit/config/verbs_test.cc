@@ -29,8 +29,7 @@ TEST(Verbs, WithoutAGroupSendCopies) {
   const Config config = parse_with("[transport]\nkind = \"verbs\"\n").value();
 
   EXPECT_FALSE(config.transport.multicast);
-  EXPECT_NE(cluster_hash(config), cluster_hash(parse_with(kVerbs).value()))
-      << "all nodes, or none";
+  EXPECT_NE(cluster_hash(config), cluster_hash(parse_with(kVerbs).value())) << "all nodes, or none";
 }
 
 // Limited members of a partition, and the kernel's own keys.
