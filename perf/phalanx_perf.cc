@@ -3,6 +3,7 @@
 #include "ipc/base/standard_fds.h"
 #include "perf/failover/calm.h"
 #include "perf/failover/failover.h"
+#include "perf/ipc/ipc_bench.h"
 #include "perf/map/map_bench.h"
 #include "perf/replica/replica_bench.h"
 #include "perf/wire/wire_bench.h"
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   root.flag("--json", globals.json, "Print one JSON object");
   perf::add_calm(root, globals);
   perf::add_failover(root, globals);
+  perf::add_ipc_bench(root, globals);
   perf::add_map_bench(root, globals);
   perf::add_replica_bench(root, globals);
   perf::add_wire_bench(root, globals);
