@@ -103,6 +103,9 @@ static_assert(sizeof(Page) <= kPageBytes && alignof(Page) == 64);
 
 // --- Connecting ---
 
+/// Registered for membarrier(): see barrier.h.
+inline constexpr std::uint32_t kBarriers = 1;
+
 struct ConnectRequest {
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
@@ -112,7 +115,7 @@ struct ConnectRequest {
   std::uint64_t request_bytes = 0, response_bytes = 0, dispatch_bytes = 0;
   std::uint64_t buffer_bytes = 0;
   std::uint32_t message_bytes_max = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t flags = 0;  ///< kBarriers.
   char program[32] = {};
   std::byte unused[32] = {};
 };
@@ -124,7 +127,7 @@ struct ConnectReply {
   std::uint32_t version = kVersion;
   std::uint32_t bytes = 128;
   std::uint32_t status = 0;  ///< A phx_status.
-  std::uint32_t reserved = 0;
+  std::uint32_t flags = 0;   ///< kBarriers: both sides may publish with plain stores.
   Geometry geometry{};
   std::byte unused[40] = {};
 };

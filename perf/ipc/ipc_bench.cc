@@ -56,7 +56,7 @@ void add_ipc_bench(cli::Command& root, const cli::Globals& globals) {
             "The server beside its clients, on another core, or as the kernel likes")
       .number("--clients", o->clients, {1, kIpcClientsMax}, "Client processes")
       .number("--size", o->bytes, {0, 16u << 20}, "Bytes of a message")
-      .number("--batch", o->batch, {1, 1024}, "Posts of one call")
+      .number("--batch", o->batch, {1, 1024}, "Posts or events of one call")
       .seconds("--seconds", o->seconds, "How long to measure")
       .run([&globals, o] { return run(*o, globals.json); });
 }

@@ -30,7 +30,7 @@ struct IpcShape {
   IpcPlacement placement = IpcPlacement::TwoCores;
   unsigned clients = 1;
   std::size_t bytes = 64;
-  std::size_t batch = 1;  ///< Messages a call, where the library has such a call.
+  std::size_t batch = 1;  ///< Posts or events a call, where the library has such a call.
   double seconds = 1;
 };
 

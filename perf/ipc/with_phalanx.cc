@@ -152,13 +152,11 @@ class Client final : public IpcClient {
     return accepted > 0 || phx_ipc_post(handle_, kCount, &part, 1, 100) != PHX_OK ? accepted : 1;
   }
   std::size_t take() override {
-    phx_ipc_event event;
+    phx_ipc_event events[256];
     std::size_t got = 0;
-    for (phx_status status = phx_ipc_get(handle_, &event, 100); status == PHX_OK;
-         status = phx_ipc_get(handle_, &event, 0)) {
-      (void)phx_ipc_put(handle_);
-      if (++got == 256) break;
-    }
+    const std::size_t most = shape_.batch < 256 ? shape_.batch : 256;
+    if (phx_ipc_get_batch(handle_, events, most, &got, 100) != PHX_OK) return 0;
+    (void)phx_ipc_put(handle_);
     return got;
   }
 

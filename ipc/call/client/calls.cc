@@ -16,6 +16,10 @@ phx_status measure(const Handle& handle, Exchange& what) noexcept {
   return what.request_bytes > handle.memory.geometry().message_bytes_max ? PHX_TOO_BIG : PHX_OK;
 }
 
+phx_status over_of(const Handle& handle) noexcept {
+  return static_cast<phx_status>(handle.over.load(std::memory_order_acquire));
+}
+
 /// One message of a batch. Under the send lock.
 phx_status append_item(Handle& handle, const phx_ipc_item& item, std::uint64_t most) noexcept {
   if (item.bytes > most) return PHX_TOO_BIG;
@@ -92,13 +96,28 @@ phx_status phx_ipc_reply_release(phx_ipc_handle handle, phx_ipc_reply* reply) {
   return PHX_OK;
 }
 
-phx_status phx_ipc_post(phx_ipc_handle handle, std::uint32_t id, const iovec* parts,
+phx_status phx_ipc_post(phx_ipc_handle value, std::uint32_t id, const iovec* parts,
                         std::size_t part_count, int timeout_ms) {
-  const Reference reference(handle);
-  if (reference.status() != PHX_OK) return reference.status();
   Exchange what{.kind = RequestKind::Post, .id = id, .request = parts, .request_parts = part_count};
-  const phx_status status = measure(reference.handle(), what);
-  if (status != PHX_OK) return status;
+  Slot* slot = slot_of(value);
+  if (slot == nullptr) return PHX_BAD_HANDLE;
+  {
+    // Most of the time there is room: then one lock is all that is needed.
+    const LockGuard guard(slot->send);
+    Handle* handle = nullptr;
+    phx_status status = look_up(*slot, value, false, handle);
+    if (status == PHX_OK) status = measure(*handle, what);
+    if (status == PHX_OK) status = over_of(*handle);
+    if (status != PHX_OK) return status;
+    const RequestBody body{.id = id, .slot = 0, .sequence = 0, .reply_bytes = 0};
+    if (write_request(*handle, what.kind, body, parts, part_count, what.request_bytes)) [[likely]] {
+      publish_requests(*handle);
+      return PHX_OK;
+    }
+    if (timeout_ms == 0 && !handle->requests.broken()) return PHX_TRY_AGAIN;
+  }
+  const Reference reference(value);
+  if (reference.status() != PHX_OK) return reference.status();
   return post(reference.slot(), reference.handle(), what, timeout_ms);
 }
 
@@ -111,8 +130,7 @@ phx_status phx_ipc_post_batch(phx_ipc_handle value, const phx_ipc_item* items, s
   const LockGuard guard(slot->send);  // Keeps the handle, too: it is freed under this lock.
   Handle* handle = nullptr;
   phx_status status = look_up(*slot, value, false, handle);
-  if (status == PHX_OK)
-    status = static_cast<phx_status>(handle->over.load(std::memory_order_acquire));
+  if (status == PHX_OK) status = over_of(*handle);
   if (status != PHX_OK) return status;
   const std::uint64_t most = handle->memory.geometry().message_bytes_max;
   std::size_t n = 0;
@@ -128,7 +146,7 @@ phx_status phx_ipc_flow_state(phx_ipc_handle value, phx_ipc_flow* flow) {
   const Reference reference(value);
   if (reference.status() != PHX_OK) return reference.status();
   Handle& handle = reference.handle();
-  const auto over = static_cast<phx_status>(handle.over.load(std::memory_order_acquire));
+  const phx_status over = over_of(handle);
   if (over != PHX_OK) return over;
   const Geometry& g = handle.memory.geometry();
   Page& page = *handle.memory.page();

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/name.h"
 #include "ipc/call/waiting.h"
@@ -46,6 +47,7 @@ std::uint64_t or_default(std::size_t value, std::uint64_t usual) noexcept {
 ConnectRequest request_for(std::uint32_t service, const phx_ipc_options& options) noexcept {
   ConnectRequest r;
   r.service = service;
+  r.flags = register_for_barriers() ? kBarriers : 0;
   r.outstanding_max = options.outstanding_max == 0 || options.outstanding_max > kOutstandingMax
                           ? kOutstandingMax
                           : options.outstanding_max;
@@ -125,6 +127,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   if (status == PHX_OK) status = take(handle, fds[0], reply.geometry);
   if (fds[0] >= 0) close(fds[0]);
   if (status == PHX_OK) {
+    handle.barriers = (request.flags & reply.flags & kBarriers) != 0;
     handle.socket = fd;
     handle.wake = fds[1];
     return PHX_OK;

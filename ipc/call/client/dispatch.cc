@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/client/waiting_room.h"
 #include "ipc/call/waiting.h"
@@ -18,7 +19,8 @@ bool something_came(Handle& handle, std::memory_order order) noexcept {
   return handle.events.queued_bytes() != 0 || handle.events.refresh(order);
 }
 
-/// Fills the event from the ring. PHX_OK, PHX_TRY_AGAIN, PHX_BROKEN.
+/// Fills the event from the ring, and steps over it: its bytes stay until they are given back.
+/// PHX_OK, PHX_TRY_AGAIN, PHX_BROKEN.
 phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
   shm::BulkRecord record;
   if (!handle.events.peek(record)) {
@@ -29,6 +31,7 @@ phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
     event = {.id = body.id,
              .data = record.body.data() + sizeof body,
              .bytes = record.body.size() - sizeof body};
+    handle.events.pop();
     return PHX_OK;
   }
   distrust(handle);
@@ -36,7 +39,7 @@ phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
 }
 
 void give_back(Handle& handle) noexcept {
-  if (handle.events.release(std::memory_order_seq_cst)) tell_of_room(handle);
+  if (handle.events.release(publish_order(handle.barriers))) tell_of_room(handle);
 }
 
 /// Asks the server for a byte with the next event. True: there is something already, or the end.
@@ -46,6 +49,7 @@ bool arm(Handle& handle) noexcept {
   if ((waits.load(std::memory_order_relaxed) & kWaitsForEvent) == 0) {
     if (!drain(handle.socket)) end_connection(handle, reason_of(handle));
     waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
+    barrier_everywhere(handle.barriers);
   }
   return something_came(handle, std::memory_order_seq_cst) ||
          handle.over.load(std::memory_order_acquire) != PHX_OK;
@@ -115,7 +119,13 @@ phx_status phx_ipc_fd(phx_ipc_handle value, int* fd) {
 }
 
 phx_status phx_ipc_get(phx_ipc_handle value, phx_ipc_event* event, int timeout_ms) {
-  if (event == nullptr) return PHX_INVALID;
+  std::size_t count = 0;
+  return phx_ipc_get_batch(value, event, 1, &count, timeout_ms);
+}
+
+phx_status phx_ipc_get_batch(phx_ipc_handle value, phx_ipc_event* events, std::size_t most,
+                             std::size_t* count, int timeout_ms) {
+  if (events == nullptr || count == nullptr || most == 0) return PHX_INVALID;
   Reference reference(value);
   if (reference.status() != PHX_OK) return reference.status();
   Handle& handle = reference.handle();
@@ -123,14 +133,17 @@ phx_status phx_ipc_get(phx_ipc_handle value, phx_ipc_event* event, int timeout_m
   std::uintptr_t nobody = 0;
   if (!handle.dispatcher.compare_exchange_strong(nobody, self, std::memory_order_acquire))
     return nobody == self ? PHX_PINNED : PHX_WRONG_THREAD;
-  const phx_status status = get(handle, *event, timeout_ms);
-  if (status == PHX_OK) {
-    handle.event_pinned.store(true, std::memory_order_relaxed);
-    reference.keep();
-  } else {
+  const phx_status status = get(handle, events[0], timeout_ms);
+  if (status != PHX_OK) {
     handle.dispatcher.store(0, std::memory_order_release);
+    return status;
   }
-  return status;
+  std::size_t got = 1;
+  while (got < most && take(handle, events[got]) == PHX_OK) ++got;
+  *count = got;
+  handle.event_pinned.store(true, std::memory_order_relaxed);
+  reference.keep();
+  return PHX_OK;
 }
 
 phx_status phx_ipc_put(phx_ipc_handle value) {
@@ -141,7 +154,6 @@ phx_status phx_ipc_put(phx_ipc_handle value) {
   if (thread == 0) return PHX_NOT_PINNED;
   if (thread != this_thread()) return PHX_WRONG_THREAD;
   if (!handle.event_pinned.exchange(false, std::memory_order_relaxed)) return PHX_NOT_PINNED;
-  handle.events.pop();
   if (handle.events.release_is_due()) give_back(handle);
   handle.dispatcher.store(0, std::memory_order_release);
   drop(&handle);  // What the event held; ours is still there.

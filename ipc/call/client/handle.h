@@ -54,8 +54,9 @@ struct Handle {
   phx_ipc_handle value = 0;
   phx_ipc_wait wait = PHX_IPC_ADAPTIVE;
   TimeNs spin_ns = 0;
-  int socket = -1;  ///< Our doorbell out, events in, hang-up.
-  int wake = -1;    ///< Replies and room in.
+  bool barriers = false;  ///< See barrier.h.
+  int socket = -1;        ///< Our doorbell out, events in, hang-up.
+  int wake = -1;          ///< Replies and room in.
   Mapping memory;
 
   /// One from connecting, one a call in flight, one a pinned reply or event.

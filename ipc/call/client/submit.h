@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/parts.h"
 #include "ipc/call/waiting.h"
@@ -24,7 +25,8 @@ namespace phalanx::call {
 
 /// Shows what was written, and wakes the server if it sleeps.
 inline void publish_requests(Handle& handle) noexcept {
-  handle.requests.publish(std::memory_order_seq_cst);
+  handle.requests.publish(publish_order(handle.barriers));
+  before_flag(handle.barriers);
   std::atomic_ref sleeps(handle.memory.page()->server_sleeps);
   if (sleeps.load(std::memory_order_seq_cst) == 0) [[likely]]
     return;

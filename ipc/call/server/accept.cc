@@ -157,6 +157,7 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
     c->service = service;  // From here on exit() is owed.
     ConnectReply reply;
     reply.geometry = c->memory.geometry();
+    reply.flags = c->barriers ? kBarriers : 0;
     const int fds[kConnectDescriptors] = {memory, wake};
     if (!shm::send_with_descriptors(socket, &reply, sizeof reply, fds, kConnectDescriptors))
       status = PHX_DISCONNECTED;

@@ -124,6 +124,7 @@ phx_status make_connection(phx_ipc_server& server, unsigned index, const Connect
     delete_connection(server, c);
     return PHX_NO_MEMORY;
   }
+  c->barriers = server.barriers && (request.flags & kBarriers) != 0;
   c->wake = pair[0];
   wake_of_client = pair[1];
   std::memcpy(c->program, request.program, sizeof c->program - 1);

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/fork.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
@@ -65,10 +66,16 @@ std::size_t serve_all(phx_ipc_server& server) noexcept {
 
 /// Asks every client for a byte. True: one has sent something already.
 bool arm_all(phx_ipc_server& server) noexcept {
+  bool asked = false;
+  for (unsigned i = 0; i < server.places_used; ++i) {
+    Connection* c = server.places[i].served;
+    if (c != nullptr && ask_for_wake(*c)) asked = true;
+  }
+  if (asked) barrier_everywhere(server.barriers);
   bool waits = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;
-    if (c == nullptr || !arm(*c)) continue;
+    if (c == nullptr || !look_again(*c)) continue;
     (void)serve(server, *c, 64);
     waits = true;
   }

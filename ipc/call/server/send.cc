@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/parts.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
@@ -59,7 +60,7 @@ phx_status answer(Connection& c, phx_ipc_request request, phx_status status, con
   std::memcpy(room, &body, sizeof body);
   gather(room + sizeof body, parts, count);
   close_call(c, *call);
-  c.responses.publish(std::memory_order_seq_cst);
+  c.responses.publish(publish_order(c.barriers));
   wake_client(c, kWaitsForReply);
   return PHX_OK;
 }
@@ -83,7 +84,9 @@ phx_status meet_policy(const phx_ipc_server& server, Connection& c) noexcept {
       std::atomic_ref(page.flow_control).store(1, std::memory_order_relaxed);
       std::atomic_ref(page.server_waits_for_room).store(1, std::memory_order_seq_cst);
       const bool first = !c.awaits_room.exchange(true, std::memory_order_relaxed);
-      return first ? PHX_OK : PHX_TRY_AGAIN;
+      if (!first) return PHX_TRY_AGAIN;
+      barrier_everywhere(c.barriers);
+      return PHX_OK;
     }
   }
   say(server, 4, "evicted process %d of user %u: it did not read %llu bytes of events", c.pid,
@@ -114,6 +117,7 @@ bool keep_room(Connection& c, OpenCall& call, std::uint32_t reply_bytes_max) noe
     c.responses.refresh_both();
     if (!fits()) {
       std::atomic_ref(c.memory.page()->server_waits_for_room).store(1, std::memory_order_seq_cst);
+      barrier_everywhere(c.barriers);
       c.responses.refresh_both();
     }
     if (c.responses.broken() || !fits()) return false;
@@ -125,8 +129,9 @@ bool keep_room(Connection& c, OpenCall& call, std::uint32_t reply_bytes_max) noe
 }
 
 void wake_client(const Connection& c, std::uint32_t wish) noexcept {
-  // The client sets its bit (seq_cst) and then looks at the ring; we stored the ring's index
-  // (seq_cst) and now look at the bit: one of the two sees the other.
+  // The client sets its bit and then looks at the ring; we stored the ring's index and now look at
+  // the bit: one of the two sees the other (barrier.h).
+  before_flag(c.barriers);
   std::atomic_ref waits(c.memory.page()->client_waits);
   if ((waits.load(std::memory_order_seq_cst) & wish) == 0) [[likely]]
     return;
@@ -193,7 +198,7 @@ phx_status phx_ipc_dispatchv(phx_ipc_server* server, phx_ipc_connection connecti
   const EventBody body{.id = id, .reserved = 0};
   std::memcpy(room, &body, sizeof body);
   gather(room + sizeof body, parts, count);
-  c.events.publish(std::memory_order_seq_cst);
+  c.events.publish(publish_order(c.barriers));
   wake_client(c, kWaitsForEvent);
   return PHX_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
 
@@ -80,9 +81,7 @@ void run_handler(phx_ipc_server& server, const phx_ipc_handler& handler,
   const phx_ipc_hooks& hooks = server.hooks;
   void* context = server.options.context;
   if (hooks.serialize_lock != nullptr) hooks.serialize_lock(context);
-  handling() = &server;
   handler.handle(context, &server, &message);
-  handling() = nullptr;
   if (hooks.serialize_unlock != nullptr) hooks.serialize_unlock(context);
 }
 
@@ -148,6 +147,7 @@ void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
     if (c.events.free_bytes() < c.events.ring_bytes() / 4) {
       std::atomic_ref waits(c.memory.page()->server_waits_for_room);
       waits.store(1, std::memory_order_seq_cst);
+      barrier_everywhere(c.barriers);
       c.events.refresh_both();
       if (c.events.free_bytes() < c.events.ring_bytes() / 4) return;
     }
@@ -161,7 +161,7 @@ void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
 
 /// Gives the space of handled requests back, and wakes a client that waits for it.
 void release_requests(Connection& c) noexcept {
-  if (c.requests.release(std::memory_order_seq_cst)) wake_client(c, kWaitsForRoom);
+  if (c.requests.release(publish_order(c.barriers))) wake_client(c, kWaitsForRoom);
 }
 
 /// What a client had sent before it went: a ring full at most, should it go on sending.
@@ -169,6 +169,12 @@ void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
   std::uint64_t left = c.memory.geometry().request_bytes / shm::kRingPrefixBytes;
   for (std::size_t n = 1; n > 0 && left > 0 && !c.broken; left -= n)
     n = serve(server, c, left < kMessagesATurn ? left : kMessagesATurn);
+}
+
+/// Asks the client for a byte when it sends. True: something waits already.
+bool arm(Connection& c) noexcept {
+  if (ask_for_wake(c)) barrier_everywhere(c.barriers);
+  return look_again(c);
 }
 
 struct OfThread {
@@ -224,6 +230,9 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
   if (c.awaits_room) look_for_room(server, c);
   if (c.held_back.load(std::memory_order_relaxed) || c.broken) return 0;
   c.stalled = false;
+  const phx_ipc_server*& in_handler = handling();
+  const phx_ipc_server* const outer = in_handler;  // Handlers of one server may call another's.
+  in_handler = &server;
   while (count < most && c.requests.peek(record)) {
     Message message;
     Verdict verdict = Verdict::Lie;
@@ -240,6 +249,7 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
     ++count;
     if (c.requests.release_is_due()) release_requests(c);
   }
+  in_handler = outer;
   if (c.requests.broken()) break_off(server, c);
   if (count > 0) {
     release_requests(c);
@@ -248,15 +258,19 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
   return count;
 }
 
-bool arm(Connection& c) noexcept {
+bool ask_for_wake(Connection& c) noexcept {
+  // One that stands since the last barrier is as good as new: who published since took it.
   std::atomic_ref sleeps(c.memory.page()->server_sleeps);
+  if (sleeps.load(std::memory_order_acquire) != 0) return false;
   sleeps.store(1, std::memory_order_seq_cst);
+  return true;
+}
+
+bool look_again(Connection& c) noexcept {
   // What cannot be handled now is no reason to stay awake: room, or resume(), wakes us.
   if (c.broken || c.stalled || c.held_back.load(std::memory_order_relaxed)) return false;
-  if (!c.requests.refresh(std::memory_order_seq_cst)) {
-    if (!c.requests.broken()) return false;
-  }
-  sleeps.store(0, std::memory_order_relaxed);
+  if (!c.requests.refresh(std::memory_order_seq_cst) && !c.requests.broken()) return false;
+  std::atomic_ref(c.memory.page()->server_sleeps).store(0, std::memory_order_relaxed);
   return true;
 }
 

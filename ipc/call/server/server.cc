@@ -15,6 +15,7 @@
 #include <cstring>
 #include <new>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/fork.h"
 #include "ipc/call/name.h"
 
@@ -113,6 +114,7 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
   fill_defaults(server->options);
   server->hooks = options.hooks;
   server->forks = fork_count();
+  server->barriers = register_for_barriers();
   const int spin_us = server->options.spin_us;
   server->spin_ns = spin_us < 0 ? 0 : static_cast<TimeNs>(spin_us) * kMicrosecond;
   const unsigned count = server->options.clients_max;

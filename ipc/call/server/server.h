@@ -42,6 +42,7 @@ struct Connection {
   int socket = -1;  ///< Its doorbell in, events out, hang-up.
   int wake = -1;    ///< Replies and room out.
   Mapping memory;
+  bool barriers = false;    ///< See barrier.h.
   std::uint32_t holds = 0;  ///< phx_ipc_hold(); under the place's lock.
 
   alignas(64) shm::BulkConsumer requests;
@@ -92,6 +93,7 @@ struct phx_ipc_server {
   int kick = -1;     ///< An eventfd of our own: stop, resume.
   int epoll = -1;    ///< Without poll hooks.
   phalanx::TimeNs spin_ns = 0;
+  bool barriers = false;  ///< This process is registered: see barrier.h.
   phalanx::call::Lock table;
   phalanx::call::Place* places = nullptr;
   unsigned place_count = 0;
@@ -159,8 +161,10 @@ void read_request(phx_ipc_server& server, unsigned index) noexcept;
 
 /// Handles up to `most` messages. Returns how many.
 std::size_t serve(phx_ipc_server& server, Connection& connection, std::size_t most) noexcept;
-/// Asks the client for a byte when it sends. True: something waits already.
-[[nodiscard]] bool arm(Connection& connection) noexcept;
+/// Before the serving thread sleeps: ask_for_wake() of each connection; if one said true, a
+/// barrier, and look_again() at each, where true means that there is work.
+[[nodiscard]] bool ask_for_wake(Connection& connection) noexcept;
+[[nodiscard]] bool look_again(Connection& connection) noexcept;
 /// The loop's call for a connection: drains the doorbell, serves, arms.
 void on_doorbell(phx_ipc_server& server, unsigned index) noexcept;
 /// A thread for one connection. False: none could be made.

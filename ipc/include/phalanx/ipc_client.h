@@ -305,7 +305,16 @@ PHX_API phx_status phx_ipc_fd(phx_ipc_handle handle, int* fd);
 PHX_API phx_status phx_ipc_get(phx_ipc_handle handle, phx_ipc_event* event, int timeout_ms);
 
 /**
- * Give the pinned event back, also after phx_ipc_disconnect().
+ * As phx_ipc_get(), but pins as many events as there are, up to @p most; one phx_ipc_put() gives
+ * all of them back.
+ * @param count How many; written when PHX_OK.
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_get_batch(phx_ipc_handle handle, phx_ipc_event* events, size_t most,
+                                     size_t* count, int timeout_ms);
+
+/**
+ * Give what is pinned back, also after phx_ipc_disconnect().
  * @retval PHX_OK           Its space is the server's again, with the next quarter of the ring.
  * @retval PHX_NOT_PINNED   Put without get.
  * @retval PHX_WRONG_THREAD Another thread got it.

@@ -105,6 +105,34 @@ TEST(Dispatch, IsOneThreadsBusinessAtATime) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+TEST(Dispatch, PinsABatchAndGivesItBackAtOnce) {
+  const Folder folder;
+  TestServer server(folder);
+  server.start();
+  const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
+  phx_ipc_event events[8] = {};
+  std::size_t count = 0;
+  EXPECT_EQ(phx_ipc_get_batch(h, events, 8, &count, 0), PHX_TRY_AGAIN);
+  EXPECT_EQ(phx_ipc_get_batch(h, events, 0, &count, 0), PHX_INVALID);
+  for (int round = 0; round < 40; ++round) {
+    ask_for_events(h, 10, 200);
+    ASSERT_EQ(phx_ipc_get_batch(h, events, 8, &count, 5000), PHX_OK);
+    ASSERT_EQ(count, 8u);
+    for (std::uint32_t i = 0; i < 8; ++i) {
+      EXPECT_EQ(events[i].id, i);
+      EXPECT_EQ(std::string(static_cast<const char*>(events[i].data), events[i].bytes),
+                std::string(200, 'e'));
+    }
+    EXPECT_EQ(phx_ipc_get_batch(h, events, 8, &count, 0), PHX_PINNED);
+    ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+    ASSERT_EQ(phx_ipc_get_batch(h, events, 8, &count, 5000), PHX_OK);
+    EXPECT_EQ(count, 2u);
+    ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+    EXPECT_EQ(phx_ipc_put(h), PHX_NOT_PINNED);
+  }
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
 TEST(Dispatch, QueueLengthsAreSeenByBothSides) {
   const Folder folder;
   TestServer server(folder);

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace phalanx::call {
+
+/// Who publishes and then looks at the other's sleeping flag needs a full fence between: it waits
+/// for the cache line that the other side polls, some 100 ns a message. Where the kernel has
+/// membarrier() (4.16), who goes to sleep pays instead: between setting its flag and its last look
+/// it has every running thread of the other process pass a fence, and publishing is a plain store.
+///
+/// Both sides have to have registered; they tell one another when they connect. A client that says
+/// so and has not only misses its own wakes.
+
+/// Once a process. False: no such call here.
+[[nodiscard]] inline bool register_for_barriers() noexcept {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+}
+
+/// After setting one's flag, before the last look.
+inline void barrier_everywhere(bool asymmetric) noexcept {
+  if (asymmetric) (void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+/// Of the store that publishes.
+[[nodiscard]] constexpr std::memory_order publish_order(bool asymmetric) noexcept {
+  return asymmetric ? std::memory_order_release : std::memory_order_seq_cst;
+}
+
+/// Between publishing and looking at the flag: the compiler keeps the order, membarrier() the rest.
+inline void before_flag(bool asymmetric) noexcept {
+  if (asymmetric) std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace phalanx::call
