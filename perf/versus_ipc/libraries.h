@@ -6,6 +6,7 @@
 
 namespace phalanx::perf {
 
+[[nodiscard]] IpcLibrary iceoryx_library();
 [[nodiscard]] IpcLibrary libqb_library();
 
 /// Those that were there when this was built.
@@ -13,6 +14,9 @@ namespace phalanx::perf {
   std::vector<IpcLibrary> all{phalanx_library()};
 #ifdef PHX_WITH_LIBQB
   all.push_back(libqb_library());
+#endif
+#ifdef PHX_WITH_ICEORYX
+  all.push_back(iceoryx_library());
 #endif
   return all;
 }
