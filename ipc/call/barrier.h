@@ -13,8 +13,9 @@ namespace phalanx::call {
 /// membarrier() (4.16), who goes to sleep pays instead: between setting its flag and its last look
 /// it has every running thread of the other process pass a fence, and publishing is a plain store.
 ///
-/// Both sides have to have registered; they tell one another when they connect. A client that says
-/// so and has not only misses its own wakes.
+/// It is not for sides that sleep at once: the fence of a thread that just wakes costs
+/// microseconds. Both sides have to have registered; they tell one another when they connect. A
+/// client that says so and has not only misses its own wakes.
 
 /// Once a process. False: no such call here.
 [[nodiscard]] inline bool register_for_barriers() noexcept {

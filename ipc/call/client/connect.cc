@@ -47,7 +47,10 @@ std::uint64_t or_default(std::size_t value, std::uint64_t usual) noexcept {
 ConnectRequest request_for(std::uint32_t service, const phx_ipc_options& options) noexcept {
   ConnectRequest r;
   r.service = service;
-  r.flags = register_for_barriers() ? kBarriers : 0;
+  // Who sleeps at once would pay for a barrier with every message.
+  const bool looks_first =
+      options.wait == PHX_IPC_POLL || (options.wait == PHX_IPC_ADAPTIVE && options.spin_us >= 0);
+  r.flags = looks_first && register_for_barriers() ? kBarriers : 0;
   r.outstanding_max = options.outstanding_max == 0 || options.outstanding_max > kOutstandingMax
                           ? kOutstandingMax
                           : options.outstanding_max;

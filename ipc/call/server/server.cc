@@ -114,8 +114,10 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
   fill_defaults(server->options);
   server->hooks = options.hooks;
   server->forks = fork_count();
-  server->barriers = register_for_barriers();
   const int spin_us = server->options.spin_us;
+  // Who sleeps at once, as a loop of somebody else's does, would pay for a barrier with every
+  // message.
+  server->barriers = spin_us > 0 && options.hooks.poll_add == nullptr && register_for_barriers();
   server->spin_ns = spin_us < 0 ? 0 : static_cast<TimeNs>(spin_us) * kMicrosecond;
   const unsigned count = server->options.clients_max;
   auto* places = static_cast<Place*>(allocate(*server, count * sizeof(Place)));
