@@ -14,9 +14,9 @@ int main(int argc, char** argv) {
   const char* text = "hello";
   char reply[64];
   size_t bytes = 0;
-  example_check(phx_ipc_call(handle, kExampleEcho, text, strlen(text), reply, sizeof reply, &bytes,
-                             5000),
-                "cannot call");
+  example_check(
+      phx_ipc_call(handle, kExampleEcho, text, strlen(text), reply, sizeof reply, &bytes, 5000),
+      "cannot call");
   printf("reply: %.*s\n", (int)bytes, reply);
 
   int fd;

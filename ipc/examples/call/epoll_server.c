@@ -1,5 +1,5 @@
-/* A server in an epoll loop of the application's own, which has other things to watch as well: here a
- * signalfd. The library calls the three hooks; the loop calls back what it was given. */
+/* A server in an epoll loop of the application's own, which has other things to watch as well: here
+ * a signalfd. The library calls the three hooks; the loop calls back what it was given. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>

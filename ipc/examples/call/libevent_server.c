@@ -21,12 +21,14 @@ static struct watch watched[kFdMax];
 static void on_event(evutil_socket_t fd, short what, void* argument) {
   (void)argument;
   const struct watch w = watched[fd]; /* It may be destroyed while its callback runs. */
-  const short revents = (short)(((what & EV_READ) ? POLLIN : 0) | ((what & EV_WRITE) ? POLLOUT : 0));
+  const short revents =
+      (short)(((what & EV_READ) ? POLLIN : 0) | ((what & EV_WRITE) ? POLLOUT : 0));
   w.ready(server, fd, revents, w.data);
 }
 
 static short flags_of(short events) {
-  return (short)(EV_PERSIST | ((events & POLLIN) ? EV_READ : 0) | ((events & POLLOUT) ? EV_WRITE : 0));
+  return (short)(EV_PERSIST | ((events & POLLIN) ? EV_READ : 0) |
+                 ((events & POLLOUT) ? EV_WRITE : 0));
 }
 
 static int add(void* context, int fd, short events, phx_ipc_ready ready, void* data) {

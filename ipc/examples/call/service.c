@@ -25,8 +25,8 @@ static void say(void* context, int level, const char* text) {
 }
 
 void example_service(phx_ipc_server_options* options, void* context) {
-  static const phx_ipc_handler handlers[] = {[kExampleEcho] = {.handle = echo},
-                                             [kExampleTicks] = {.handle = ticks}};
+  static const phx_ipc_handler handlers[] = {
+      [kExampleEcho] = {.handle = echo}, [kExampleTicks] = {.handle = ticks}};
   static const phx_ipc_service service = {
       .service = kExampleService, .handlers = handlers, .handler_count = 2};
   *options = (phx_ipc_server_options){.struct_bytes = sizeof *options,
