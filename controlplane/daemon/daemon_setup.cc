@@ -166,6 +166,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
            .arguments = {"--config", config_.file, "--stdin", "--instance", config_.node.instance},
            .input = [this] { return config::show(config_); },
            .may_start = options_.start_dataplane,
+           .start_limit = DataPlaneLink::start_limit_for(config_.cluster.dead_after),
            .node = config_.node.id,
            .config_hash = config_hash_},
           {.up = [this](const shm::DataPlaneIdentity& identity) { on_up(identity); },

@@ -19,7 +19,6 @@ constexpr TimeNs kWelcomeLimit = 500 * kMillisecond;
 constexpr TimeNs kRetryGap = kMillisecond;              // While one that we started comes up.
 constexpr TimeNs kForeignRetryGap = 50 * kMillisecond;  // While somebody else starts one.
 constexpr TimeNs kHangUpGrace = 100 * kMillisecond;
-constexpr TimeNs kStartTimeout = 10 * kSecond;
 constexpr TimeNs kHealthyAfter = kSecond;
 /// The peers let the dead one go first. On a host that they share, as in tests, the start of the
 /// next would take the processor from them just then: it maps and clears all of its memory.
@@ -118,9 +117,10 @@ void DataPlaneLink::look() {
     return again_later();
   }
   if (child_ > 0) {
-    if (monotonic_now() > started_at_ + kStartTimeout) {
+    if (monotonic_now() > started_at_ + options_.start_limit) {
       log("dataplane")
-          .error("data plane does not listen pid={} waited_s={}", child_, kStartTimeout / kSecond);
+          .error("data plane does not listen pid={} waited_s={}", child_,
+                 options_.start_limit / kSecond);
       send_signal(child_fd_.get(), SIGKILL);  // on_child_exit() goes on.
       return;
     }

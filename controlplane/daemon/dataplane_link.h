@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "controlplane/daemon/event_loop.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
+#include "ipc/base/time_ns.h"
 #include "ipc/shm/control_channel.h"
 #include "ipc/shm/control_socket.h"
 
@@ -21,12 +23,19 @@ namespace phalanx::controlplane {
 /// dies. The control segment is mapped while, and only while, one lives. One thread.
 class DataPlaneLink : public DataPlanePort {
  public:
+  /// How long a data plane may take until it listens, where a node counts as dead after so long:
+  /// ten times that, 10 s to 2 min. One that is ended earlier on a slow host would never come up.
+  [[nodiscard]] static constexpr TimeNs start_limit_for(TimeNs dead_after) noexcept {
+    return std::clamp(10 * dead_after, 10 * kSecond, 120 * kSecond);
+  }
+
   struct Options {
     std::string socket_path;
     std::string program;
     std::vector<std::string> arguments;
     std::function<std::string()> input;  ///< What the program reads when it is started.
     bool may_start = true;               ///< False: wait for somebody else to start it.
+    TimeNs start_limit = 10 * kSecond;   ///< One that does not listen by then is ended.
     NodeId node = 0;
     std::uint64_t config_hash = 0;
   };

@@ -51,6 +51,13 @@ class DataPlaneLinkTest : public testing::Test {
   int downs_ = 0;
 };
 
+// On an emulated or busy host one that was ended after ten seconds never came up.
+TEST_F(DataPlaneLinkTest, ASlowHostsDataPlaneMayTakeLongerToListen) {
+  EXPECT_EQ(DataPlaneLink::start_limit_for(50 * kMillisecond), 10 * kSecond);
+  EXPECT_EQ(DataPlaneLink::start_limit_for(4 * kSecond), 40 * kSecond);
+  EXPECT_EQ(DataPlaneLink::start_limit_for(60 * kSecond), 120 * kSecond);
+}
+
 // The loop has peers to vouch to and clients to refuse meanwhile.
 TEST_F(DataPlaneLinkTest, WaitsForTheWelcomeInTheLoop) {
   const Fd connection = accept_one();
