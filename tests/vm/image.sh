@@ -80,7 +80,7 @@ pack_modules() {
 
 # make_image COMMAND...: leaves $work/image.
 make_image() {
-  local command=$1 file name root=$work/root
+  local command=$1 file name passed='SAN_OPTIONS$' root=$work/root
   pack_base
   if [[ -z $host_files ]]; then
     if file=$(type -P "$1"); then
@@ -89,10 +89,11 @@ make_image() {
     fi
     for file in "${files[@]}"; do pack "$file"; done
   else
-    while IFS= read -r name; do
-      environment+=("$name=${!name}")
-    done < <(compgen -e | grep -E '^PHX_|SAN_OPTIONS$|^PYTHON')
+    passed='^PHX_|SAN_OPTIONS$|^PYTHON'
   fi
+  while IFS= read -r name; do
+    environment+=("$name=${!name}")
+  done < <(compgen -e | grep -E "$passed")
   pack_modules
   {
     printf 'export VM_COUNT=%q PRESET=%q\n' "$machines" "$preset"
