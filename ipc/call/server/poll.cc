@@ -184,6 +184,7 @@ phx_status phx_ipc_server_run(phx_ipc_server* server) {
     (void)turn(*server, 0);
   }
   server->stopping.store(false, std::memory_order_relaxed);
+  (void)arm_all(*server);  // Whoever drives it next may sleep on its descriptor.
   return PHX_OK;
 }
 

@@ -144,6 +144,7 @@ TEST(Quota, WakesASenderThatWaitsForRoom) {
   EXPECT_EQ(flow.request_queued_bytes, std::size_t{4096 / 24} * 24);
   std::atomic<int> through{0};
   std::vector<std::thread> senders;
+  senders.reserve(3);
   for (int i = 0; i < 3; ++i) {
     senders.emplace_back([&] {
       EXPECT_EQ(phx_ipc_post(h, kGuardedCount, nullptr, 0, -1), PHX_OK);

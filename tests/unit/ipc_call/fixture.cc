@@ -120,9 +120,13 @@ void TestServer::start() {
   thread_ = std::thread([s = server] { EXPECT_EQ(phx_ipc_server_run(s), PHX_OK); });
 }
 
-void TestServer::stop() {
+void TestServer::join() {
   phx_ipc_server_stop(server);
   thread_.join();
+}
+
+void TestServer::stop() {
+  if (thread_.joinable()) join();
   EXPECT_EQ(phx_ipc_server_destroy(server), PHX_OK);
 }
 

@@ -49,6 +49,7 @@ class TestServer {
   ~TestServer();
   void start();
   void stop();  ///< Destroys it; expects PHX_OK.
+  void join();  ///< Ends its thread alone: the caller drives it from then on.
   void answer_all();
 
   phx_ipc_server_options options{};
