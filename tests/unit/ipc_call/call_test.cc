@@ -103,6 +103,7 @@ TEST(Call, OfManyThreadsGetEachItsOwnReply) {
   const phx_ipc_handle h = connect_to(
       folder, {.request_ring_bytes = 4096, .response_ring_bytes = 4096, .message_bytes_max = 4000});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([h, t] {
       for (int i = 0; i < 2000; ++i) {

@@ -118,6 +118,7 @@ TEST(Disconnect, EndsTheCallsThatWaitInOtherThreads) {
   for (const phx_ipc_wait wait : {PHX_IPC_ADAPTIVE, PHX_IPC_SLEEP, PHX_IPC_POLL}) {
     const phx_ipc_handle h = connect_to(folder, {.wait = wait});
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 3; ++i) {
       threads.emplace_back([h] {
         EXPECT_EQ(phx_ipc_call(h, kLater, "", 0, nullptr, 0, nullptr, -1), PHX_BAD_HANDLE);
@@ -231,6 +232,7 @@ TEST(Server, OfThreadsServesEachClientInItsOwn) {
   server.options.threading = PHX_IPC_THREADS;
   server.start();
   std::vector<std::thread> clients;
+  clients.reserve(4);
   for (int i = 0; i < 4; ++i) {
     clients.emplace_back([&folder] {
       const phx_ipc_handle h = connect_to(folder);
@@ -316,6 +318,7 @@ TEST(Server, LivesInALoopOfSomebodyElse) {
   });
   while (!done || server.exited == 0) {
     std::vector<pollfd> fds;
+    fds.reserve(watches.size());
     for (auto& w : watches) fds.push_back({.fd = w.first, .events = w.second.events, .revents = 0});
     poll(fds.data(), fds.size(), 100);
     for (const pollfd& p : fds) {
