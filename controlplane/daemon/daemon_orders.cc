@@ -85,6 +85,7 @@ void Daemon::take_anew(const config::Config& wanted) {
   guards_->set_acl(acl_);
   watch_->set_acl(acl_);
   instance_.let_others_attach(acl_.lists_others());
+  link_.set_start_limit(DataPlaneLink::start_limit_for(config_.cluster.dead_after));
   if (conductor_) {
     tune(monotonic_now());
     on_vouch_time();  // The others may judge by shorter times from now on.

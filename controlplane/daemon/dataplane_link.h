@@ -29,6 +29,9 @@ class DataPlaneLink : public DataPlanePort {
     return std::clamp(10 * dead_after, 10 * kSecond, 120 * kSecond);
   }
 
+  /// From now on.
+  void set_start_limit(TimeNs limit) noexcept { options_.start_limit = limit; }
+
   struct Options {
     std::string socket_path;
     std::string program;

@@ -200,6 +200,8 @@ Actions Machine::renew(TimeNs now) {
 Actions Machine::retime(const Times& times, TimeNs now) {
   PHX_CHECK(times.sound());
   begin(now);
+  // The others spoke as often as the longer time demanded: a word that was due later is not late.
+  if (times.dead_after < config_.dead_after) detector_.distrust_self(now);
   config_.dead_after = times.dead_after;
   config_.stall_after = times.stall_after;
   config_.hold_min = times.hold_min;

@@ -92,6 +92,18 @@ def comes_back(cluster):
         (cluster.directory / f"n{node}.toml").write_text(text, encoding="utf-8")
 
 
+def short_again(cluster):
+    """Nobody who was in time by the longer times is accused by the shorter ones."""
+    view = cluster.status(1)["view"]["id"]
+    for node in cluster.nodes:
+        write(cluster, node, "")
+    done = reload(cluster, 2)
+    assert done.returncode == 0 and "cluster.dead_after" in done.stdout, done
+    time.sleep(0.5)
+    assert cluster.status(1)["limits"]["dead_after_ms"] < LONG_S * 1000
+    assert {cluster.status(node)["view"]["id"] for node in cluster.nodes} == {view}, "a new view"
+
+
 def test():
     cluster = Cluster(nodes=3, start=False)
     for node in cluster.nodes:
@@ -157,6 +169,7 @@ def test():
 
     told_by(cluster)
     comes_back(cluster)
+    short_again(cluster)
 
     # A node that is removed is told why, shows it, and leaves.
     gone = cluster.phalanx(1, "node", "remove", "n3", "--reason", "its disk is full")

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/membership_rules/script.h"
 
 namespace phalanx::membership {
@@ -41,13 +43,34 @@ constexpr Times times_of(TimeNs dead_after) {
 TEST(Retime, JudgesByTheNewTimesAtOnce) {
   for (const TimeNs dead_after : {20 * kMillisecond, 200 * kMillisecond, 2 * kSecond}) {
     Silence silence;
+    const TimeNs grace = std::max(dead_after, config_of(1).dead_after);
     (void)silence.machine.retime(times_of(dead_after), kT);
 
     const TimeNs took = silence.detected();
 
-    EXPECT_GE(took, dead_after);
-    EXPECT_LE(took, dead_after + 2 * kMillisecond);
+    EXPECT_GE(took, grace);
+    EXPECT_LE(took, grace + 2 * kMillisecond);
   }
+}
+
+// In a calm view rows, hellos and vouches are as old as the longer time allows.
+TEST(Retime, ShorterTimesAccuseNobodyWhoWasInTime) {
+  Silence silence;
+  const TimeNs later = kT + 40 * kMillisecond;
+  std::vector<PeerSeen> seen;
+  for (TimeNs now = kT - 50 * kMillisecond; now <= kT; now += kMillisecond) {
+    seen = {{.node = 2, .heard = now, .progressed = now},
+            {.node = 3, .heard = now, .progressed = now}};
+    (void)silence.machine.on_seen(seen, now);
+  }
+  (void)silence.machine.on_vouch(2, kT);
+  for (TimeNs now = kT; now < later; now += kMillisecond) (void)silence.machine.on_time(now);
+
+  const Actions actions = silence.machine.retime(times_of(20 * kMillisecond), later);
+  const Actions then = silence.machine.on_time(later + kMillisecond);
+
+  EXPECT_FALSE(actions.freeze || then.freeze);
+  EXPECT_EQ(silence.machine.heard(), nodes({2, 3}));
 }
 
 TEST(Retime, IsNoViewChange) {
