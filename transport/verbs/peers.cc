@@ -43,11 +43,16 @@ Peer* Peers::entry(NodeId node) noexcept {
   return nullptr;
 }
 
-/// Another adapter, after which what frames from the first one proved is worth nothing.
+/// Perhaps another adapter, perhaps a forger: against what frames proved it is only kept in mind.
 void Peers::tell_gid(Peer& peer, const ibv_gid& gid) noexcept {
-  if (same(peer.configured, gid)) return;
-  peer.configured = gid;
-  peer.proven = false;
+  (peer.proven ? peer.candidate : peer.configured) = gid;
+}
+
+/// An authentic frame came from `gid`: that of another adapter, if it was announced.
+bool Peers::take_candidate(Peer& peer, const ibv_gid& gid) noexcept {
+  if (same(peer.candidate, ibv_gid{}) || !same(peer.candidate, gid)) return false;
+  peer.configured = std::exchange(peer.candidate, ibv_gid{});
+  return true;
 }
 
 bool Peers::moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept {

@@ -26,6 +26,7 @@ struct Source {
 struct Peer {
   NodeId node = 0;
   ibv_gid configured{};  ///< Where it has to be; zero on InfiniBand before it said so.
+  ibv_gid candidate{};   ///< Announced since it was proven: waits for an authentic frame. Or zero.
   Source at{};
   ibv_ah* handle = nullptr;  ///< Null until it was heard.
   ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
@@ -37,7 +38,8 @@ struct Peer {
 
 /// Where unicast to each peer goes. On Ethernet a node's address is its GID; on InfiniBand the GID
 /// is what an announcement from the node's address says, and no frame from another one teaches
-/// anything. One thread. Owns the handles: nothing may be posted with one any more when this ends.
+/// anything; once it was proven, another GID needs an authentic frame from there, too. One thread.
+/// Owns the handles: nothing may be posted with one any more when this ends.
 class Peers {
  public:
   Peers(const std::vector<VerbsNode>& nodes, NodeId self, bool infiniband);
@@ -52,7 +54,8 @@ class Peers {
   bool learn(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
              Make make) noexcept {
     Peer* peer = entry(node);
-    if (peer == nullptr || !same(peer->configured, from.gid)) return false;
+    if (peer == nullptr || (!same(peer->configured, from.gid) && !take_candidate(*peer, from.gid)))
+      return false;
     peer->proven = true;
     if (moved(*peer, from, completed)) replace(*peer, make(), from, posted);
     return true;
@@ -63,7 +66,10 @@ class Peers {
   bool announced(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
                  TimeNs now, Make make) noexcept {
     Peer* peer = entry(node);
-    if (peer != nullptr && infiniband_) tell_gid(*peer, from.gid);
+    if (peer != nullptr && infiniband_) {
+      tell_gid(*peer, from.gid);
+      if (peer->proven) return true;
+    }
     if (peer == nullptr || !same(peer->configured, from.gid)) return false;
     if (peer->proven || (peer->believed_at != 0 && now < peer->believed_at + kSecond)) return true;
     if (!moved(*peer, from, completed)) return true;
@@ -80,6 +86,7 @@ class Peers {
   [[nodiscard]] static bool moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept;
   static void replace(Peer& peer, ibv_ah* made, const Source& from, std::uint64_t posted) noexcept;
 
+  static bool take_candidate(Peer& peer, const ibv_gid& gid) noexcept;
   static void tell_gid(Peer& peer, const ibv_gid& gid) noexcept;
 
   bool infiniband_;

@@ -76,6 +76,29 @@ TEST_F(VerbsInfiniBand, APeerIsAtTheGidThatItsAddressAnnounces) {
   EXPECT_EQ(fake::state().ways.back().dlid, 12) << "authentic, but from elsewhere";
 }
 
+// Anybody can forge the sender of a datagram.
+TEST_F(VerbsInfiniBand, AProvenPeerMovesToAnotherGidByAnAuthenticFrameOnly) {
+  start();
+  hear("10.0.0.2", of(2, 22, 12, "fe80::2"));
+  ASSERT_TRUE(fake::deliver("fe80::2", 22, "hello", 12));
+  receive(2);
+  const int handles = fake::state().handles;
+  for (std::uint16_t i = 0; i < 5; ++i) hear("10.0.0.2", of(2, 66, 20 + i, "fe80::66"));
+  EXPECT_EQ(fake::state().handles, handles);
+  send("abc", kPeer);
+  EXPECT_EQ(fake::state().sent.back().queue_pair, 22U) << "where it was proven";
+  ASSERT_TRUE(fake::deliver("fe80::2", 22, "still here", 12));
+  receive(2);
+  EXPECT_EQ(wire_->counters().rx_refused, 0U);
+
+  hear("10.0.0.2", of(2, 77, 30, "fe80::77"));
+  ASSERT_TRUE(fake::deliver("fe80::77", 77, "moved", 30));
+  receive(2);
+  send("abc", kPeer);
+  EXPECT_EQ(fake::state().sent.back().queue_pair, 77U);
+  EXPECT_EQ(text(fake::state().ways.back().grh.dgid), "fe80::77");
+}
+
 TEST_F(VerbsInfiniBand, FollowsAPeerToItsNewLid) {
   start();
   hear("10.0.0.2", of(2, 22, 12, "fe80::2"));
