@@ -66,9 +66,10 @@ bool Announcer::take(std::optional<Announcement>& heard) noexcept {
   return true;
 }
 
-void Announcer::moved(std::uint16_t lid) noexcept {
-  if (std::exchange(own_.lid, lid) == lid) return;
+bool Announcer::moved(std::uint16_t lid) noexcept {
+  if (std::exchange(own_.lid, lid) == lid) return false;
   for (const Place& place : places_) tell(place, false);
+  return true;
 }
 
 void Announcer::ask(const Peers& peers, TimeNs now) noexcept {

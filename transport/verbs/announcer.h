@@ -38,8 +38,8 @@ class Announcer {
       if (heard) hear(*heard);
     }
   }
-  /// The subnet manager gave this port another LID: everybody is told.
-  void moved(std::uint16_t lid) noexcept;
+  /// Whether the subnet manager gave this port another LID: then everybody is told.
+  bool moved(std::uint16_t lid) noexcept;
   /// Asks every node that `peers` has not heard, when that is due.
   void ask(const Peers& peers, TimeNs now) noexcept;
 

@@ -23,6 +23,10 @@ Peers::~Peers() {
   }
 }
 
+void Peers::doubt_all() noexcept {
+  for (Peer& peer : peers_) peer.proven = false;
+}
+
 void Peers::set_members(std::span<const NodeId> members) noexcept {
   for (Peer& peer : peers_) {
     peer.member = std::ranges::find(members, peer.node) != members.end();

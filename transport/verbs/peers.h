@@ -78,6 +78,9 @@ class Peers {
     return true;
   }
 
+  /// This port itself moved, so the others may have, and nobody can say so by frames: until the
+  /// next authentic one of a peer its announcements count again.
+  void doubt_all() noexcept;
   void set_members(std::span<const NodeId> members) noexcept;
   [[nodiscard]] std::span<const Peer> all() const noexcept { return peers_; }
 

@@ -164,7 +164,7 @@ void Verbs::listen(TimeNs now) noexcept {
                                         [this, &at] { return handle_for(at); });
     if (!known) ++counters_.rx_refused;
   });
-  announcer_.moved(watch_.lid());
+  if (announcer_.moved(watch_.lid())) peers_.doubt_all();
   announcer_.ask(peers_, now);
 }
 

@@ -123,6 +123,30 @@ TEST_F(VerbsInfiniBand, TellsEverybodyItsOwnLidWhenThatChanges) {
   EXPECT_EQ(decode(fake::state().told[0].bytes)->lid, 10);
 }
 
+// A subnet manager that gives new LIDs gives them to all: by copies no frame finds its way any
+// more.
+TEST_F(VerbsInfiniBand, FindsAProvenPeerAgainByItsAnnouncementWhenBothLidsChanged) {
+  config_.group.clear();
+  start();
+  hear("10.0.0.2", of(2, 22, 12, "fe80::2"));
+  ASSERT_TRUE(fake::deliver("fe80::2", 22, "hello", 12));
+  receive(2);
+  hear("10.0.0.2", of(2, 22, 66, "fe80::2"));
+  EXPECT_EQ(fake::state().ways.back().dlid, 12)
+      << "frames said better, while only it tells of moving";
+
+  fake::state().port.lid = 10;
+  fake::state().events.push_back({.type = IBV_EVENT_LID_CHANGE, .port = 1});
+  fake::state().now += kSecond;
+  fake::state().told.clear();
+  (void)wire_->ports();
+  const auto asked = std::count_if(fake::state().told.begin(), fake::state().told.end(),
+                                   [](const auto& one) { return decode(one.bytes)->asks; });
+  EXPECT_EQ(asked, 2) << "the one that was proven, too";
+  hear("10.0.0.2", of(2, 22, 14, "fe80::2"));
+  EXPECT_EQ(fake::state().ways.back().dlid, 14);
+}
+
 TEST_F(VerbsInfiniBand, DropsItsOwnCopies) {
   start();
   ASSERT_TRUE(fake::deliver("fe80::1", 42, "own", 9));
