@@ -171,6 +171,8 @@ void Verbs::listen(TimeNs now) noexcept {
 /// What the channel has told is taken away here only, so that turns cost no system call. A frame
 /// that came before it was asked to tell wakes nobody: it is looked for afterwards.
 bool Verbs::arm_wait() noexcept {
+  if (watch_.is_gone())
+    return true;  // Nothing will come, and the channel tells of errors for ever.
   while (armed_ && calls::take_cq_event(pair_.channel)) armed_ = false;
   if (!armed_) armed_ = calls::req_notify_cq(pair_.receives) == 0;
   return is_broken() || (armed_ && !receives_.look_ahead());
@@ -190,7 +192,9 @@ void Verbs::look(TimeNs now) noexcept {
   reset_needed_ = reset_needed_ || change.broken;
   rejoin_needed_ = rejoin_needed_ || change.rejoin;
   if (watch_.is_gone()) {  // It would wake the worker for ever.
-    epoll_ctl(wait_.get(), EPOLL_CTL_DEL, calls::async_fd(device_.context), nullptr);
+    for (const int fd : {pair_.channel->fd, calls::async_fd(device_.context)}) {
+      epoll_ctl(wait_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    }
     return;
   }
   if (!rejoin_needed_ || !watch_.can_send() || !rejoins_.is_due(now)) return;

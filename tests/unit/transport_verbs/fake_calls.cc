@@ -174,6 +174,7 @@ TimeNs now() { return fake::state().now; }
 ibv_comp_channel* create_comp_channel(ibv_context*) {
   static ibv_comp_channel channel;
   channel.fd = eventfd(0, EFD_CLOEXEC);
+  fake::state().channel_fd = channel.fd;
   return made(&channel, 0);
 }
 int destroy_comp_channel(ibv_comp_channel* channel) {
@@ -186,6 +187,7 @@ bool take_cq_event(ibv_comp_channel*) {
   return true;
 }
 int req_notify_cq(ibv_cq*) {
+  if (fake::state().removed) return EIO;
   fake::state().armed = true;
   ++fake::state().arms;
   return 0;

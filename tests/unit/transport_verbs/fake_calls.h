@@ -56,6 +56,7 @@ struct State {
   std::vector<Sent> sent;
   std::vector<ibv_qp_state> states;
   std::deque<calls::AsyncEvent> events;
+  int channel_fd = -1;     ///< The completion channel's, an eventfd.
   int channel_events = 0;  ///< That the completion channel has to tell.
   bool armed = false;
   int arms = 0;

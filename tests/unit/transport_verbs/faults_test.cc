@@ -1,3 +1,6 @@
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -230,6 +233,20 @@ TEST_F(VerbsFaults, ASleeperIsWokenByAFrameAndNeverMissesOne) {
   EXPECT_TRUE(wire_->arm_wait());
   EXPECT_EQ(fake::state().channel_events, 0) << "or the next sleep would be none";
   EXPECT_EQ(fake::state().arms, 2);
+}
+
+// The kernel says EPOLLERR of a device's channels for ever once it is gone.
+TEST_F(VerbsFaults, ADeviceThatIsGoneKeepsNoSleeperAwake) {
+  start();
+  fake::state().removed = true;
+  fake::state().events.push_back({.type = IBV_EVENT_DEVICE_FATAL});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 0U);
+  const std::uint64_t one = 1;
+  ASSERT_EQ(write(fake::state().channel_fd, &one, sizeof one), static_cast<ssize_t>(sizeof one));
+  epoll_event told{};
+  EXPECT_EQ(epoll_wait(wire_->wait_fd(), &told, 1, 0), 0);
+  EXPECT_TRUE(wire_->arm_wait()) << "it may sleep";
 }
 
 TEST_F(VerbsFaults, OwnCopiesThatWereSeenDoNotKeepASleeperAwake) {
