@@ -25,7 +25,7 @@ PortWatch::Change PortWatch::look(TimeNs now) noexcept {
   events_due_ = now + kEventsOften;
   const bool could = can_send();
   Change change = take_events();
-  if (change.rejoin || change.broken || now >= port_due_) {
+  if (gone_ || change.rejoin || change.broken || now >= port_due_) {
     port_due_ = now + kPortOften;
     ask();
   }

@@ -151,6 +151,15 @@ TEST_F(VerbsFaults, AnAddressThatWasTakenAwayIsTold) {
   EXPECT_STREQ(ports.driver, "fake0/1 lost its address");
 }
 
+// Nobody asks a device that is gone ever again: what is told then stays.
+TEST_F(VerbsFaults, ADeviceThatIsGoneIsToldAtOnce) {
+  start();
+  EXPECT_STREQ(wire_->ports().driver, "fake0/1 mtu 1024");
+  fake::state().events.push_back({.type = IBV_EVENT_DEVICE_FATAL});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_STREQ(wire_->ports().driver, "fake0/1 gone");
+}
+
 // The adapter tells a cause once; whoever asks later must still find it.
 TEST_F(VerbsFaults, WhatBrokeLastIsKept) {
   start();
