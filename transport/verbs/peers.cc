@@ -1,6 +1,7 @@
 #include "transport/verbs/peers.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "transport/verbs/gid.h"
@@ -21,6 +22,17 @@ Peers::~Peers() {
     if (peer.handle != nullptr) calls::destroy_ah(peer.handle);
     if (peer.old != nullptr) calls::destroy_ah(peer.old);
   }
+}
+
+bool Peers::is_news(NodeId node, const char* misfit, std::uint32_t value, TimeNs now) noexcept {
+  Peer* peer = entry(node);
+  if (peer == nullptr) return false;
+  if (peer->misfit_value == value && std::strcmp(peer->misfit, misfit) == 0) return false;
+  if (peer->misfit_at != 0 && now < peer->misfit_at + kSecond) return false;
+  peer->misfit = misfit;
+  peer->misfit_value = value;
+  peer->misfit_at = now;
+  return true;
 }
 
 void Peers::doubt_all() noexcept {

@@ -31,9 +31,12 @@ struct Peer {
   ibv_ah* handle = nullptr;  ///< Null until it was heard.
   ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
   std::uint64_t old_until = 0;
-  bool proven = false;     ///< An authentic frame came from there; else it was only announced.
-  bool member = false;     ///< Of the last set_members().
-  TimeNs believed_at = 0;  ///< When an announcement was last taken up.
+  bool proven = false;      ///< An authentic frame came from there; else it was only announced.
+  bool member = false;      ///< Of the last set_members().
+  TimeNs believed_at = 0;   ///< When an announcement was last taken up.
+  const char* misfit = "";  ///< What did not fit in an announcement, as it was told last.
+  std::uint32_t misfit_value = 0;
+  TimeNs misfit_at = 0;
 };
 
 /// Where unicast to each peer goes. On Ethernet a node's address is its GID; on InfiniBand the GID
@@ -78,6 +81,10 @@ class Peers {
     return true;
   }
 
+  /// Whether what does not fit of a node is worth telling: not what was told of it last, and once a
+  /// second, as anybody may have announced it.
+  [[nodiscard]] bool is_news(NodeId node, const char* misfit, std::uint32_t value,
+                             TimeNs now) noexcept;
   /// This port itself moved, so the others may have, and nobody can say so by frames: until the
   /// next authentic one of a peer its announcements count again.
   void doubt_all() noexcept;

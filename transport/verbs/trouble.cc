@@ -37,30 +37,33 @@ void Trouble::took_place() noexcept {
   at_ = calls::now();
 }
 
+void Trouble::broke() noexcept {
+  broke_ = true;
+  took_place();
+}
+
 void Trouble::refused(const char* what, int error) noexcept {
   const char* name = strerrorname_np(error);
   (void)std::snprintf(text_.data(), text_.size(), "%s: %s", what, name != nullptr ? name : "?");
-  took_place();
+  broke();
 }
 
 void Trouble::completed(const char* what, const ibv_wc& done) noexcept {
   (void)std::snprintf(text_.data(), text_.size(), "%s completed with %s, vendor error 0x%x", what,
                       name_of(done.status), done.vendor_err);
-  took_place();
+  broke();
 }
 
 void Trouble::event(ibv_event_type type) noexcept {
   (void)std::snprintf(text_.data(), text_.size(), "event %s", name_of(type));
-  took_place();
+  broke();
 }
 
 void Trouble::mismatch(std::uint32_t node, const char* what, std::uint32_t theirs,
                        std::uint32_t ours) noexcept {
-  std::array<char, 80> said{};
-  (void)std::snprintf(said.data(), said.size(), "node %u announces %s %u, here it is %u", node,
+  if (broke_) return;
+  (void)std::snprintf(text_.data(), text_.size(), "node %u announces %s %u, here it is %u", node,
                       what, theirs, ours);
-  if (std::strcmp(said.data(), text_.data()) == 0) return;
-  text_ = said;
   took_place();
 }
 

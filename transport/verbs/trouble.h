@@ -18,7 +18,8 @@ class Trouble {
   /// A completion failed. After the first all others are flushed: these say nothing new.
   void completed(const char* what, const ibv_wc& done) noexcept;
   void event(ibv_event_type type) noexcept;
-  /// Of a peer that cannot be heard, or cannot hear: counted once for each `node` and text.
+  /// Of a peer that cannot be heard, or cannot hear; the caller says it once. What broke here
+  /// counts for more: after that it is not kept.
   void mismatch(std::uint32_t node, const char* what, std::uint32_t theirs,
                 std::uint32_t ours) noexcept;
 
@@ -29,8 +30,10 @@ class Trouble {
 
  private:
   void took_place() noexcept;
+  void broke() noexcept;
 
   std::array<char, 80> text_{};
+  bool broke_ = false;  ///< The text is of this node's queue pair.
   std::uint64_t count_ = 0;
   TimeNs at_ = 0;
 };

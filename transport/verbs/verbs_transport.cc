@@ -154,10 +154,16 @@ void Verbs::listen(TimeNs now) noexcept {
   listen_due_ = now + kListenOften;
   announcer_.listen([this, now](const Announcement& heard) {
     if (device_.is_infiniband() != is_unicast_lid(heard.lid)) return;
-    if (heard.qkey != qkey_) return trouble_.mismatch(heard.node, "Q_Key", heard.qkey, qkey_);
-    if (heard.frame_bytes != limits_.frame_bytes_max) {
-      return trouble_.mismatch(heard.node, "frame bytes", heard.frame_bytes,
-                               limits_.frame_bytes_max);
+    const auto misfit = [this, now, &heard](const char* what, std::uint32_t theirs, auto ours) {
+      if (theirs == ours) return false;
+      if (peers_.is_news(heard.node, what, theirs, now)) {
+        trouble_.mismatch(heard.node, what, theirs, static_cast<std::uint32_t>(ours));
+      }
+      return true;
+    };
+    if (misfit("Q_Key", heard.qkey, qkey_) ||
+        misfit("frame bytes", heard.frame_bytes, limits_.frame_bytes_max)) {
+      return;
     }
     const Source at{.gid = heard.gid, .queue_pair = heard.queue_pair, .lid = heard.lid};
     const bool known = peers_.announced(heard.node, at, sends_.posted(), sends_.completed(), now,

@@ -227,6 +227,35 @@ TEST_F(VerbsFaults, APeerThatCannotBeHeardIsTold) {
   EXPECT_STREQ(wire_->ports().trouble, "node 2 announces frame bytes 4096, here it is 1024");
 }
 
+TEST_F(VerbsFaults, PeersThatCannotBeHeardAreEachToldOnceAndHideNoBreak) {
+  start();
+  const auto announce_both = [this](std::uint32_t qkey) {
+    for (NodeId node = 2; node <= 3; ++node) {
+      const std::string address = "10.0.0." + std::to_string(node);
+      fake::announce(address, 5405,
+                     {.node = node,
+                      .queue_pair = 22,
+                      .qkey = qkey,
+                      .frame_bytes = 1024,
+                      .gid = *gid_of(address)});
+    }
+    fake::state().now += 20 * kMillisecond;
+    return wire_->ports();
+  };
+  for (int i = 0; i < 10; ++i) (void)announce_both(17);
+  EXPECT_EQ(announce_both(17).troubles, 2U);
+  for (std::uint32_t i = 0; i < 10; ++i) (void)announce_both(100 + i);
+  EXPECT_EQ(announce_both(17).troubles, 2U) << "a forger has no more than one a second";
+
+  fail_a_send();
+  send("x", kMembers);
+  receive();
+  fake::state().now += 2 * kSecond;
+  const TransportPorts ports = announce_both(18);
+  EXPECT_STREQ(ports.trouble, "send completed with LOC_QP_OP_ERR, vendor error 0x0");
+  EXPECT_EQ(ports.troubles, 3U);
+}
+
 TEST_F(VerbsFaults, ASleeperIsWokenByAFrameAndNeverMissesOne) {
   start();
   EXPECT_GE(wire_->wait_fd(), 0);
