@@ -90,8 +90,9 @@ std::size_t ReceiveQueue::poll(std::span<RxFrame> out, TransportCounters& counte
   std::array<ibv_wc, kBurst> done;
   std::array<std::uint32_t, kBurst> again;
   std::size_t count = 0;
-  while (count < out.size()) {
-    const std::size_t room = std::min(out.size() - count, done.size());
+  std::size_t left = out.size() + kDroppedMost;
+  while (count < out.size() && left > 0) {
+    const std::size_t room = std::min({out.size() - count, done.size(), left});
     const bool was_ahead = ahead_.has_value();
     const int polled = take(std::span(done).first(room));
     if (polled <= 0) {
@@ -99,6 +100,7 @@ std::size_t ReceiveQueue::poll(std::span<RxFrame> out, TransportCounters& counte
       break;
     }
     const auto got = static_cast<std::size_t>(polled);
+    left -= got;
     std::size_t refused = 0;
     for (const ibv_wc& one : std::span(done).first(got)) {
       if (accept(one, out[count], counters)) {

@@ -20,6 +20,9 @@ namespace phalanx::transport::verbs {
 class ReceiveQueue {
  public:
   static constexpr std::size_t kBurst = 32;
+  /// What poll() drops at most, beyond what it was asked for: own copies may come as fast as they
+  /// are dropped.
+  static constexpr std::size_t kDroppedMost = 4 * kBurst;
 
   /// Packets of the device's own GID from this queue pair are copies of what it sent itself.
   ReceiveQueue(QueuePair& pair, const Device& device, const Buffers& buffers, Trouble& trouble);

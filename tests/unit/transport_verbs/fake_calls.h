@@ -48,6 +48,7 @@ struct State {
   std::size_t post_send_taken = 0;  ///< Before the one that fails.
   bool holds_sends = false;         ///< Completions stay away.
   bool removed = false;
+  std::size_t own_copies = 0;  ///< That still come, each as soon as there is a buffer.
   // What happened.
   std::deque<ibv_recv_wr> receives;
   std::deque<ibv_sge> buffers;

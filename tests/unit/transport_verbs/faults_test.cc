@@ -287,6 +287,17 @@ TEST_F(VerbsFaults, ADeviceThatIsGoneKeepsNoSleeperAwake) {
   EXPECT_TRUE(wire_->arm_wait()) << "it may sleep";
 }
 
+TEST_F(VerbsFaults, OwnCopiesThatComeAsFastAsTheyAreDroppedAreDroppedABurstAtATime) {
+  fake::state().own_copies = 10'000;
+  start();
+  receive();
+  EXPECT_EQ(wire_->counters().rx_refused, 32U + 128U);
+  while (wire_->counters().rx_refused < 10'000) ASSERT_TRUE(receive().empty());
+  ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "theirs"));
+  EXPECT_EQ(receive(), std::vector<std::string>{"theirs"}) << "no buffer was lost";
+  EXPECT_EQ(fake::state().receives.size(), 64U);
+}
+
 TEST_F(VerbsFaults, OwnCopiesThatWereSeenDoNotKeepASleeperAwake) {
   start();
   EXPECT_TRUE(wire_->arm_wait());
