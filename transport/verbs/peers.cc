@@ -73,6 +73,7 @@ bool Peers::take_candidate(Peer& peer, const ibv_gid& gid) noexcept {
 
 bool Peers::moved(Peer& peer, const Source& from, std::uint64_t completed) noexcept {
   if (peer.handle != nullptr && peer.at.is(from)) return false;
+  if (peer.refused_until != 0 && calls::now() < peer.refused_until) return false;
   if (peer.old != nullptr) {
     if (completed < peer.old_until) return false;  // The next frame will tell again.
     calls::destroy_ah(std::exchange(peer.old, nullptr));
@@ -81,7 +82,11 @@ bool Peers::moved(Peer& peer, const Source& from, std::uint64_t completed) noexc
 }
 
 void Peers::replace(Peer& peer, ibv_ah* made, const Source& from, std::uint64_t posted) noexcept {
-  if (made == nullptr) return;
+  if (made == nullptr) {  // Asked now: that may have taken long.
+    peer.refused_until = calls::now() + kSecond;
+    return;
+  }
+  peer.refused_until = 0;
   peer.old = std::exchange(peer.handle, made);
   peer.old_until = posted;
   peer.at = from;

@@ -31,10 +31,11 @@ struct Peer {
   ibv_ah* handle = nullptr;  ///< Null until it was heard.
   ibv_ah* old = nullptr;     ///< Replaced, perhaps still used by what was posted until then.
   std::uint64_t old_until = 0;
-  bool proven = false;      ///< An authentic frame came from there; else it was only announced.
-  bool member = false;      ///< Of the last set_members().
-  TimeNs believed_at = 0;   ///< When an announcement was last taken up.
-  const char* misfit = "";  ///< What did not fit in an announcement, as it was told last.
+  TimeNs refused_until = 0;  ///< A handle was refused: until then none is asked for.
+  bool proven = false;       ///< An authentic frame came from there; else it was only announced.
+  bool member = false;       ///< Of the last set_members().
+  TimeNs believed_at = 0;    ///< When an announcement was last taken up.
+  const char* misfit = "";   ///< What did not fit in an announcement, as it was told last.
   std::uint32_t misfit_value = 0;
   TimeNs misfit_at = 0;
 };
@@ -51,8 +52,9 @@ class Peers {
   ~Peers();
 
   [[nodiscard]] const Peer* find(NodeId node) const noexcept;
-  /// A system call by `make()`, once for each new place of a peer; else a comparison. False: it
-  /// comes from an address that is not the node's.
+  /// A system call by `make()`, once for each new place of a peer, and once a second while that is
+  /// refused, as it may wait; else a comparison. False: it comes from an address that is not the
+  /// node's.
   template <typename Make>
   bool learn(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
              Make make) noexcept {

@@ -92,6 +92,30 @@ TEST_F(VerbsFaults, ADeviceThatRefusesToResetIsTriedAgain) {
   EXPECT_EQ(send("x", kMembers, 32), 32U);
 }
 
+// The kernel may look for the peer's MAC address for seconds each time.
+TEST_F(VerbsFaults, AHandleThatIsRefusedIsAskedForOnceASecond) {
+  start();
+  const int before = fake::state().handles;
+  const auto hear = [this](int frames) {
+    for (int i = 0; i < frames; ++i) {
+      ASSERT_TRUE(fake::deliver("10.0.0.2", 77, "hello"));
+      receive(2);
+    }
+  };
+  fake::state().handle_error = ETIMEDOUT;
+  hear(100);
+  EXPECT_EQ(fake::state().handles, before + 1);
+  fake::state().now += kSecond;
+  hear(100);
+  EXPECT_EQ(fake::state().handles, before + 2);
+  fake::state().handle_error = 0;
+  fake::state().now += kSecond;
+  hear(1);
+  send("abc", kPeer);
+  ASSERT_EQ(fake::state().sent.size(), 1U);
+  EXPECT_EQ(fake::state().sent[0].queue_pair, 77U);
+}
+
 TEST_F(VerbsFaults, APortThatWentDownIsToldAndItsGroupJoinedAgain) {
   start();
   const int joins = fake::state().joins;
