@@ -23,9 +23,12 @@ class GroupMembership {
   GroupMembership& operator=(const GroupMembership&) = delete;
   ~GroupMembership();
 
-  /// Leaves, joins anew. Never waits: false until the answer is there, or it failed; then call it
-  /// again later.
+  /// Leaves, joins anew: librdmacm leaves what was joined last, and the kernel would answer for the
+  /// subnet manager while it believes in the membership. Never waits: false until the answer is
+  /// there, or it failed; then call it again later.
   bool again(TimeNs now) noexcept;
+  /// Whether the subnet manager was asked and said nothing yet.
+  [[nodiscard]] bool is_waiting() const noexcept { return waiting_; }
   /// Where the group is: `grh.dgid` is its GID, `dlid` its LID on InfiniBand.
   [[nodiscard]] const ibv_ah_attr& at() const noexcept { return at_; }
 

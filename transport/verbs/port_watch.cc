@@ -31,6 +31,7 @@ PortWatch::Change PortWatch::look(TimeNs now) noexcept {
   }
   // Devices that tell nothing: a link that is back is an event, too.
   if (!could && can_send()) change.rejoin = true;
+  change.lapsed = change.lapsed || !could || !can_send();
   return change;
 }
 
@@ -42,7 +43,10 @@ PortWatch::Change PortWatch::take_events() noexcept {
       gone_ = true;
       trouble_.event(event.type);
     } else if (calls::is_of_port(event.type)) {
-      out.rejoin = out.rejoin || event.port == device_.port;
+      if (event.port != device_.port) continue;
+      out.rejoin = true;
+      out.lapsed =
+          out.lapsed || event.type == IBV_EVENT_PORT_ERR || event.type == IBV_EVENT_PORT_ACTIVE;
     } else if (event.type == IBV_EVENT_QP_FATAL || event.type == IBV_EVENT_QP_REQ_ERR ||
                event.type == IBV_EVENT_QP_ACCESS_ERR || event.type == IBV_EVENT_CQ_ERR) {
       out.broken = true;

@@ -19,6 +19,7 @@ class PortWatch {
 
   struct Change {
     bool rejoin = false;  ///< Groups that were joined may be forgotten.
+    bool lapsed = false;  ///< The port could not send, now or since the last look.
     bool broken = false;  ///< The queue pair is.
   };
   /// Cheap where nothing is due. `now`: monotonic.
@@ -34,7 +35,7 @@ class PortWatch {
   [[nodiscard]] const char* told() const noexcept { return told_.c_str(); }
 
  private:
-  Change take_events() noexcept;
+  [[nodiscard]] Change take_events() noexcept;
   void ask() noexcept;
 
   const Device& device_;

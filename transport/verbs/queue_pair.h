@@ -36,6 +36,10 @@ class QueuePair {
   /// Joins its group anew, at the fabric and at the adapter: a port that was down, or a subnet
   /// manager that changed, may have forgotten it. False: not yet, try again later.
   bool rejoin(TimeNs now) noexcept;
+  /// After a rejoin() that did not succeed: nobody refused yet.
+  [[nodiscard]] bool is_waiting() const noexcept {
+    return membership_.has_value() && membership_->is_waiting();
+  }
   /// From INIT, with receives posted already, to a state that sends.
   bool start() noexcept;
 

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::uint32_t kDepthLeast = 64;
 constexpr std::size_t kLine = 64;
+constexpr TimeNs kPatience = 2 * kSecond;  ///< With a subnet manager that has just changed.
 constexpr TimeNs kListenOften = 20 * kMillisecond;
 constexpr std::uint32_t kSendsMost = 4;  ///< Times the buffers: copies share one.
 
@@ -103,6 +104,7 @@ class Verbs final : public Transport {
   bool armed_ = false;         ///< The completion channel tells of the next frame.
   bool reset_needed_ = false;  ///< An event said so, or the last try failed.
   bool rejoin_needed_ = false;
+  TimeNs patient_until_ = 0;  ///< Until then that does not count as a port that is down.
   TransportLimits limits_;
   TransportCounters counters_;
 };
@@ -196,7 +198,8 @@ void Verbs::look(TimeNs now) noexcept {
   if (watch_.is_gone()) return;
   const PortWatch::Change change = watch_.look(now);
   reset_needed_ = reset_needed_ || change.broken;
-  rejoin_needed_ = rejoin_needed_ || change.rejoin;
+  if (change.rejoin && !std::exchange(rejoin_needed_, true)) patient_until_ = now + kPatience;
+  if (change.lapsed) patient_until_ = 0;
   if (watch_.is_gone()) {  // It would wake the worker for ever.
     for (const int fd : {pair_.channel->fd, calls::async_fd(device_.context)}) {
       epoll_ctl(wait_.get(), EPOLL_CTL_DEL, fd, nullptr);
@@ -206,6 +209,7 @@ void Verbs::look(TimeNs now) noexcept {
   if (!rejoin_needed_ || !watch_.can_send() || !rejoins_.is_due(now)) return;
   rejoins_.tried(now);
   rejoin_needed_ = !pair_.rejoin(now);
+  if (!pair_.is_waiting()) patient_until_ = 0;
 }
 
 /// Number and group stay the same, so that peers see nothing but some lost frames.
@@ -224,11 +228,14 @@ void Verbs::rebuild(TimeNs now) noexcept {
   if (reset_needed_) trouble_.refused("ibv_modify_qp", errno);
 }
 
+/// A new subnet manager makes all nodes join again at the same time: if each counted as down until
+/// the answer, no view would be left. The link is there, and most often so is the group.
 TransportPorts Verbs::ports() noexcept {
   const TimeNs now = calls::now();
   look(now);
   listen(now);
-  const bool carries = watch_.can_send() && !rejoin_needed_ && !reset_needed_;
+  const bool heard = !rejoin_needed_ || now < patient_until_;
+  const bool carries = watch_.can_send() && heard && !reset_needed_;
   return {.driver = watch_.told(),
           .count = 1,
           .up = carries ? 1U : 0U,

@@ -159,7 +159,7 @@ TEST_F(VerbsInfiniBand, JoinsAgainWhereANewSubnetManagerPutsTheGroup) {
   start();
   fake::state().events.push_back({.type = IBV_EVENT_CLIENT_REREGISTER, .port = 1});
   fake::state().now += 20 * kMillisecond;
-  EXPECT_EQ(wire_->ports().up, 0U) << "asked, and not answered yet";
+  EXPECT_EQ(wire_->ports().up, 1U) << "asked, and not answered yet";
   EXPECT_EQ(fake::state().cm_leaves, 1);
   EXPECT_EQ(fake::state().cm_joins, 2);
 
@@ -169,6 +169,35 @@ TEST_F(VerbsInfiniBand, JoinsAgainWhereANewSubnetManagerPutsTheGroup) {
   EXPECT_EQ(fake::state().attached.back().mlid, 0xc007);
   EXPECT_EQ(fake::state().ways.back().dlid, 0xc007);
   EXPECT_EQ(fake::state().cm_joins, 2) << "asked once";
+}
+
+// All nodes ask at the same time, and none of them has lost its link.
+TEST_F(VerbsInfiniBand, AManagerThatSaysNothingIsAPortThatIsDownAfterTwoSeconds) {
+  start();
+  fake::state().events.push_back({.type = IBV_EVENT_SM_CHANGE, .port = 1});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
+  fake::state().now += kSecond;
+  fake::state().events.push_back({.type = IBV_EVENT_CLIENT_REREGISTER, .port = 1});
+  EXPECT_EQ(wire_->ports().up, 1U);
+  fake::state().now += kSecond - 1;
+  EXPECT_EQ(wire_->ports().up, 1U);
+  fake::state().now += 1;
+  EXPECT_EQ(wire_->ports().up, 0U) << "since the first time";
+  fake::state().cm_answers.push_back(fake::granted(0xc003));
+  fake::state().now += 2 * kSecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
+}
+
+TEST_F(VerbsInfiniBand, APortThatWasDownIsSoUntilTheManagerAnswers) {
+  start();
+  fake::state().events.push_back({.type = IBV_EVENT_PORT_ERR, .port = 1});
+  fake::state().events.push_back({.type = IBV_EVENT_PORT_ACTIVE, .port = 1});
+  fake::state().now += 20 * kMillisecond;
+  EXPECT_EQ(wire_->ports().up, 0U) << "between two looks";
+  fake::state().cm_answers.push_back(fake::granted(0xc003));
+  fake::state().now += kSecond;
+  EXPECT_EQ(wire_->ports().up, 1U);
 }
 
 TEST_F(VerbsInfiniBand, AsksAgainAManagerThatRefusesOrSaysNothing) {
