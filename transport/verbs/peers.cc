@@ -61,7 +61,8 @@ Peer* Peers::entry(NodeId node) noexcept {
 
 /// Perhaps another adapter, perhaps a forger: against what frames proved it is only kept in mind.
 void Peers::tell_gid(Peer& peer, const ibv_gid& gid) noexcept {
-  (peer.proven ? peer.candidate : peer.configured) = gid;
+  if (same(peer.configured, gid)) return;
+  (peer.gid_proven ? peer.candidate : peer.configured) = gid;
 }
 
 /// An authentic frame came from `gid`: that of another adapter, if it was announced.

@@ -33,6 +33,7 @@ struct Peer {
   std::uint64_t old_until = 0;
   TimeNs refused_until = 0;  ///< A handle was refused: until then none is asked for.
   bool proven = false;       ///< An authentic frame came from there; else it was only announced.
+  bool gid_proven = false;   ///< One ever did: a LID may change, not the GID.
   bool member = false;       ///< Of the last set_members().
   TimeNs believed_at = 0;    ///< When an announcement was last taken up.
   const char* misfit = "";   ///< What did not fit in an announcement, as it was told last.
@@ -61,7 +62,7 @@ class Peers {
     Peer* peer = entry(node);
     if (peer == nullptr || (!same(peer->configured, from.gid) && !take_candidate(*peer, from.gid)))
       return false;
-    peer->proven = true;
+    peer->proven = peer->gid_proven = true;
     if (moved(*peer, from, completed)) replace(*peer, make(), from, posted);
     return true;
   }
@@ -71,11 +72,9 @@ class Peers {
   bool announced(NodeId node, const Source& from, std::uint64_t posted, std::uint64_t completed,
                  TimeNs now, Make make) noexcept {
     Peer* peer = entry(node);
-    if (peer != nullptr && infiniband_) {
-      tell_gid(*peer, from.gid);
-      if (peer->proven) return true;
-    }
-    if (peer == nullptr || !same(peer->configured, from.gid)) return false;
+    if (peer == nullptr) return false;
+    if (infiniband_) tell_gid(*peer, from.gid);
+    if (!same(peer->configured, from.gid)) return infiniband_;  // There it is kept in mind.
     if (peer->proven || (peer->believed_at != 0 && now < peer->believed_at + kSecond)) return true;
     if (!moved(*peer, from, completed)) return true;
     peer->believed_at = now;

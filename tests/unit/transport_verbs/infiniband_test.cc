@@ -143,6 +143,9 @@ TEST_F(VerbsInfiniBand, FindsAProvenPeerAgainByItsAnnouncementWhenBothLidsChange
   const auto asked = std::count_if(fake::state().told.begin(), fake::state().told.end(),
                                    [](const auto& one) { return decode(one.bytes)->asks; });
   EXPECT_EQ(asked, 2) << "the one that was proven, too";
+  const int handles = fake::state().handles;
+  hear("10.0.0.2", of(2, 66, 20, "fe80::66"));
+  EXPECT_EQ(fake::state().handles, handles) << "its GID was proven";
   hear("10.0.0.2", of(2, 22, 14, "fe80::2"));
   EXPECT_EQ(fake::state().ways.back().dlid, 14);
 }
