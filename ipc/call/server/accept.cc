@@ -130,6 +130,15 @@ phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
   return service.init(server.options.context, &server, c.value, c.private_data);
 }
 
+/// Has the first event make the client's descriptor readable. Not before the reply is on its way:
+/// the byte of an event that init() or another thread sent would come in front of it.
+void wish_for_events(phx_ipc_server& server, unsigned index, Connection& c) noexcept {
+  const LockGuard guard(server.places[index].lock);
+  std::atomic_ref(c.memory.page()->client_waits)
+      .fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
+  if (c.events.committed_in_ring() != 0) wake_client(c, kWaitsForEvent);
+}
+
 /// From a request to a connection that is served. Otherwise nothing is left of it but the socket.
 phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
                            const ConnectRequest& request) noexcept {
@@ -159,8 +168,11 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
     reply.geometry = c->memory.geometry();
     reply.flags = c->barriers ? kBarriers : 0;
     const int fds[kConnectDescriptors] = {memory, wake};
-    if (!shm::send_with_descriptors(socket, &reply, sizeof reply, fds, kConnectDescriptors))
+    if (shm::send_with_descriptors(socket, &reply, sizeof reply, fds, kConnectDescriptors)) {
+      wish_for_events(server, index, *c);
+    } else {
       status = PHX_DISCONNECTED;
+    }
   }
   close(memory);
   close(wake);

@@ -58,7 +58,6 @@ bool make_memory(Connection& c, const Geometry& g, int& memory_fd) noexcept {
   page->struct_bytes = sizeof(Page);
   page->geometry = g;
   page->state = static_cast<std::uint32_t>(State::Open);
-  page->client_waits = kWaitsForEvent;  // The first event makes its descriptor readable.
   page->server_sleeps = 1;
   c.requests = c.memory.consumer(Mapping::kRequest);
   c.responses = c.memory.producer(Mapping::kResponse);

@@ -38,6 +38,27 @@ TEST(Dispatch, PinsEventsInPlaceAcrossTheRingsEnd) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+TEST(Dispatch, SendsFromInitToo) {
+  const Folder folder;
+  TestServer server(folder);
+  server.on_init = [&](phx_ipc_connection c) {
+    EXPECT_EQ(phx_ipc_dispatch(server.server, c, 3, "first", 5), PHX_OK);
+    return phx_ipc_dispatch(server.server, c, 4, "second", 6);
+  };
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  int fd = -1;
+  ASSERT_EQ(phx_ipc_fd(h, &fd), PHX_OK);
+  EXPECT_TRUE(eventually([&] { return readable(fd); }));
+  for (const std::uint32_t id : {3u, 4u}) {
+    phx_ipc_event event{};
+    ASSERT_EQ(phx_ipc_get(h, &event, 5000), PHX_OK);
+    EXPECT_EQ(event.id, id);
+    EXPECT_EQ(phx_ipc_put(h), PHX_OK);
+  }
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
 TEST(Dispatch, SaysWhetherItWaited) {
   const Folder folder;
   TestServer server(folder);
