@@ -93,7 +93,15 @@ Reference::Reference(phx_ipc_handle value, bool closing_too) noexcept : slot_(sl
   if (slot_ == nullptr) return;
   const LockGuard guard(slot_->send);
   status_ = look_up(*slot_, value, closing_too, handle_);
-  if (status_ == PHX_OK) handle_->references.fetch_add(1, std::memory_order_relaxed);
+  if (status_ != PHX_OK) return;
+  // One whose last reference went waits for our lock to be taken from its slot: it is not for us.
+  std::uint32_t count = handle_->references.load(std::memory_order_relaxed);
+  while (count != 0) {
+    if (handle_->references.compare_exchange_weak(count, count + 1, std::memory_order_relaxed))
+      return;
+  }
+  handle_ = nullptr;
+  status_ = PHX_BAD_HANDLE;
 }
 
 void drop(Handle* handle) noexcept {
