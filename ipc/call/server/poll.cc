@@ -23,11 +23,13 @@ void on_ready(phx_ipc_server& server, int fd, unsigned index) noexcept {
   } else if (fd == server.kick) {
     std::uint64_t count = 0;
     (void)!read(fd, &count, sizeof count);
-    if (!server.resumed.exchange(false, std::memory_order_acquire)) return;
-    for (unsigned i = 0; i < server.places_used; ++i) {
+    const bool resumed = server.resumed.exchange(false, std::memory_order_acquire);
+    const bool room_made = server.room_made.exchange(false, std::memory_order_acquire);
+    for (unsigned i = 0; i < server.places_used && (resumed || room_made); ++i) {
       Connection* c = server.places[i].served;
-      if (c == nullptr || !c->held_back.exchange(false, std::memory_order_relaxed)) continue;
-      on_doorbell(server, i);
+      if (c == nullptr) continue;
+      const bool held = resumed && c->held_back.exchange(false, std::memory_order_relaxed);
+      if (held || c->stalled.load(std::memory_order_relaxed)) on_doorbell(server, i);
     }
   } else if (index < server.places_used) {
     const Place& place = server.places[index];

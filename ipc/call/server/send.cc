@@ -41,8 +41,8 @@ phx_status find_call(Connection& c, phx_ipc_request request, OpenCall*& call,
 }
 
 /// Room for a reply was kept when its call was taken, so that there is some unless the client lies.
-phx_status answer(Connection& c, phx_ipc_request request, phx_status status, const iovec* parts,
-                  std::size_t count, std::uint64_t bytes) noexcept {
+phx_status answer(phx_ipc_server& server, Connection& c, phx_ipc_request request, phx_status status,
+                  const iovec* parts, std::size_t count, std::uint64_t bytes) noexcept {
   if (c.gone) return PHX_DISCONNECTED;
   OpenCall* call = nullptr;
   std::uint32_t slot = 0;
@@ -62,6 +62,12 @@ phx_status answer(Connection& c, phx_ipc_request request, phx_status status, con
   close_call(c, *call);
   c.responses.publish(publish_order(c.barriers));
   wake_client(c, kWaitsForReply);
+  // What was kept for this reply and not used may be what the next call waits for: nobody else
+  // tells the loop of that. A thread of its own looks by the clock.
+  if (c.stalled.load(std::memory_order_relaxed)) [[unlikely]] {
+    server.room_made.store(true, std::memory_order_release);
+    kick(server);
+  }
   return PHX_OK;
 }
 
@@ -139,8 +145,9 @@ void wake_client(const Connection& c, std::uint32_t wish) noexcept {
     send_wake(wish == kWaitsForEvent ? c.socket : c.wake);
 }
 
-phx_status refuse(Connection& c, phx_ipc_request request, phx_status status) noexcept {
-  return answer(c, request, status, nullptr, 0, 0);
+phx_status refuse(phx_ipc_server& server, Connection& c, phx_ipc_request request,
+                  phx_status status) noexcept {
+  return answer(server, c, request, status, nullptr, 0, 0);
 }
 
 }  // namespace phalanx::call
@@ -160,7 +167,7 @@ phx_status phx_ipc_reply_sendv(phx_ipc_server* server, phx_ipc_connection connec
   if (!sum_parts(parts, count, bytes)) return PHX_INVALID;
   const Locked locked(server, connection);
   if (locked.status() != PHX_OK) return locked.status();
-  return answer(locked.connection(), request, PHX_OK, parts, count, bytes);
+  return answer(*server, locked.connection(), request, PHX_OK, parts, count, bytes);
 }
 
 phx_status phx_ipc_refuse(phx_ipc_server* server, phx_ipc_connection connection,
@@ -168,7 +175,7 @@ phx_status phx_ipc_refuse(phx_ipc_server* server, phx_ipc_connection connection,
   if (status <= PHX_OK || status > PHX_BROKEN) return PHX_INVALID;
   const Locked locked(server, connection);
   if (locked.status() != PHX_OK) return locked.status();
-  return refuse(locked.connection(), request, status);
+  return refuse(*server, locked.connection(), request, status);
 }
 
 phx_status phx_ipc_dispatch(phx_ipc_server* server, phx_ipc_connection connection, std::uint32_t id,

@@ -60,8 +60,11 @@ Verdict open_call(phx_ipc_server& server, Connection& c, const RequestBody& body
   const LockGuard guard(server.places[index_of(c.value)].lock);
   OpenCall& call = c.calls[body.slot];
   if (call.open) return Verdict::Lie;
-  if (!keep_room(c, call, body.reply_bytes))
-    return c.responses.broken() ? Verdict::Lie : Verdict::NotNow;
+  if (!keep_room(c, call, body.reply_bytes)) {
+    if (c.responses.broken()) return Verdict::Lie;
+    c.stalled.store(true, std::memory_order_relaxed);
+    return Verdict::NotNow;
+  }
   call.open = call.ever = true;
   call.sequence = body.sequence;
   ++call.turn;
@@ -73,7 +76,7 @@ Verdict open_call(phx_ipc_server& server, Connection& c, const RequestBody& body
 phx_status refuse_locked(phx_ipc_server& server, Connection& c, phx_ipc_request request,
                          phx_status status) noexcept {
   const LockGuard guard(server.places[index_of(c.value)].lock);
-  return refuse(c, request, status);
+  return refuse(server, c, request, status);
 }
 
 void run_handler(phx_ipc_server& server, const phx_ipc_handler& handler,
@@ -210,9 +213,11 @@ void* serve_alone(void* argument) {
     if (spinner.turn(now)) continue;
     spinner.start_again();
     if (arm(c)) continue;
-    // What sending_allowed() holds back is tried again by the clock: resume() knows no threads.
+    // What sending_allowed() holds back, and a call without room for its reply, are tried again by
+    // the clock: resume() and who makes room know no threads.
     const bool held = c.held_back.load(std::memory_order_relaxed);
-    sleep_on(c.socket, held ? monotonic_now() + kMillisecond : kNever);
+    const bool by_clock = held || c.stalled.load(std::memory_order_relaxed);
+    sleep_on(c.socket, by_clock ? monotonic_now() + kMillisecond : kNever);
     if (held) c.held_back.store(false, std::memory_order_relaxed);
     there = drain(c.socket);
   }
@@ -229,7 +234,7 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
   shm::BulkRecord record;
   if (c.awaits_room) look_for_room(server, c);
   if (c.held_back.load(std::memory_order_relaxed) || c.broken) return 0;
-  c.stalled = false;
+  c.stalled.store(false, std::memory_order_relaxed);
   const phx_ipc_server*& in_handler = handling();
   const phx_ipc_server* const outer = in_handler;  // Handlers of one server may call another's.
   in_handler = &server;
@@ -241,10 +246,7 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
       break_off(server, c);
       break;
     }
-    if (verdict == Verdict::NotNow) {
-      c.stalled = true;
-      break;
-    }
+    if (verdict == Verdict::NotNow) break;
     c.requests.pop();
     ++count;
     if (c.requests.release_is_due()) release_requests(c);
@@ -268,7 +270,8 @@ bool ask_for_wake(Connection& c) noexcept {
 
 bool look_again(Connection& c) noexcept {
   // What cannot be handled now is no reason to stay awake: room, or resume(), wakes us.
-  if (c.broken || c.stalled || c.held_back.load(std::memory_order_relaxed)) return false;
+  if (c.broken || c.stalled.load(std::memory_order_relaxed) ||
+      c.held_back.load(std::memory_order_relaxed)) return false;
   if (!c.requests.refresh(std::memory_order_seq_cst) && !c.requests.broken()) return false;
   std::atomic_ref(c.memory.page()->server_sleeps).store(0, std::memory_order_relaxed);
   return true;

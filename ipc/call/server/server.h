@@ -48,7 +48,8 @@ struct Connection {
   alignas(64) shm::BulkConsumer requests;
   bool polled_for_more = false;  ///< The loop watches for POLLOUT, to be called again at once.
   std::atomic<bool> held_back{false};  ///< sending_allowed() said no to a post.
-  bool stalled = false;  ///< The next call has to wait until there is room for its reply.
+  /// The next call has to wait until there is room for its reply. Set under the place's lock.
+  std::atomic<bool> stalled{false};
   bool broken = false;
   std::atomic<std::uint64_t> handled{0};
 
@@ -100,6 +101,7 @@ struct phx_ipc_server {
   unsigned places_used = 0;  ///< Places beyond were never taken: what loops over all stops here.
   std::atomic<bool> stopping{false};
   std::atomic<bool> resumed{false};
+  std::atomic<bool> room_made{false};  ///< A reply was shorter than what a stalled call waits for.
   std::atomic<std::uint32_t> threads{0};
   bool closed = false;
 };
@@ -179,8 +181,8 @@ void cut_off(Connection& connection, State why) noexcept;
                              std::uint32_t reply_bytes_max) noexcept;
 /// Takes the client's wish to be woken and, if it stood, wakes it.
 void wake_client(const Connection& connection, std::uint32_t wish) noexcept;
-[[nodiscard]] phx_status refuse(Connection& connection, phx_ipc_request request,
-                                phx_status status) noexcept;
+[[nodiscard]] phx_status refuse(phx_ipc_server& server, Connection& connection,
+                                phx_ipc_request request, phx_status status) noexcept;
 
 // --- poll.cc: the driving thread ---
 

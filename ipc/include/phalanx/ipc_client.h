@@ -106,6 +106,9 @@ PHX_API phx_status phx_ipc_disconnect(phx_ipc_handle handle);
 /**
  * Send a request and wait for its reply, which is copied out.
  *
+ * The server begins a call once the response ring has room for the largest reply it allows: with
+ * the default sizes about three calls of 64 KiB replies are in progress at a time, and others wait.
+ *
  * Any number of threads up to options->outstanding_max may do so on one handle; replies may come in
  * any order.
  *

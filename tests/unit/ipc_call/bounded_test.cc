@@ -160,6 +160,41 @@ TEST(Quota, WakesASenderThatWaitsForRoom) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+// Replies of a call are bounded by 64 KiB here, and the ring has 256 KiB. What is pinned at its
+// start keeps the client from giving any of it back: the room is of replies that turn out short.
+TEST(Quota, BeginsACallWhenAShortReplyLeavesRoom) {
+  for (const phx_ipc_threading threading : {PHX_IPC_LOOP, PHX_IPC_THREADS}) {
+    const Folder folder;
+    TestServer server(folder);
+    server.options.threading = threading;
+    server.start();
+    const phx_ipc_handle h = connect_to(folder);
+    const auto begun = [&] {
+      const std::lock_guard guard(server.mutex);
+      return server.later.size();
+    };
+    std::vector<std::thread> callers;
+    callers.reserve(5);
+    std::atomic<int> done{0};
+    for (int i = 0; i < 5; ++i) {
+      callers.emplace_back([&] {
+        phx_ipc_reply reply{};
+        EXPECT_EQ(phx_ipc_call_pinned(h, kLater, nullptr, 0, 0, &reply, 10'000), PHX_OK);
+        if (++done < 5) (void)eventually([&] { return done == 5; });
+        EXPECT_EQ(phx_ipc_reply_release(h, &reply), PHX_OK);
+      });
+    }
+    EXPECT_TRUE(eventually([&] { return begun() == 3; }));
+    std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_EQ(begun(), 3u);
+    server.answer_all();
+    EXPECT_TRUE(eventually([&] { return begun() == 2; }));
+    server.answer_all();
+    for (std::thread& t : callers) t.join();
+    EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  }
+}
+
 TEST(Quota, BoundsWhatAClientMayAskFor) {
   const Folder folder;
   TestServer server(folder);
