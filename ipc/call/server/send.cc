@@ -109,6 +109,7 @@ void cut_off(Connection& c, State why) noexcept {
   std::uint32_t open = static_cast<std::uint32_t>(State::Open);
   state.compare_exchange_strong(open, static_cast<std::uint32_t>(why), std::memory_order_seq_cst);
   c.sealed = true;
+  c.cut.store(true, std::memory_order_relaxed);
   shutdown(c.wake, SHUT_RDWR);
   shutdown(c.socket, SHUT_RDWR);  // The serving thread sees a hang-up, and so does the client.
 }

@@ -11,6 +11,8 @@ namespace phalanx::call {
 namespace {
 
 constexpr std::size_t kMessagesATurn = 256;
+/// A thread that always finds something looks at its socket this often.
+constexpr std::uint32_t kTurnsALook = 64;
 
 /// A message whose header was read once and checked.
 struct Message {
@@ -169,7 +171,8 @@ void release_requests(Connection& c) noexcept {
 
 /// What a client had sent before it went: a ring full at most, should it go on sending.
 void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
-  std::uint64_t left = c.memory.geometry().request_bytes / shm::kRingPrefixBytes;
+  std::uint64_t left =
+      c.memory.geometry().request_bytes / shm::ring_record_bytes(sizeof(RequestBody));
   for (std::size_t n = 1; n > 0 && left > 0 && !c.broken; left -= n)
     n = serve(server, c, left < kMessagesATurn ? left : kMessagesATurn);
 }
@@ -205,9 +208,12 @@ void* serve_alone(void* argument) {
   TimeNs now = 0;
   if (server.spin_ns > 0) take_short_turns();
   bool there = true;
-  while (there && !c.broken) {
+  std::uint32_t busy = 0;
+  while (there && !c.broken && !c.cut.load(std::memory_order_relaxed)) {
     if (serve(server, c, kMessagesATurn) > 0) {
       spinner.start_again();
+      // A client that died while there is always something shows on the socket alone.
+      if (++busy % kTurnsALook == 0) there = drain(c.socket);
       continue;
     }
     if (spinner.turn(now)) continue;
@@ -233,12 +239,16 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
   std::size_t count = 0;
   shm::BulkRecord record;
   if (c.awaits_room) look_for_room(server, c);
-  if (c.held_back.load(std::memory_order_relaxed) || c.broken) return 0;
+  if (c.held_back.load(std::memory_order_relaxed) || c.broken ||
+      c.cut.load(std::memory_order_relaxed)) {
+    return 0;
+  }
   c.stalled.store(false, std::memory_order_relaxed);
   const phx_ipc_server*& in_handler = handling();
   const phx_ipc_server* const outer = in_handler;  // Handlers of one server may call another's.
   in_handler = &server;
-  while (count < most && c.requests.peek(record)) {
+  // A client that is cut off may post for ever.
+  while (count < most && !c.cut.load(std::memory_order_relaxed) && c.requests.peek(record)) {
     Message message;
     Verdict verdict = Verdict::Lie;
     if (parse(c, record, message)) verdict = handle(server, c, message);

@@ -133,6 +133,70 @@ TEST_F(Hostile, OneSlotForTwoCallsIsALie) {
       PHX_BAD_HANDLE);
 }
 
+/// A client with the ring always full: the same records again and again.
+class EndlessPoster {
+ public:
+  explicit EndlessPoster(const Folder& folder) : client_(socket_of(folder), usual()) {
+    constexpr std::uint32_t kBody = sizeof(RequestBody) + 8;
+    const std::uint32_t words[2] = {kBody, tag_of(RequestKind::Post)};
+    const RequestBody post{.id = kCount, .slot = 0, .sequence = 0, .reply_bytes = 0};
+    for (std::size_t at = kPageBytes; at < kPageBytes + 4096; at += 32) {
+      std::memcpy(client_.base() + at, words, sizeof words);
+      std::memcpy(client_.base() + at + sizeof words, &post, sizeof post);
+    }
+    thread_ = std::thread([this] {
+      shm::RingIndices& ring = client_.page().request;
+      while (!done_) {
+        const std::uint64_t head = std::atomic_ref(ring.head.position).load();
+        std::atomic_ref(ring.tail.position).store(head + 4096);
+        if (std::atomic_ref(client_.page().server_sleeps).exchange(0) != 0) client_.ring();
+      }
+    });
+  }
+  ~EndlessPoster() {
+    done_ = true;
+    thread_.join();
+  }
+  EndlessPoster(const EndlessPoster&) = delete;
+  EndlessPoster& operator=(const EndlessPoster&) = delete;
+  [[nodiscard]] const RawClient& client() const { return client_; }
+
+ private:
+  RawClient client_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+TEST(EndlessPosts, EndWhenTheClientIsCutOffOrHangsUp) {
+  for (const phx_ipc_threading threading : {PHX_IPC_LOOP, PHX_IPC_THREADS}) {
+    const Folder folder;
+    TestServer server(folder);
+    server.options.threading = threading;
+    server.start();
+    const auto served = [&](int ended) {
+      const int before = server.counted;
+      EXPECT_TRUE(eventually([&] { return server.exited == ended; }));
+      EXPECT_TRUE(eventually([&] { return server.counted > before + 1000; })) << ended;
+    };
+    {
+      const EndlessPoster poster(folder);
+      served(0);
+      EXPECT_EQ(phx_ipc_evict(server.server, server.last), PHX_OK);
+      EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
+    }
+    {
+      const EndlessPoster poster(folder);
+      served(1);
+      shutdown(poster.client().socket(), SHUT_RDWR);
+      EXPECT_TRUE(eventually([&] { return server.exited == 2; }));
+    }
+    const EndlessPoster poster(folder);
+    served(2);
+    server.stop();
+    EXPECT_EQ(server.exited, 3);
+  }
+}
+
 TEST_F(Hostile, MemoryIsSealed) {
   RawClient client(socket_of(folder), usual());
   ASSERT_TRUE(client.good());
