@@ -44,12 +44,15 @@ void give_back(Handle& handle) noexcept {
 
 /// Asks the server for a byte with the next event. True: there is something already, or the end.
 /// A wish that stands costs nothing: only when the server took it is a byte there to be drained.
-bool arm(Handle& handle) noexcept {
+/// Or one that it sent late, after we had drained for it and wished anew: with `drain_too` that is
+/// taken as well, and the end of a server that was killed is seen.
+bool arm(Handle& handle, bool drain_too = false) noexcept {
   std::atomic_ref waits(handle.memory.page()->client_waits);
-  if ((waits.load(std::memory_order_relaxed) & kWaitsForEvent) == 0) {
+  if (drain_too || (waits.load(std::memory_order_relaxed) & kWaitsForEvent) == 0) {
     if (!drain(handle.socket)) end_connection(handle, reason_of(handle));
-    waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
-    barrier_everywhere(handle.barriers);
+    // After draining: the byte of a wish that was met before it may have been taken.
+    if ((waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst) & kWaitsForEvent) == 0)
+      barrier_everywhere(handle.barriers);
   }
   return something_came(handle, std::memory_order_seq_cst) ||
          handle.over.load(std::memory_order_acquire) != PHX_OK;
@@ -83,11 +86,8 @@ phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
     if (timeout_ms == 0) {
       const bool watched = handle.fd_given.load(std::memory_order_relaxed);
       if (watched && arm(handle)) continue;
-      // A server that was killed shows on the socket alone.
-      if (++handle.empty_looks % (watched ? 8 : 256) == 0 && !is_there(handle.socket)) {
-        end_connection(handle, reason_of(handle));
-        continue;
-      }
+      // A server that was killed shows on the socket alone, and a late byte keeps it readable.
+      if (++handle.empty_looks % (watched ? 8 : 256) == 0 && arm(handle, true)) continue;
       return PHX_TRY_AGAIN;
     }
     if (spinner.turn(now)) {
@@ -99,7 +99,7 @@ phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
     if (deadline != kNever && monotonic_now() >= deadline) return PHX_TIMED_OUT;
     if (arm(handle)) continue;
     sleep_on(handle.socket, deadline);
-    if (!is_there(handle.socket)) end_connection(handle, reason_of(handle));
+    (void)arm(handle, true);
   }
 }
 

@@ -1,4 +1,7 @@
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstring>
@@ -98,6 +101,52 @@ TEST(Dispatch, DescriptorIsReadableExactlyWhenAGetIsWorthwhile) {
     EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_TRY_AGAIN);
     EXPECT_FALSE(readable(fd));
   }
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+/// The server's end of the only connection: the descriptor that has the listener's name and does
+/// not listen.
+int server_end() {
+  for (int fd = 3; fd < 256; ++fd) {
+    sockaddr_un name{};
+    socklen_t bytes = sizeof name;
+    int listens = 1;
+    socklen_t size = sizeof listens;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&name), &bytes) == 0 &&
+        name.sun_family == AF_UNIX && std::strstr(name.sun_path, "test.sock") != nullptr &&
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+TEST(Dispatch, SleepsOnAfterAByteWithoutAnEvent) {
+  const Folder folder;
+  TestServer server(folder);
+  server.start();
+  const phx_ipc_handle h = connect_to(folder, {.wait = PHX_IPC_SLEEP});
+  const int other = server_end();
+  ASSERT_GE(other, 0);
+  ASSERT_EQ(send(other, "x", 1, MSG_NOSIGNAL), 1);
+  timespec before{}, after{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  phx_ipc_event event{};
+  EXPECT_EQ(phx_ipc_get(h, &event, 200), PHX_TIMED_OUT);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  const auto used =
+      (after.tv_sec - before.tv_sec) * 1'000'000'000L + after.tv_nsec - before.tv_nsec;
+  EXPECT_LT(used, 20'000'000);
+
+  int fd = -1;
+  ASSERT_EQ(phx_ipc_fd(h, &fd), PHX_OK);
+  ASSERT_EQ(send(other, "x", 1, MSG_NOSIGNAL), 1);
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_TRY_AGAIN);
+  EXPECT_FALSE(readable(fd));
+  EXPECT_EQ(phx_ipc_dispatch(server.server, server.last, 1, "", 0), PHX_OK);
+  EXPECT_TRUE(readable(fd));
+  EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_OK);
+  EXPECT_EQ(phx_ipc_put(h), PHX_OK);
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
