@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,7 +93,10 @@ phx_status receive_reply(int socket, TimeNs deadline, ConnectReply& reply,
 /// Maps what the server made.
 phx_status take(Handle& handle, int memory_fd, const Geometry& geometry) noexcept {
   struct stat file {};
-  if (!is_sane(geometry) || fstat(memory_fd, &file) != 0 ||
+  // Memory that can shrink would kill us with SIGBUS when its maker likes.
+  const int seals = fcntl(memory_fd, F_GET_SEALS);
+  if (!is_sane(geometry) || seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
+      fstat(memory_fd, &file) != 0 ||
       static_cast<std::uint64_t>(file.st_size) < memory_bytes(geometry)) {
     return PHX_VERSION;
   }

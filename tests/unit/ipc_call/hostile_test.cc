@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "ipc/shm/descriptor_socket.h"
 #include "tests/unit/ipc_call/fixture.h"
 #include "tests/unit/ipc_call/raw_client.h"
 
@@ -139,7 +140,7 @@ class EndlessPoster {
   explicit EndlessPoster(const Folder& folder) : client_(socket_of(folder), usual()) {
     constexpr std::uint32_t kBody = sizeof(RequestBody) + 8;
     const std::uint32_t words[2] = {kBody, tag_of(RequestKind::Post)};
-    const RequestBody post{.id = kCount, .slot = 0, .sequence = 0, .reply_bytes = 0};
+    const RequestBody post{.id = kGuardedCount, .slot = 0, .sequence = 0, .reply_bytes = 0};
     for (std::size_t at = kPageBytes; at < kPageBytes + 4096; at += 32) {
       std::memcpy(client_.base() + at, words, sizeof words);
       std::memcpy(client_.base() + at + sizeof words, &post, sizeof post);
@@ -172,6 +173,12 @@ TEST(EndlessPosts, EndWhenTheClientIsCutOffOrHangsUp) {
     const Folder folder;
     TestServer server(folder);
     server.options.threading = threading;
+    // So slow that there always is another one.
+    server.options.hooks.sending_allowed = [](void*, const phx_ipc_message*, void*) {
+      usleep(10);
+      return 1;
+    };
+    server.options.hooks.sending_allowed_release = nullptr;
     server.start();
     const auto served = [&](int ended) {
       const int before = server.counted;
@@ -195,6 +202,62 @@ TEST(EndlessPosts, EndWhenTheClientIsCutOffOrHangsUp) {
     server.stop();
     EXPECT_EQ(server.exited, 3);
   }
+}
+
+/// A server that is none, with a good page; not `sealed`: in memory that it may shrink.
+phx_status connect_to_fake(bool sealed) {
+  const Folder folder;
+  const std::string path = std::string(folder.path()) + "/fake.sock";
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  EXPECT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(listen(listener, 1), 0);
+  std::thread fake([&] {
+    const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    ConnectRequest request;
+    EXPECT_EQ(recv(client, &request, sizeof request, MSG_WAITALL), ssize_t{sizeof request});
+    ConnectReply reply;
+    reply.geometry = {.request_bytes = 4096,
+                      .response_bytes = 4096,
+                      .dispatch_bytes = 4096,
+                      .request_bulk_bytes = 0,
+                      .response_bulk_bytes = 0,
+                      .dispatch_bulk_bytes = 0,
+                      .buffer_bytes = 0,
+                      .message_bytes_max = 1000,
+                      .outstanding_max = 1};
+    const int memory = memfd_create("fake", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    EXPECT_EQ(ftruncate(memory, kPageBytes * 16), 0);
+    Page page{};
+    page.magic = kMagic;
+    page.version = kVersion;
+    page.struct_bytes = sizeof page;
+    EXPECT_EQ(pwrite(memory, &page, sizeof page, 0), ssize_t{sizeof page});
+    if (sealed) {
+      EXPECT_EQ(fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    }
+    int pair[2] = {-1, -1};
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    const int fds[kConnectDescriptors] = {memory, pair[1]};
+    EXPECT_TRUE(
+        shm::send_with_descriptors(client, &reply, sizeof reply, fds, kConnectDescriptors));
+    for (const int fd : {memory, pair[0], pair[1], client}) close(fd);
+  });
+  phx_ipc_handle h = 0;
+  const phx_status status = phx_ipc_connect(path.c_str(), 1, nullptr, &h);
+  if (h != 0) {
+    EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  }
+  fake.join();
+  close(listener);
+  return status;
+}
+
+TEST(HostileServer, MemoryThatMayShrinkIsRefused) {
+  EXPECT_EQ(connect_to_fake(true), PHX_OK);
+  EXPECT_EQ(connect_to_fake(false), PHX_VERSION);
 }
 
 TEST_F(Hostile, MemoryIsSealed) {
