@@ -114,29 +114,57 @@ const phx_ipc_service* service_of(const phx_ipc_server& server, std::uint32_t nu
   return nullptr;
 }
 
-/// The service's own word, and its memory. PHX_OK: the connection is in its place.
+/// The service's own word, and its memory. The connection is in its place before either fails.
 phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
                  const phx_ipc_service& service) noexcept {
+  {
+    const LockGuard guard(server.places[index].lock);
+    server.places[index].connection = &c;
+  }
   if (service.private_bytes > 0) {
     c.private_data = allocate(server, service.private_bytes);
     if (c.private_data == nullptr) return PHX_NO_MEMORY;
     std::memset(c.private_data, 0, service.private_bytes);
-  }
-  {
-    const LockGuard guard(server.places[index].lock);
-    server.places[index].connection = &c;
   }
   if (service.init == nullptr) return PHX_OK;
   return service.init(server.options.context, &server, c.value, c.private_data);
 }
 
 /// Has the first event make the client's descriptor readable. Not before the reply is on its way:
-/// the byte of an event that init() or another thread sent would come in front of it.
-void wish_for_events(phx_ipc_server& server, unsigned index, Connection& c) noexcept {
-  const LockGuard guard(server.places[index].lock);
+/// the byte of an event that init() or another thread sent would come in front of it. Under the
+/// place's lock.
+void wish_for_events(Connection& c) noexcept {
   std::atomic_ref(c.memory.page()->client_waits)
       .fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
   if (c.events.committed_in_ring() != 0) wake_client(c, kWaitsForEvent);
+}
+
+/// Gives the connection what serves it, then tells the client. With PHX_OK and a thread of its own
+/// the connection is that thread's, and may be gone.
+phx_status welcome(phx_ipc_server& server, unsigned index, Connection& c,
+                   const int (&fds)[kConnectDescriptors]) noexcept {
+  const bool of_thread = server.options.threading == PHX_IPC_THREADS;
+  ConnectReply reply;
+  reply.geometry = c.memory.geometry();
+  reply.flags = c.barriers ? kBarriers : 0;
+  int error = 0;
+  {
+    // The thread takes this lock before anything else: nothing comes ahead of the reply.
+    const LockGuard guard(server.places[index].lock);
+    if (of_thread) error = start_thread(server, c);
+    if (error == 0) {
+      if (shm::send_with_descriptors(c.socket, &reply, sizeof reply, fds, kConnectDescriptors)) {
+        wish_for_events(c);
+        return PHX_OK;
+      }
+      if (!of_thread) return PHX_DISCONNECTED;
+      cut_off(c, State::Disconnected);  // Its thread sees that, and ends it.
+      return PHX_OK;
+    }
+  }
+  say(server, 3, "cannot make a thread for a client: %s; raise the limit of threads or memory",
+      std::strerror(error));
+  return PHX_NO_MEMORY;
 }
 
 /// From a request to a connection that is served. Otherwise nothing is left of it but the socket.
@@ -164,20 +192,10 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
   status = begin(server, index, *c, *service);
   if (status == PHX_OK) {
     c->service = service;  // From here on exit() is owed.
-    ConnectReply reply;
-    reply.geometry = c->memory.geometry();
-    reply.flags = c->barriers ? kBarriers : 0;
-    const int fds[kConnectDescriptors] = {memory, wake};
-    if (shm::send_with_descriptors(socket, &reply, sizeof reply, fds, kConnectDescriptors)) {
-      wish_for_events(server, index, *c);
-    } else {
-      status = PHX_DISCONNECTED;
-    }
+    status = welcome(server, index, *c, {memory, wake});
   }
   close(memory);
   close(wake);
-  if (status == PHX_OK && server.options.threading == PHX_IPC_THREADS && !start_thread(server, *c))
-    status = PHX_NO_MEMORY;
   if (status == PHX_OK) return PHX_OK;
   const LockGuard guard(server.places[index].lock);
   c->socket = -1;  // Its owner answers on it.
@@ -198,6 +216,8 @@ bool refuse_one(phx_ipc_server& server) noexcept {
 }  // namespace
 
 void accept_clients(phx_ipc_server& server) noexcept {
+  // It may have been lost to another thread when it was given up last.
+  if (server.reserve < 0) server.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
   for (int i = 0; i < kAcceptsATurn; ++i) {
     const int socket = accept4(server.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket >= 0) {

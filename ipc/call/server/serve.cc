@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <sched.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "ipc/call/barrier.h"
@@ -203,6 +204,7 @@ void* serve_alone(void* argument) {
   phx_ipc_server& server = *of->server;
   Connection& c = *of->connection;
   release(server, of);
+  { const LockGuard until_the_client_is_told(server.places[index_of(c.value)].lock); }
   take_policy(server);
   Spinner spinner(false, server.spin_ns);
   TimeNs now = 0;
@@ -302,9 +304,9 @@ void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
   change(server, c.socket, more ? POLLIN | POLLOUT : POLLIN, index);
 }
 
-bool start_thread(phx_ipc_server& server, Connection& c) noexcept {
+int start_thread(phx_ipc_server& server, Connection& c) noexcept {
   auto* of = static_cast<OfThread*>(allocate(server, sizeof(OfThread)));
-  if (of == nullptr) return false;
+  if (of == nullptr) return ENOMEM;
   *of = {&server, &c};
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -313,11 +315,10 @@ bool start_thread(phx_ipc_server& server, Connection& c) noexcept {
   server.threads.fetch_add(1, std::memory_order_relaxed);
   const int error = pthread_create(&thread, &attributes, serve_alone, of);
   pthread_attr_destroy(&attributes);
-  if (error == 0) return true;
+  if (error == 0) return 0;
   server.threads.fetch_sub(1, std::memory_order_relaxed);
   release(server, of);
-  fail_for_good(server, "cannot make a thread for a client");
-  return false;
+  return error;
 }
 
 }  // namespace phalanx::call

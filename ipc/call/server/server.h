@@ -170,8 +170,9 @@ std::size_t serve(phx_ipc_server& server, Connection& connection, std::size_t mo
 [[nodiscard]] bool look_again(Connection& connection) noexcept;
 /// The loop's call for a connection: drains the doorbell, serves, arms.
 void on_doorbell(phx_ipc_server& server, unsigned index) noexcept;
-/// A thread for one connection. False: none could be made.
-[[nodiscard]] bool start_thread(phx_ipc_server& server, Connection& connection) noexcept;
+/// A thread for one connection, which waits for the place's lock first: under that. 0, or why none
+/// could be made.
+[[nodiscard]] int start_thread(phx_ipc_server& server, Connection& connection) noexcept;
 
 // --- send.cc: under the place's lock ---
 

@@ -98,7 +98,7 @@ typedef struct phx_ipc_hooks {
   void (*free)(void* memory);
   /** A line without an end. level: 3 error, 4 warning, 6 information, 7 detail (as syslog). */
   void (*log)(void* context, int level, const char* text);
-  /** The server cannot go on (its listener broke, no thread could be made). NULL: abort(). */
+  /** The server cannot go on (its listener broke). NULL: abort(). */
   void (*fatal_error)(void* context, const char* text);
   /** An external poll loop: all three or none. Level-triggered; events are POLLIN, POLLOUT.
    * poll_add returns 0, or non-zero when it cannot. */

@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -277,6 +278,51 @@ TEST(Server, RunsOneHandlerAtATimeWhenAskedTo) {
     server.stop();
   }
   EXPECT_EQ(blocks, 0);
+}
+
+TEST(Server, RefusesAClientThatItHasNoThreadFor) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.threading = PHX_IPC_THREADS;
+  server.start();
+  pthread_attr_t usual, huge;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(pthread_attr_init(&huge), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 50), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  phx_ipc_handle h = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_NO_MEMORY);
+  ASSERT_EQ(pthread_setattr_default_np(&usual), 0);
+  EXPECT_TRUE(eventually([&] { return server.exited == 1; }));  // init() had said yes.
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_OK);
+  EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST(Server, KeepsNothingOfAClientItHasNoMemoryFor) {
+  const Folder folder;
+  TestServer server(folder);
+  static std::atomic<int> blocks;
+  static std::atomic<bool> fails;
+  blocks = 0, fails = false;
+  server.options.hooks.malloc = [](std::size_t bytes) -> void* {
+    if (fails && bytes == 32) return nullptr;  // The private bytes.
+    return ++blocks, malloc(bytes);
+  };
+  server.options.hooks.free = [](void* memory) {
+    if (memory != nullptr) --blocks;
+    free(memory);
+  };
+  server.options.clients_max = 1;
+  server.start();
+  const int before = blocks;
+  fails = true;
+  phx_ipc_handle h = 0;
+  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_NO_MEMORY);
+  fails = false;
+  EXPECT_TRUE(eventually([&] { return blocks == before; }));
+  EXPECT_TRUE(eventually([&] { return try_connect(folder, "test", 1, &h) == PHX_OK; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
 // poll() of the test's own, through the hooks: what any other loop is to do.
