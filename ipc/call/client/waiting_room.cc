@@ -49,6 +49,8 @@ bool take_reply(Handle& handle, const shm::BulkRecord& record) noexcept {
     return false;
   }
   std::memcpy(&body, record.body.data(), sizeof body);
+  // The copy is what counts, whatever the server writes next.
+  asm volatile("" : "+m"(body));
   const std::span<const std::byte> bytes = record.body.subspan(sizeof body);
   if (body.slot >= handle.memory.geometry().outstanding_max || body.status > PHX_BROKEN)
     return false;
