@@ -64,8 +64,12 @@ phx_status lock_name(phx_ipc_server& server) noexcept {
 phx_status listen_there(phx_ipc_server& server) noexcept {
   server.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (server.listener < 0) return PHX_NO_MEMORY;
-  // The lock is ours: what is left there is of a server that died.
-  unlink(server.address.sun_path);
+  // The lock is ours: a socket that is left there is of a server that died.
+  struct stat left {};
+  if (lstat(server.address.sun_path, &left) == 0) {
+    if (!S_ISSOCK(left.st_mode)) return PHX_EXISTS;
+    unlink(server.address.sun_path);
+  }
   if (bind(server.listener, reinterpret_cast<const sockaddr*>(&server.address),
            sizeof server.address) != 0) {
     return errno == EADDRINUSE ? PHX_EXISTS : PHX_ACCESS;

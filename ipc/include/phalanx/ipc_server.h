@@ -147,7 +147,7 @@ typedef struct phx_ipc_server_options {
  *
  * @param name As in phx_ipc_connect().
  * @retval PHX_OK        Listening. Without poll hooks, drive it.
- * @retval PHX_EXISTS    Another server has that name.
+ * @retval PHX_EXISTS    Another server has that name, or what lies there is no socket.
  * @retval PHX_ACCESS    The directory is not this user's, or may not be written.
  * @retval PHX_BAD_NAME  As phx_ipc_connect().
  * @retval PHX_INVALID   NULL, a wrong struct_bytes, no services, half a pair of hooks.

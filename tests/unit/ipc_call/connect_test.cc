@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 
 #include "tests/unit/ipc_call/fixture.h"
@@ -208,6 +209,17 @@ TEST(Server, OfANameIsOne) {
   half.service_count = 0;
   EXPECT_EQ(phx_ipc_server_create("other", &half, &second.server), PHX_INVALID);
   EXPECT_EQ(phx_ipc_server_create("x/y/z/nowhere", &second.options, &second.server), PHX_ACCESS);
+}
+
+TEST(Server, RemovesNothingButASocket) {
+  const Folder folder;
+  const std::string path = std::string(folder.path()) + "/precious";
+  FILE* file = fopen(path.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  fclose(file);
+  TestServer server(folder);
+  EXPECT_EQ(phx_ipc_server_create(path.c_str(), &server.options, &server.server), PHX_EXISTS);
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
 }
 
 TEST(Server, KeepsAHeldConnectionBeyondItsClient) {
