@@ -71,8 +71,15 @@ phx_status answer(phx_ipc_server& server, Connection& c, phx_ipc_request request
   return PHX_OK;
 }
 
+/// Who was evicted, for the line that is said once no lock is held: a log may ask about clients.
+struct Eviction {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// The dispatch ring is full. PHX_OK: try again, there is room after all.
-phx_status meet_policy(const phx_ipc_server& server, Connection& c) noexcept {
+phx_status meet_policy(const phx_ipc_server& server, Connection& c, Eviction& eviction) noexcept {
   if (c.events.broken()) {
     cut_off(c, State::Broken);
     return PHX_DISCONNECTED;
@@ -95,10 +102,35 @@ phx_status meet_policy(const phx_ipc_server& server, Connection& c) noexcept {
       return PHX_OK;
     }
   }
-  say(server, 4, "evicted process %d of user %u: it did not read %llu bytes of events", c.pid,
-      c.uid, static_cast<unsigned long long>(c.events.used_bytes()));
+  eviction = {.pid = c.pid, .uid = c.uid, .bytes = c.events.used_bytes()};
   cut_off(c, State::Evicted);
   return PHX_EVICTED;
+}
+
+phx_status dispatch(phx_ipc_server* server, phx_ipc_connection connection, std::uint32_t id,
+                    const iovec* parts, std::size_t count, Eviction& eviction) noexcept {
+  std::uint64_t bytes = 0;
+  if (!sum_parts(parts, count, bytes)) return PHX_INVALID;
+  const Locked locked(server, connection);
+  if (locked.status() != PHX_OK) return locked.status();
+  Connection& c = locked.connection();
+  if (c.gone) return PHX_DISCONNECTED;
+  if (c.sealed) return PHX_EVICTED;
+  if (bytes > c.memory.geometry().message_bytes_max) return PHX_TOO_BIG;
+  std::byte* room = nullptr;
+  for (;;) {
+    room = c.events.append(static_cast<std::uint32_t>(sizeof(EventBody) + bytes),
+                           static_cast<std::uint8_t>(EventKind::Event), 0);
+    if (room != nullptr) break;
+    const phx_status status = meet_policy(*server, c, eviction);
+    if (status != PHX_OK) return status;
+  }
+  const EventBody body{.id = id, .reserved = 0};
+  std::memcpy(room, &body, sizeof body);
+  gather(room + sizeof body, parts, count);
+  c.events.publish(publish_order(c.barriers));
+  wake_client(c, kWaitsForEvent);
+  return PHX_OK;
 }
 
 }  // namespace
@@ -187,28 +219,13 @@ phx_status phx_ipc_dispatch(phx_ipc_server* server, phx_ipc_connection connectio
 
 phx_status phx_ipc_dispatchv(phx_ipc_server* server, phx_ipc_connection connection,
                              std::uint32_t id, const iovec* parts, std::size_t count) {
-  std::uint64_t bytes = 0;
-  if (!sum_parts(parts, count, bytes)) return PHX_INVALID;
-  const Locked locked(server, connection);
-  if (locked.status() != PHX_OK) return locked.status();
-  Connection& c = locked.connection();
-  if (c.gone) return PHX_DISCONNECTED;
-  if (c.sealed) return PHX_EVICTED;
-  if (bytes > c.memory.geometry().message_bytes_max) return PHX_TOO_BIG;
-  std::byte* room = nullptr;
-  for (;;) {
-    room = c.events.append(static_cast<std::uint32_t>(sizeof(EventBody) + bytes),
-                           static_cast<std::uint8_t>(EventKind::Event), 0);
-    if (room != nullptr) break;
-    const phx_status status = meet_policy(*server, c);
-    if (status != PHX_OK) return status;
+  Eviction eviction;
+  const phx_status status = dispatch(server, connection, id, parts, count, eviction);
+  if (eviction.bytes != 0) [[unlikely]] {
+    say(*server, 4, "evicted process %d of user %u: it did not read %llu bytes of events",
+        eviction.pid, eviction.uid, static_cast<unsigned long long>(eviction.bytes));
   }
-  const EventBody body{.id = id, .reserved = 0};
-  std::memcpy(room, &body, sizeof body);
-  gather(room + sizeof body, parts, count);
-  c.events.publish(publish_order(c.barriers));
-  wake_client(c, kWaitsForEvent);
-  return PHX_OK;
+  return status;
 }
 
 phx_status phx_ipc_evict(phx_ipc_server* server, phx_ipc_connection connection) {

@@ -103,8 +103,11 @@ Verdict handle(phx_ipc_server& server, Connection& c, const Message& message) no
   const bool known =
       told.id < c.service->handler_count && c.service->handlers[told.id].handle != nullptr;
   if (!known && !message.is_call()) {
-    say(server, 4, "process %d sent message %u, which service %u has not", c.pid, told.id,
-        told.service);
+    if (!c.named_unknown) {  // Once: how long the log gets is not the client's to say.
+      c.named_unknown = true;
+      say(server, 4, "process %d sent message %u, which service %u has not", c.pid, told.id,
+          told.service);
+    }
     return Verdict::Handled;
   }
   if (message.is_call()) {

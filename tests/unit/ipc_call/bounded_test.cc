@@ -84,6 +84,40 @@ TEST(Evict, CutsASlowReaderOffAfterWhatIsQueued) {
   EXPECT_EQ(phx_ipc_disconnect(other), PHX_OK);
 }
 
+TEST(Log, MayAskAboutTheClientAndIsNotTheClientsToFill) {
+  const Folder folder;
+  TestServer server(folder);
+  static std::atomic<int> evictions, unknown;
+  evictions = 0, unknown = 0;
+  server.options.hooks.log = [](void* context, int, const char* text) {
+    auto& self = *static_cast<TestServer*>(context);
+    phx_ipc_client_info info{};
+    EXPECT_EQ(phx_ipc_client(self.server, self.last, &info), PHX_OK);
+    if (std::strstr(text, "evicted") != nullptr) ++evictions;
+    if (std::strstr(text, "has not") != nullptr) ++unknown;
+  };
+  // Driven from here: nobody ends the connection while the log asks about it.
+  ASSERT_EQ(phx_ipc_server_create("test", &server.options, &server.server), PHX_OK);
+  std::atomic<bool> posted{false};
+  std::atomic<phx_ipc_handle> h{0};
+  std::thread client([&] {
+    h = connect_to(folder, {.dispatch_ring_bytes = 4096});
+    for (int i = 0; i < 100; ++i)
+      EXPECT_EQ(phx_ipc_post(h, 50, nullptr, 0, 5000), PHX_OK);
+    EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+    posted = true;
+  });
+  while (!posted) (void)phx_ipc_server_turn(server.server, 1);
+  client.join();
+  EXPECT_EQ(unknown, 1);
+  phx_status status = PHX_OK;
+  while (status == PHX_OK) status = phx_ipc_dispatch(server.server, server.last, 0, "", 0);
+  EXPECT_EQ(status, PHX_EVICTED);
+  EXPECT_EQ(evictions, 1);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  EXPECT_EQ(phx_ipc_server_destroy(server.server), PHX_OK);
+}
+
 TEST(Throttle, TellsBothSidesAndCallsBackWhenThereIsRoom) {
   const Folder folder;
   TestServer server(folder);
