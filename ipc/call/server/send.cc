@@ -93,13 +93,10 @@ phx_status meet_policy(const phx_ipc_server& server, Connection& c, Eviction& ev
     }
     const auto most = static_cast<TimeNs>(server.options.throttle_max_ms) * kMillisecond;
     if (now - c.blocked_since <= most) {
-      Page& page = *c.memory.page();
-      std::atomic_ref(page.flow_control).store(1, std::memory_order_relaxed);
-      std::atomic_ref(page.server_waits_for_room).store(1, std::memory_order_seq_cst);
+      std::atomic_ref(c.memory.page()->flow_control).store(1, std::memory_order_relaxed);
+      ask_for_room(c);
       const bool first = !c.awaits_room.exchange(true, std::memory_order_relaxed);
-      if (!first) return PHX_TRY_AGAIN;
-      barrier_everywhere(c.barriers);
-      return PHX_OK;
+      return first ? PHX_OK : PHX_TRY_AGAIN;
     }
   }
   eviction = {.pid = c.pid, .uid = c.uid, .bytes = c.events.used_bytes()};
@@ -155,8 +152,7 @@ bool keep_room(Connection& c, OpenCall& call, std::uint32_t reply_bytes_max) noe
   if (!fits()) {
     c.responses.refresh_both();
     if (!fits()) {
-      std::atomic_ref(c.memory.page()->server_waits_for_room).store(1, std::memory_order_seq_cst);
-      barrier_everywhere(c.barriers);
+      ask_for_room(c);
       c.responses.refresh_both();
     }
     if (c.responses.broken() || !fits()) return false;
@@ -165,6 +161,12 @@ bool keep_room(Connection& c, OpenCall& call, std::uint32_t reply_bytes_max) noe
   c.ring_kept += call.ring_need;
   c.bulk_kept += call.bulk_need;
   return true;
+}
+
+void ask_for_room(const Connection& c) noexcept {
+  // One that stands since the last barrier is as good as new: who gave room back since took it.
+  std::atomic_ref waits(c.memory.page()->server_waits_for_room);
+  if (waits.exchange(1, std::memory_order_seq_cst) == 0) barrier_everywhere(c.barriers);
 }
 
 void wake_client(const Connection& c, std::uint32_t wish) noexcept {

@@ -154,9 +154,7 @@ void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
     if (!c.awaits_room) return;
     c.events.refresh_both();
     if (c.events.free_bytes() < c.events.ring_bytes() / 4) {
-      std::atomic_ref waits(c.memory.page()->server_waits_for_room);
-      waits.store(1, std::memory_order_seq_cst);
-      barrier_everywhere(c.barriers);
+      ask_for_room(c);
       c.events.refresh_both();
       if (c.events.free_bytes() < c.events.ring_bytes() / 4) return;
     }

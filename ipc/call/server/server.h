@@ -182,6 +182,8 @@ void cut_off(Connection& connection, State why) noexcept;
 /// Whether a reply of so many bytes would find room, beside those that are due. Keeps it.
 [[nodiscard]] bool keep_room(Connection& connection, OpenCall& call,
                              std::uint32_t reply_bytes_max) noexcept;
+/// Asks the client for a byte when it gives room back. One more look is due then.
+void ask_for_room(const Connection& connection) noexcept;
 /// Takes the client's wish to be woken and, if it stood, wakes it.
 void wake_client(const Connection& connection, std::uint32_t wish) noexcept;
 [[nodiscard]] phx_status refuse(phx_ipc_server& server, Connection& connection,
