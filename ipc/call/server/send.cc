@@ -78,8 +78,19 @@ struct Eviction {
   std::uint64_t bytes = 0;
 };
 
-/// The dispatch ring is full. PHX_OK: try again, there is room after all.
-phx_status meet_policy(const phx_ipc_server& server, Connection& c, Eviction& eviction) noexcept {
+/// What an event that found no room waits for, beside those that do already.
+void note_need(Connection& c, std::uint64_t bytes) noexcept {
+  const std::uint64_t record = shm::ring_record_bytes(sizeof(EventBody) + bytes);
+  const bool in_bulk = record > c.events.ring_bytes() / 2;
+  const std::uint64_t ring = in_bulk ? shm::ring_record_bytes(0) : record;
+  if (ring > c.ring_awaited) c.ring_awaited = ring;
+  if (in_bulk && record > c.bulk_awaited) c.bulk_awaited = record;
+}
+
+/// The dispatch ring has no room for an event of so many bytes. PHX_OK: try again, there is some
+/// after all.
+phx_status meet_policy(const phx_ipc_server& server, Connection& c, std::uint64_t bytes,
+                       Eviction& eviction) noexcept {
   if (c.events.broken()) {
     cut_off(c, State::Broken);
     return PHX_DISCONNECTED;
@@ -94,6 +105,7 @@ phx_status meet_policy(const phx_ipc_server& server, Connection& c, Eviction& ev
     const auto most = static_cast<TimeNs>(server.options.throttle_max_ms) * kMillisecond;
     if (now - c.blocked_since <= most) {
       std::atomic_ref(c.memory.page()->flow_control).store(1, std::memory_order_relaxed);
+      note_need(c, bytes);
       ask_for_room(c);
       const bool first = !c.awaits_room.exchange(true, std::memory_order_relaxed);
       return first ? PHX_OK : PHX_TRY_AGAIN;
@@ -119,7 +131,7 @@ phx_status dispatch(phx_ipc_server* server, phx_ipc_connection connection, std::
     room = c.events.append(static_cast<std::uint32_t>(sizeof(EventBody) + bytes),
                            static_cast<std::uint8_t>(EventKind::Event), 0);
     if (room != nullptr) break;
-    const phx_status status = meet_policy(*server, c, eviction);
+    const phx_status status = meet_policy(*server, c, bytes, eviction);
     if (status != PHX_OK) return status;
   }
   const EventBody body{.id = id, .reserved = 0};

@@ -147,19 +147,27 @@ void break_off(phx_ipc_server& server, Connection& c) noexcept {
   cut_off(c, State::Broken);
 }
 
+/// Whether what waits fits, and enough that it is worth a call. Under the place's lock.
+bool has_room(Connection& c) noexcept {
+  c.events.refresh_both();
+  const std::uint64_t quarter = c.events.ring_bytes() / 4;
+  return c.events.free_bytes() >= (c.ring_awaited > quarter ? c.ring_awaited : quarter) &&
+         (c.bulk_awaited == 0 || c.events.bulk_free_bytes() >= c.bulk_awaited);
+}
+
 /// A sender that found the dispatch ring full waits for this.
 void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
   {
     const LockGuard guard(server.places[index_of(c.value)].lock);
     if (!c.awaits_room) return;
-    c.events.refresh_both();
-    if (c.events.free_bytes() < c.events.ring_bytes() / 4) {
+    if (!has_room(c)) {
       ask_for_room(c);
-      c.events.refresh_both();
-      if (c.events.free_bytes() < c.events.ring_bytes() / 4) return;
+      if (!has_room(c)) return;
     }
     c.awaits_room = false;
-    c.blocked_since = 0;
+    c.ring_awaited = c.bulk_awaited = 0;
+    // Room alone is no sign of a client that reads.
+    if (c.events.released_bytes() != c.released_then) c.blocked_since = 0;
     std::atomic_ref(c.memory.page()->flow_control).store(0, std::memory_order_relaxed);
   }
   if (c.service->room != nullptr)

@@ -60,6 +60,7 @@ struct Connection {
   std::uint64_t ring_kept = 0, bulk_kept = 0;  ///< Sums over the open calls.
   std::uint32_t open_calls = 0;
   std::atomic<bool> awaits_room{false};  ///< An event found none, and room() is owed.
+  std::uint64_t ring_awaited = 0, bulk_awaited = 0;  ///< What the largest such event needs.
   TimeNs blocked_since = 0;              ///< 0: the client reads.
   std::uint64_t released_then = 0;
   bool sealed = false;  ///< Cut off: no more events.

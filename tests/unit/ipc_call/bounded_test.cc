@@ -162,6 +162,70 @@ TEST(Throttle, EndsInEvictionWithoutProgress) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+/// A client that keeps the server looking.
+class Busy {
+ public:
+  explicit Busy(const Folder& folder) : handle_(connect_to(folder)) {
+    thread_ = std::thread([this] {
+      while (!done_)
+        EXPECT_EQ(phx_ipc_call(handle_, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+      EXPECT_EQ(phx_ipc_disconnect(handle_), PHX_OK);
+    });
+  }
+  ~Busy() {
+    done_ = true;
+    thread_.join();
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  phx_ipc_handle handle_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+// Events longer than half the ring lie in the bulk ring, which is full while the ring is not.
+TEST(Throttle, WaitsForTheRoomThatTheEventNeeds) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 60'000;
+  server.start();
+  const Busy busy(folder);
+  const phx_ipc_handle h =
+      connect_to(folder, {.dispatch_ring_bytes = 4096, .message_bytes_max = 5000});
+  EXPECT_EQ(ask_for_events(h, 10, 5000), PHX_OK);
+  EXPECT_EQ(server.last_dispatch, PHX_TRY_AGAIN);
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(server.rooms, 0);
+  phx_ipc_event event{};
+  ASSERT_EQ(phx_ipc_get(h, &event, 5000), PHX_OK);
+  EXPECT_EQ(event.bytes, 5000u);
+  ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+  EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_TRY_AGAIN);
+  EXPECT_TRUE(eventually([&] { return server.rooms == 1; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST(Throttle, EndsInEvictionWhileOthersAreBusy) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 30;
+  server.start();
+  const Busy busy(folder);
+  const phx_ipc_handle h =
+      connect_to(folder, {.dispatch_ring_bytes = 4096, .message_bytes_max = 5000});
+  const phx_ipc_connection c = server.last;
+  EXPECT_EQ(ask_for_events(h, 10, 5000), PHX_OK);
+  std::this_thread::sleep_for(milliseconds(50));
+  const std::string big(5000, 'x');
+  EXPECT_EQ(phx_ipc_dispatch(server.server, c, 0, big.data(), big.size()), PHX_EVICTED);
+  EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
 // The server holds posts back, so that the ring fills; who waits for room sleeps until it is woken.
 TEST(Quota, WakesASenderThatWaitsForRoom) {
   const Folder folder;
