@@ -292,7 +292,8 @@ bool ask_for_wake(Connection& c) noexcept {
 bool look_again(Connection& c) noexcept {
   // What cannot be handled now is no reason to stay awake: room, or resume(), wakes us.
   if (c.broken || c.stalled.load(std::memory_order_relaxed) ||
-      c.held_back.load(std::memory_order_relaxed)) return false;
+      c.held_back.load(std::memory_order_relaxed))
+    return false;
   if (!c.requests.refresh(std::memory_order_seq_cst) && !c.requests.broken()) return false;
   std::atomic_ref(c.memory.page()->server_sleeps).store(0, std::memory_order_relaxed);
   return true;

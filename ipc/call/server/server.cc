@@ -94,6 +94,7 @@ phx_status watch_all(phx_ipc_server& server) noexcept {
 
 /// Everything but the connections.
 void free_server(phx_ipc_server* server) noexcept {
+  unlist_server(*server);
   for (const int fd :
        {server->listener, server->lock_file, server->kick, server->epoll, server->reserve}) {
     if (fd >= 0) close(fd);
@@ -132,7 +133,9 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
   for (unsigned i = 0; i < count; ++i) new (&places[i]) Place;
   server->places = places;
   server->place_count = count;
-  return server;
+  if (list_server(*server)) return server;
+  free_server(server);
+  return nullptr;
 }
 
 /// Stops listening, and lets all go that are not held.

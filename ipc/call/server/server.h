@@ -51,7 +51,7 @@ struct Connection {
   /// The next call has to wait until there is room for its reply. Set under the place's lock.
   std::atomic<bool> stalled{false};
   bool broken = false;
-  bool named_unknown = false;  ///< It was told off once for a message that the service has not.
+  bool named_unknown = false;    ///< It was told off once for a message that the service has not.
   std::atomic<bool> cut{false};  ///< cut_off(): nothing more of it is served.
   std::atomic<std::uint64_t> handled{0};
 
@@ -59,9 +59,9 @@ struct Connection {
   shm::BulkProducer events;
   std::uint64_t ring_kept = 0, bulk_kept = 0;  ///< Sums over the open calls.
   std::uint32_t open_calls = 0;
-  std::atomic<bool> awaits_room{false};  ///< An event found none, and room() is owed.
+  std::atomic<bool> awaits_room{false};              ///< An event found none, and room() is owed.
   std::uint64_t ring_awaited = 0, bulk_awaited = 0;  ///< What the largest such event needs.
-  TimeNs blocked_since = 0;              ///< 0: the client reads.
+  TimeNs blocked_since = 0;                          ///< 0: the client reads.
   std::uint64_t released_then = 0;
   bool sealed = false;  ///< Cut off: no more events.
   bool gone = false;    ///< No more is sent; the memory may be unmapped.
@@ -107,9 +107,17 @@ struct phx_ipc_server {
   std::atomic<bool> room_made{false};  ///< A reply was shorter than what a stalled call waits for.
   std::atomic<std::uint32_t> threads{0};
   bool closed = false;
+  phx_ipc_server* next = nullptr;  ///< In the list of forks.cc.
 };
 
 namespace phalanx::call {
+
+// --- forks.cc: what a child of fork() gives up ---
+
+/// Makes sure that a child closes its copies of this server's descriptors, which would keep clients
+/// from seeing its end and the name from being free. False: no memory.
+[[nodiscard]] bool list_server(phx_ipc_server& server) noexcept;
+void unlist_server(phx_ipc_server& server) noexcept;
 
 // --- connection.cc: the table ---
 

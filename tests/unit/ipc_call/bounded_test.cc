@@ -102,8 +102,7 @@ TEST(Log, MayAskAboutTheClientAndIsNotTheClientsToFill) {
   std::atomic<phx_ipc_handle> h{0};
   std::thread client([&] {
     h = connect_to(folder, {.dispatch_ring_bytes = 4096});
-    for (int i = 0; i < 100; ++i)
-      EXPECT_EQ(phx_ipc_post(h, 50, nullptr, 0, 5000), PHX_OK);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(phx_ipc_post(h, 50, nullptr, 0, 5000), PHX_OK);
     EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
     posted = true;
   });

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -160,6 +161,40 @@ TEST(Fork, TakesHandlesAndServersFromTheChildAlone) {
   EXPECT_EQ(status, 0);
   EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for (int fd = 0; fd < 1024; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+// Whatever the child keeps would hold the name, and the connections, after the server went.
+TEST(Fork, LeavesTheChildNoDescriptor) {
+  const Folder folder;
+  const std::size_t before = open_descriptors();
+  TestServer server(folder);
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  // Served: the server is done with what it handed out.
+  EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (open_descriptors() != before) _exit(1);
+    for (;;) pause();
+  }
+  EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+  server.stop();
+  TestServer next(folder);
+  next.start();
+  const phx_ipc_handle other = connect_to(folder);
+  EXPECT_EQ(phx_ipc_call(other, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(other), PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, WNOHANG), 0) << "it kept some";
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
 }
 
 TEST(Server, ThatGoesIsToldPromptlyAndAfterTheLastEvent) {

@@ -241,8 +241,7 @@ phx_status connect_to_fake(bool sealed) {
     int pair[2] = {-1, -1};
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     const int fds[kConnectDescriptors] = {memory, pair[1]};
-    EXPECT_TRUE(
-        shm::send_with_descriptors(client, &reply, sizeof reply, fds, kConnectDescriptors));
+    EXPECT_TRUE(shm::send_with_descriptors(client, &reply, sizeof reply, fds, kConnectDescriptors));
     for (const int fd : {memory, pair[0], pair[1], client}) close(fd);
   });
   phx_ipc_handle h = 0;
