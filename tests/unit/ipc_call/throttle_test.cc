@@ -1,0 +1,125 @@
+#include <chrono>
+#include <string>
+
+#include "tests/unit/ipc_call/fixture.h"
+
+namespace phalanx::call {
+namespace {
+
+using std::chrono::milliseconds;
+
+phx_status ask_for_events(phx_ipc_handle h, std::uint32_t count, std::uint32_t bytes) {
+  const std::uint32_t wanted[2] = {count, bytes};
+  return phx_ipc_call(h, kEvents, wanted, sizeof wanted, nullptr, 0, nullptr, 5000);
+}
+
+TEST(Throttle, TellsBothSidesAndCallsBackWhenThereIsRoom) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 60'000;
+  server.start();
+  const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
+  phx_ipc_flow flow{};
+  EXPECT_EQ(ask_for_events(h, 1000, 8), PHX_OK);
+  EXPECT_EQ(server.last_dispatch, PHX_TRY_AGAIN);
+  ASSERT_EQ(phx_ipc_flow_state(h, &flow), PHX_OK);
+  EXPECT_EQ(flow.flow_control, 1);
+  EXPECT_EQ(server.rooms, 0);
+
+  phx_ipc_event event{};
+  int got = 0;
+  while (phx_ipc_get(h, &event, got < 4096 / 24 ? 5000 : 0) == PHX_OK) {
+    ++got;
+    ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+  }
+  EXPECT_EQ(got, 4096 / 24);
+  EXPECT_TRUE(eventually([&] { return server.rooms == 1; }));
+  ASSERT_EQ(phx_ipc_flow_state(h, &flow), PHX_OK);
+  EXPECT_EQ(flow.flow_control, 0);
+  EXPECT_EQ(ask_for_events(h, 10, 8), PHX_OK);
+  EXPECT_EQ(server.last_dispatch, PHX_OK);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST(Throttle, EndsInEvictionWithoutProgress) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 30;
+  server.start();
+  const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
+  EXPECT_EQ(ask_for_events(h, 1000, 8), PHX_OK);
+  EXPECT_EQ(phx_ipc_dispatch(server.server, server.last, 0, "12345678", 8), PHX_TRY_AGAIN);
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(phx_ipc_dispatch(server.server, server.last, 0, "12345678", 8), PHX_EVICTED);
+  EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+/// A client that keeps the server looking.
+class Busy {
+ public:
+  explicit Busy(const Folder& folder) : handle_(connect_to(folder)) {
+    thread_ = std::thread([this] {
+      while (!done_)
+        EXPECT_EQ(phx_ipc_call(handle_, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
+      EXPECT_EQ(phx_ipc_disconnect(handle_), PHX_OK);
+    });
+  }
+  ~Busy() {
+    done_ = true;
+    thread_.join();
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  phx_ipc_handle handle_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+// Events longer than half the ring lie in the bulk ring, which is full while the ring is not.
+TEST(Throttle, WaitsForTheRoomThatTheEventNeeds) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 60'000;
+  server.start();
+  const Busy busy(folder);
+  const phx_ipc_handle h =
+      connect_to(folder, {.dispatch_ring_bytes = 4096, .message_bytes_max = 5000});
+  EXPECT_EQ(ask_for_events(h, 10, 5000), PHX_OK);
+  EXPECT_EQ(server.last_dispatch, PHX_TRY_AGAIN);
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(server.rooms, 0);
+  phx_ipc_event event{};
+  ASSERT_EQ(phx_ipc_get(h, &event, 5000), PHX_OK);
+  EXPECT_EQ(event.bytes, 5000u);
+  ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+  EXPECT_EQ(phx_ipc_get(h, &event, 0), PHX_TRY_AGAIN);
+  EXPECT_TRUE(eventually([&] { return server.rooms == 1; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST(Throttle, EndsInEvictionWhileOthersAreBusy) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.policy = PHX_IPC_THROTTLE;
+  server.options.throttle_max_ms = 30;
+  server.start();
+  const Busy busy(folder);
+  const phx_ipc_handle h =
+      connect_to(folder, {.dispatch_ring_bytes = 4096, .message_bytes_max = 5000});
+  const phx_ipc_connection c = server.last;
+  EXPECT_EQ(ask_for_events(h, 10, 5000), PHX_OK);
+  std::this_thread::sleep_for(milliseconds(50));
+  const std::string big(5000, 'x');
+  EXPECT_EQ(phx_ipc_dispatch(server.server, c, 0, big.data(), big.size()), PHX_EVICTED);
+  EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+}  // namespace
+}  // namespace phalanx::call
