@@ -12,10 +12,10 @@ namespace phalanx::call {
 namespace {
 
 phx_status try_connect(const Folder& folder, const char* name, std::uint32_t service,
-                       phx_ipc_handle* handle) {
+                       phx_ipc_handle* handle, int timeout_ms = 5000) {
   const phx_ipc_options options{.struct_bytes = sizeof options,
                                 .runtime_directory = folder.path(),
-                                .connect_timeout_ms = 100};
+                                .connect_timeout_ms = timeout_ms};
   return phx_ipc_connect(name, service, &options, handle);
 }
 
@@ -56,7 +56,7 @@ TEST(Connect, AsksSecurityAndAvailabilityFirst) {
   EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_ACCESS);
   EXPECT_EQ(uid, geteuid());
   allowed = 1, available = 0;
-  EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_TRY_AGAIN);
+  EXPECT_EQ(try_connect(folder, "test", 1, &h, 100), PHX_TRY_AGAIN);
   EXPECT_EQ(server.connected, 0);
   available = 1;
   EXPECT_EQ(try_connect(folder, "test", 1, &h), PHX_OK);

@@ -16,7 +16,7 @@ phx_status try_connect(const Folder& folder, const char* name, std::uint32_t ser
                        phx_ipc_handle* handle) {
   const phx_ipc_options options{.struct_bytes = sizeof options,
                                 .runtime_directory = folder.path(),
-                                .connect_timeout_ms = 100};
+                                .connect_timeout_ms = 5000};
   return phx_ipc_connect(name, service, &options, handle);
 }
 

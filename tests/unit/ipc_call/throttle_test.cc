@@ -46,12 +46,12 @@ TEST(Throttle, EndsInEvictionWithoutProgress) {
   const Folder folder;
   TestServer server(folder);
   server.options.policy = PHX_IPC_THROTTLE;
-  server.options.throttle_max_ms = 30;
+  server.options.throttle_max_ms = 300;
   server.start();
   const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
   EXPECT_EQ(ask_for_events(h, 1000, 8), PHX_OK);
   EXPECT_EQ(phx_ipc_dispatch(server.server, server.last, 0, "12345678", 8), PHX_TRY_AGAIN);
-  std::this_thread::sleep_for(milliseconds(50));
+  std::this_thread::sleep_for(milliseconds(400));
   EXPECT_EQ(phx_ipc_dispatch(server.server, server.last, 0, "12345678", 8), PHX_EVICTED);
   EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
@@ -107,14 +107,14 @@ TEST(Throttle, EndsInEvictionWhileOthersAreBusy) {
   const Folder folder;
   TestServer server(folder);
   server.options.policy = PHX_IPC_THROTTLE;
-  server.options.throttle_max_ms = 30;
+  server.options.throttle_max_ms = 300;
   server.start();
   const Busy busy(folder);
   const phx_ipc_handle h =
       connect_to(folder, {.dispatch_ring_bytes = 4096, .message_bytes_max = 5000});
   const phx_ipc_connection c = server.last;
   EXPECT_EQ(ask_for_events(h, 10, 5000), PHX_OK);
-  std::this_thread::sleep_for(milliseconds(50));
+  std::this_thread::sleep_for(milliseconds(400));
   const std::string big(5000, 'x');
   EXPECT_EQ(phx_ipc_dispatch(server.server, c, 0, big.data(), big.size()), PHX_EVICTED);
   EXPECT_TRUE(eventually([&] { return server.exited == 1; }));
