@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from harness import sandbox
+from harness import audit, sandbox
 from harness.cluster import Cluster, wait_until
 
 PROGRAM = os.environ["PHX_EXAMPLE_REPLICATED_MAP"]
@@ -46,6 +46,8 @@ def run(node, *words):
 def test():
     cluster = Cluster(nodes=3)
     servers = [Server(cluster, node, "serve") for node in cluster.nodes]
+    # What a process sets that is alone in the group goes with it.
+    wait_until("all serve", lambda: audit.members(cluster, 1, "map") == len(servers))
     assert run(1, "set", "colour", "dark", "red") == (0, "")
     assert run(2, "get", "colour") == (0, "dark red\n")
     assert run(3, "get", "none") == (1, "")
