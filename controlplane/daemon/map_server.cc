@@ -10,6 +10,7 @@
 
 #include "controlplane/daemon/log.h"
 #include "ipc/shm/attach_server.h"
+#include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::controlplane {
 namespace {
@@ -35,21 +36,8 @@ std::size_t clients_that_fit() {
 }
 
 bool send_packet(int to, std::span<const std::byte> bytes, int descriptor = -1) noexcept {
-  iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-  alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof descriptor);
-    std::memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
-  }
-  return sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  return shm::send_with_descriptors(to, bytes.data(), bytes.size(), &descriptor,
+                                    descriptor >= 0 ? 1 : 0);
 }
 
 void send_head(int to, const shm::MapReply& head) noexcept {

@@ -3,12 +3,12 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "controlplane/daemon/admin_server.h"
 #include "ipc/base/error.h"
+#include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::controlplane {
 namespace {
@@ -18,21 +18,8 @@ constexpr int kAcceptsPerTurn = 8;
 constexpr int kStatusBytesMax = 1 << 20;
 
 bool send_with(int to, const std::string& text, int descriptor) noexcept {
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (descriptor >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof descriptor);
-    std::memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
-  }
-  return sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+  return shm::send_with_descriptors(to, text.data(), text.size(), &descriptor,
+                                    descriptor >= 0 ? 1 : 0);
 }
 
 }  // namespace

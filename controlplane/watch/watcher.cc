@@ -1,7 +1,6 @@
 #include "controlplane/watch/watcher.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "controlplane/watch/daemon_socket.h"
 #include "ipc/base/fd.h"
 
 namespace phalanx::watch {
@@ -16,56 +16,11 @@ namespace {
 
 constexpr std::size_t kStatusBytesMax = 16 << 20;
 
-Error no_answer(const std::string& path, const char* call, int errno_value) {
-  Error error = system_error("cannot look at the node through " + path, call, errno_value,
-                             "is phalanx-controlplane running, and is --instance its name?");
-  if (errno_value == ENOENT || errno_value == ECONNREFUSED || errno_value == ENOTDIR) {
-    error.code = ExitCode::NotRunning;
-  } else if (error.code == ExitCode::Permission) {
-    error.remedy = "run as root, as the daemon's user, or as one of client.uids";
-  } else if (errno_value == EAGAIN) {
-    error.code = ExitCode::TimeOut;
-    error.remedy = "the control plane runs but does not answer; see its log";
-  }
-  return error;
-}
-
-/// In a directory that only root can have made, whoever listens was let in by root. Elsewhere it
-/// must be root or our own user: another one took the place of a daemon.
-bool is_trusted(int socket_fd, const std::string& path) noexcept {
-  ucred peer{};
-  socklen_t bytes = sizeof peer;
-  return geteuid() == 0 || path.starts_with("/run/phalanx/") ||
-         (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
-          (peer.uid == 0 || peer.uid == geteuid()));
-}
-
-Expected<Fd, Error> connect_to(const std::string& path, TimeNs patience) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return fail(Error{.code = ExitCode::Usage,
-                      .attempted = "cannot reach " + path,
-                      .observed = "the path is longer than a socket's name may be",
-                      .remedy = "set a shorter PHX_RUNTIME_DIR"});
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-  Fd socket_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket_fd) return fail(no_answer(path, "socket", errno));
-  const timeval time{.tv_sec = static_cast<time_t>(patience / kSecond),
-                     .tv_usec = static_cast<suseconds_t>(patience % kSecond / kMicrosecond)};
-  setsockopt(socket_fd.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
-  setsockopt(socket_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
-  if (connect(socket_fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail(no_answer(path, "connect", errno));
-  }
-  if (!is_trusted(socket_fd.get(), path)) {
-    return fail(Error{.code = ExitCode::Permission,
-                      .attempted = "cannot look at the node through " + path,
-                      .observed = "another user than root and this one listens there",
-                      .remedy = "set PHX_RUNTIME_DIR to a directory that is yours"});
-  }
-  return socket_fd;
+DaemonSocket socket_at(const std::string& path) {
+  return {.path = path,
+          .attempted = "cannot look at the node through " + path,
+          .permitted = "run as root, as the daemon's user, or as one of client.uids",
+          .trusts_root_directory = true};
 }
 
 struct Packet {
@@ -75,7 +30,7 @@ struct Packet {
 
 Expected<Packet, Error> receive(int socket_fd, const std::string& path) {
   const ssize_t size = recv(socket_fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  if (size < 0) return fail(no_answer(path, "recv", errno));
+  if (size < 0) return fail(no_answer(socket_at(path), "recv", errno));
   if (size == 0 || static_cast<std::size_t>(size) > kStatusBytesMax) {
     return fail(Error{.attempted = "cannot look at the node through " + path,
                       .observed = size == 0 ? "it hung up" : "its answer is too long",
@@ -90,7 +45,7 @@ Expected<Packet, Error> receive(int socket_fd, const std::string& path) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC) != size) {
-    return fail(no_answer(path, "recvmsg", errno));
+    return fail(no_answer(socket_at(path), "recvmsg", errno));
   }
   for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr;
        head = CMSG_NXTHDR(&message, head)) {
@@ -122,7 +77,7 @@ Expected<nlohmann::json, Error> parse_status(const std::string& text) {
 
 Expected<Seen, Error> look(const std::string& directory, TimeNs patience) {
   const std::string path = directory + "/watch.sock";
-  const auto socket_fd = connect_to(path, patience);
+  const auto socket_fd = connect_to(socket_at(path), patience);
   if (!socket_fd) return fail(socket_fd.error());
   auto packet = receive(socket_fd->get(), path);
   if (!packet) return fail(packet.error());

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -70,6 +71,25 @@ bool owner_is_trusted(int socket) noexcept {
   socklen_t bytes = sizeof peer;
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
          (peer.uid == 0 || peer.uid == geteuid());
+}
+
+phx_status status_of_connect(int error) noexcept {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return PHX_ACCESS;
+    case ENOENT:
+    case ECONNREFUSED:
+    case ENOTDIR:
+      return PHX_NOT_RUNNING;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+      return PHX_NO_MEMORY;
+    default:
+      return PHX_TRY_AGAIN;  // EAGAIN: the backlog is full. Or it went away just now.
+  }
 }
 
 }  // namespace phalanx::client

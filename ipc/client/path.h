@@ -2,6 +2,8 @@
 
 #include <sys/un.h>
 
+#include "phalanx/status.h"
+
 namespace phalanx::client {
 
 struct SocketPath {
@@ -21,5 +23,8 @@ struct SocketPath {
 
 /// In a directory that anybody may create, only root's or our own daemon is believed.
 [[nodiscard]] bool owner_is_trusted(int socket) noexcept;
+
+/// What a socket or connect() that failed with this errno means to whoever wants to attach.
+[[nodiscard]] phx_status status_of_connect(int error) noexcept;
 
 }  // namespace phalanx::client

@@ -12,6 +12,7 @@
 #include "ipc/call/client/handle.h"
 #include "ipc/call/name.h"
 #include "ipc/call/waiting.h"
+#include "ipc/client/path.h"
 #include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::call {
@@ -21,25 +22,6 @@ constexpr std::uint64_t kRingBytes = 256u << 10;
 constexpr std::uint64_t kMessageBytes = 64u << 10;
 constexpr int kConnectTimeoutMs = 5000;
 constexpr TimeNs kRetryInterval = 5 * kMillisecond;
-
-phx_status status_of_errno(int error) noexcept {
-  switch (error) {
-    case EACCES:
-    case EPERM:
-      return PHX_ACCESS;
-    case ENOENT:
-    case ECONNREFUSED:
-    case ENOTDIR:
-      return PHX_NOT_RUNNING;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-      return PHX_NO_MEMORY;
-    default:
-      return PHX_TRY_AGAIN;  // EAGAIN: the backlog is full. Or it went away just now.
-  }
-}
 
 std::uint64_t or_default(std::size_t value, std::uint64_t usual) noexcept {
   return value == 0 ? usual : value;
@@ -122,7 +104,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   int fds[kConnectDescriptors] = {-1, -1};
   ConnectReply reply;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address) != 0) {
-    status = status_of_errno(errno);
+    status = client::status_of_connect(errno);
   } else if (path.check_owner && !client::owner_is_trusted(fd)) {
     status = PHX_ACCESS;
   } else if (send(fd, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) !=

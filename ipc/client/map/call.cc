@@ -18,25 +18,6 @@ namespace {
 constexpr int kTimeoutMs = 5000;
 constexpr TimeNs kLookInterval = kMillisecond;
 
-phx_status status_of_errno(int error) noexcept {
-  switch (error) {
-    case EACCES:
-    case EPERM:
-      return PHX_ACCESS;
-    case ENOENT:
-    case ECONNREFUSED:
-    case ENOTDIR:
-      return PHX_NOT_RUNNING;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-      return PHX_NO_MEMORY;
-    default:
-      return PHX_TRY_AGAIN;  // EAGAIN: the backlog is full. Or it went away just now.
-  }
-}
-
 bool send_request(const Map& map, shm::MapRequest head, std::string_view key,
                   std::span<const std::byte> value) noexcept {
   head.key_bytes = static_cast<std::uint32_t>(key.size());
@@ -123,7 +104,7 @@ phx_status connect_map(Map& map, const phx_map_options& options) noexcept {
     return PHX_INVALID;
   }
   map.socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (map.socket < 0) return status_of_errno(errno);
+  if (map.socket < 0) return status_of_connect(errno);
   const int timeout_ms = options.timeout_ms > 0 ? options.timeout_ms : kTimeoutMs;
   const timeval time{.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
   setsockopt(map.socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
@@ -133,7 +114,7 @@ phx_status connect_map(Map& map, const phx_map_options& options) noexcept {
     done =
         connect(map.socket, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address);
   } while (done != 0 && errno == EINTR);
-  if (done != 0) return status_of_errno(errno);
+  if (done != 0) return status_of_connect(errno);
   if (path.check_owner && !owner_is_trusted(map.socket)) return PHX_ACCESS;
   return say_hello(map);
 }
