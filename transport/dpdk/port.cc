@@ -1,20 +1,18 @@
 #include "transport/dpdk/port.h"
 
-#include <net/if.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
-#include "ipc/base/fd.h"
 #include "transport/dpdk/capture.h"
+#include "transport/dpdk/devargs.h"
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
+#include "transport/dpdk/kernel_interface.h"
 #include "transport/dpdk/packet_socket.h"
 #include "transport/dpdk/pci_device.h"
 
@@ -38,27 +36,32 @@ Error failed_call(const PortOptions& options, const char* call, int result) {
                  "dpdk-testpmd -a DEVICE, then `show port info all`");
 }
 
-/// The kernel's interface that a software device stands on, or "".
-std::string interface_of(const std::string& device) {
-  const std::size_t at = device.find(",iface=");
-  if (at == std::string::npos) return {};
-  const std::size_t start = at + 7;
-  return device.substr(start, device.find(',', start) - start);
-}
-
 /// Driver fault of 22.11: e1000 never routes this interrupt to a vector of MSI-X.
 bool interrupts_on_link(const rte_eth_dev_info& info) {
   const bool mute = std::string_view(info.driver_name) == "net_e1000_em" && uses_msix();
   return !mute && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 }
 
-/// What it will carry; the drivers do not know.
-std::uint16_t kernel_mtu(const std::string& interface) {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  if (ioctl(socket.get(), SIOCGIFMTU, &request) != 0) return 0;
-  return static_cast<std::uint16_t>(std::min(request.ifr_mtu, 65535));
+/// Drivers that stand on a socket a queue: the kernel spreads what comes over all that were made,
+/// and one worker reads one.
+Expected<void, Error> check_queues(const PortOptions& options, const rte_eth_dev_info& info) {
+  const std::string_view driver = info.driver_name;
+  const bool xdp = driver == "net_af_xdp";
+  if ((xdp || driver == "net_af_packet") && info.max_rx_queues > 1) {
+    return fail(refusal(options,
+                        "it is told to have " + std::to_string(info.max_rx_queues) +
+                            " queues, of which the worker reads one: what comes to the others "
+                            "would be lost",
+                        "leave qpairs and queue_count out of transport.port"));
+  }
+  const std::string interface = interface_of(options.device);
+  const std::uint32_t wanted = xdp ? device_number(options.device, "start_queue") : 0;
+  const std::uint32_t queues = interface_queues(interface);
+  if (wanted == 0 || wanted < queues || queues == 0) return {};
+  return fail(refusal(options,
+                      "queue " + std::to_string(wanted) + " is asked for, and " + interface +
+                          " has " + std::to_string(queues) + ", counted from 0",
+                      "ask for a queue that is there, or leave start_queue out"));
 }
 
 /// The device could be had, as check_pci_device() found, and was not taken.
@@ -134,6 +137,7 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   if (info.max_rx_queues < 1 || info.max_tx_queues < 1) {
     return fail(refusal(options, "it has no queue to receive or to send", "use another device"));
   }
+  if (auto there = check_queues(options, info); !there) return there;
   rte_eth_conf conf{};
   constexpr std::uint64_t kReceive = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
   constexpr std::uint64_t kSend = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
@@ -173,7 +177,7 @@ Expected<void, Error> Port::set_mtu(const PortOptions& options) {
   const std::string interface = interface_of(options.device);
   std::uint16_t now = 0;
   if (!interface.empty()) {
-    now = kernel_mtu(interface);
+    now = interface_mtu(interface);
   } else if (rte_eth_dev_get_mtu(number_, &now) != 0) {
     return {};
   }

@@ -72,6 +72,19 @@ TEST_F(AfPacket, RefusesAnMtuOverThePorts) {
   EXPECT_NE(opened.error().remedy.find("transport.mtu"), std::string::npos);
 }
 
+// The kernel would spread packets over both, and one worker reads one.
+TEST_F(AfPacket, RefusesMoreQueuesThanTheWorkerReads) {
+  PairOptions two = between("");
+  two.device_1 += ",qpairs=2";
+
+  const auto opened = open(pair_config(two, 1));
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ExitCode::Usage);
+  EXPECT_NE(opened.error().observed.find("2 queues"), std::string::npos) << opened.error().text();
+  EXPECT_NE(opened.error().remedy.find("qpairs"), std::string::npos);
+}
+
 /// The same wire by af_xdp: packets go round the kernel's own receive path.
 class AfXdp : public AfPacket {
  protected:
@@ -107,6 +120,20 @@ TEST_F(AfXdp, RefusesAQueueThatAnotherHas) {
   EXPECT_NE(opened.error().observed.find("Failed to create xsk socket"), std::string::npos)
       << opened.error().text();
   EXPECT_NE(opened.error().remedy.find("no other process"), std::string::npos);
+}
+
+// A veth is made with one queue here.
+TEST_F(AfXdp, RefusesAQueueThatThePortDoesNotHave) {
+  PairOptions second = between();
+  second.device_1 += ",start_queue=1";
+
+  const auto opened = open(pair_config(second, 1));
+
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ExitCode::Usage);
+  EXPECT_NE(opened.error().observed.find("queue 1 is asked for, and left has 1"), std::string::npos)
+      << opened.error().text();
+  EXPECT_NE(opened.error().remedy.find("start_queue"), std::string::npos);
 }
 
 TEST_F(AfXdp, CarriesOneCopyToAGroupOverVeth) {
