@@ -59,6 +59,20 @@ void check_sizes(Draft& draft) {
   }
 }
 
+void check_transport(Draft& draft) {
+  const TransportSection& transport = draft.config.transport;
+  const bool port = transport.kind == TransportKind::Dpdk && transport.port != "memif";
+  if (transport.vlan == 0 || port) return;
+  draft.error(draft.place({"transport.vlan"}),
+              "transport.vlan = " + std::to_string(transport.vlan) +
+                  ", which only packets of a port of DPDK's can carry",
+              "transport.vlan with transport.kind = \"dpdk\" and a device as transport.port",
+              "leave it out; over the kernel's sockets, or RDMA, let the kernel tag: ip link add "
+              "link eth1 name eth1." +
+                  std::to_string(transport.vlan) + " type vlan id " +
+                  std::to_string(transport.vlan));
+}
+
 void check_metrics(Draft& draft) {
   const auto& listen = draft.config.metrics.listen;
   if (!listen || listen->host == "::1" || listen->host.starts_with("127.")) return;

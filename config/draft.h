@@ -40,6 +40,9 @@ void complete(const LoadOptions& options, Draft& draft);
 /// Sizes that must fit one another.
 void check_sizes(Draft& draft);
 
+/// Keys of one kind of transport that the kind in use would ignore, though they matter.
+void check_transport(Draft& draft);
+
 /// Where phalanx-metrics listens: nobody outside this host may reach it.
 void check_metrics(Draft& draft);
 

@@ -207,6 +207,16 @@ const std::array kKeys{
                 "0000:3b:00.0 or net_af_packet0,iface=eth1, that reaches all nodes.",
         .store = [](Config& c, const Value& v) { c.transport.port = v.text; },
         .read = [](const Config& c) { return words(c.transport.port); }},
+    Key{.name = "transport.vlan",
+        .kind = Kind::Integer,
+        .fallback = "0",
+        .min = 0,
+        .max = 4094,
+        .text =
+            "With dpdk on a device: number of the 802.1Q virtual LAN that every packet carries; "
+            "0: none, and only packets without a tag are taken.",
+        .store = [](Config& c, const Value& v) { c.transport.vlan = as<std::uint16_t>(v); },
+        .read = [](const Config& c) { return number(c.transport.vlan); }},
     Key{.name = "transport.eal",
         .kind = Kind::Text,
         .fallback = "",

@@ -53,6 +53,7 @@ Opened open_dpdk(const config::Config& config) {
       .multicast = multicast(config),
       .port = config.transport.port,
       .mtu = config.transport.mtu,
+      .vlan = config.transport.vlan,
       .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
       .eal = {.instance = config.node.instance,
               .cpu = config.worker.cpu,

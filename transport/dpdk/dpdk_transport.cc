@@ -23,7 +23,8 @@ Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config) {
                           .device = device,
                           .peers = config.peers,
                           .multicast = config.multicast,
-                          .mtu = config.mtu});
+                          .mtu = config.mtu,
+                          .vlan = config.vlan});
   }
   MemifOptions memif{.self = config.self,
                      .nodes = {},

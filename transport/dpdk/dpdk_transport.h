@@ -21,6 +21,7 @@ struct DpdkConfig {
   std::optional<udp::Endpoint> multicast;  ///< Without it every peer gets a copy.
   std::string port;                        ///< "memif", a PCI address, or devargs.
   std::uint32_t mtu = 1500;
+  std::uint16_t vlan = 0;       ///< Not with memif. 0: packets carry no tag.
   std::string memif_directory;  ///< Where the nodes of this host meet.
   EalOptions eal;               ///< `pci` follows from `port`.
 };

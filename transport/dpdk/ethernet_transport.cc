@@ -97,13 +97,14 @@ Ethernet::Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::
   Mac mac{};
   std::memcpy(mac.data(), own.addr_bytes, mac.size());
   for (const auto& [node, address] : addresses.peers) {
-    peers_.push_back({.node = node,
-                      .member = false,
-                      .header = PacketHeader(mac, filter_.self, kBroadcastMac, address)});
+    peers_.push_back(
+        {.node = node,
+         .member = false,
+         .header = PacketHeader(mac, filter_.self, kBroadcastMac, address, filter_.vlan)});
   }
   if (filter_.group) {
-    group_.emplace(mac, filter_.self, multicast_mac(*filter_.group), *filter_.group);
-    report_.emplace(mac, filter_.self, *filter_.group);
+    group_.emplace(mac, filter_.self, multicast_mac(*filter_.group), *filter_.group, filter_.vlan);
+    report_.emplace(mac, filter_.self, *filter_.group, filter_.vlan);
     (void)rte_eth_allmulticast_enable(port_.number());  // Where the driver filters at all.
   }
   const bool ipv6 = filter_.self.is_ipv6();
@@ -111,7 +112,7 @@ Ethernet::Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::
   if (offload_.ip && !ipv6) send_flags_ |= RTE_MBUF_F_TX_IP_CKSUM;
   if (offload_.udp) send_flags_ |= RTE_MBUF_F_TX_UDP_CKSUM;
   if (send_flags_ != 0) send_flags_ |= ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-  const std::size_t overhead = PacketHeader::bytes_of(ipv6) - PacketHeader::kEthernetBytes;
+  const std::size_t overhead = PacketHeader::bytes_of(ipv6, 0) - ethernet_bytes(0);
   limits_ = {.frame_bytes_max = mtu - static_cast<std::uint32_t>(overhead),
              .burst_frames_max = Buffers::kBurst,
              .rx_ring_frames = port_.features().rx_frames};
@@ -157,8 +158,10 @@ bool Ethernet::accept(rte_mbuf* mbuf, RxFrame& out) noexcept {
       (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD) [[unlikely]] {
     return false;
   }
+  std::optional<VlanId> stripped;  // Kernels do, and cards may.
+  if ((flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) stripped = vlan_of(mbuf->vlan_tci);
   const auto packet =
-      parse_packet({rte_pktmbuf_mtod(mbuf, const std::byte*), mbuf->data_len}, filter_);
+      parse_packet({rte_pktmbuf_mtod(mbuf, const std::byte*), mbuf->data_len}, filter_, stripped);
   if (!packet || packet->own || packet->frame.size() > limits_.frame_bytes_max) return false;
   counters_.rx_bytes += packet->frame.size();
   out = {.bytes = packet->frame, .cookie = mbuf};
@@ -207,7 +210,7 @@ void Ethernet::add(rte_mbuf* mbuf, const PacketHeader& header) noexcept {
   auto* at = rte_pktmbuf_prepend(mbuf, static_cast<std::uint16_t>(header.size()));
   header.write(reinterpret_cast<std::byte*>(at), frame_bytes, offload_);
   mbuf->ol_flags |= send_flags_;
-  mbuf->l2_len = PacketHeader::kEthernetBytes;
+  mbuf->l2_len = header.ethernet() & 0x7f;  // As wide as the field.
   mbuf->l3_len = header.is_ipv6() ? PacketHeader::kIpv6Bytes : PacketHeader::kIpv4Bytes;
   counters_.tx_bytes += frame_bytes;
   waiting_[waiting_count_++] = mbuf;
@@ -297,6 +300,7 @@ Expected<Addresses, Error> parse(const EthernetOptions& options) {
   const auto own = udp::Address::parse(self->endpoint);
   if (!own) return fail(bad_address(self->endpoint));
   out.filter.self = *own;
+  out.filter.vlan = options.vlan;
   for (const udp::Peer& peer : options.peers) {
     const auto address = udp::Address::parse(peer.endpoint);
     if (!address || address->is_ipv6() != own->is_ipv6()) return fail(bad_address(peer.endpoint));
@@ -336,9 +340,9 @@ Expected<std::unique_ptr<Transport>, Error> open_ethernet(const EthernetOptions&
   const auto queue = static_cast<std::uint16_t>(
       ring != 0 ? std::min(ring, 4096U) : (memory == Buffers::Memory::Own ? 512 : 2048));
   const std::uint32_t packet_bytes = std::max(
-      {options.mtu + static_cast<std::uint32_t>(PacketHeader::kEthernetBytes), ring_frame, 2048U});
-  const auto header =
-      static_cast<std::uint32_t>(PacketHeader::bytes_of(addresses->filter.self.is_ipv6()));
+      {options.mtu + static_cast<std::uint32_t>(ethernet_bytes(options.vlan)), ring_frame, 2048U});
+  const auto header = static_cast<std::uint32_t>(
+      PacketHeader::bytes_of(addresses->filter.self.is_ipv6(), options.vlan));
   auto buffers = Buffers::create({.name = "phalanx-ether-" + std::to_string(number++),
                                   .frames = 2U * queue,
                                   .frame_bytes = packet_bytes,

@@ -20,6 +20,7 @@ struct EthernetOptions {
   std::vector<udp::Peer> peers;  ///< Every configured node, `self` among them.
   std::optional<udp::Endpoint> multicast;
   std::uint32_t mtu = 1500;  ///< IP packet bytes.
+  std::uint16_t vlan = 0;    ///< Of every packet, 1 to 4094; 0: no tag.
 };
 
 /// One Ethernet port that reaches all nodes: UDP over IPv4 or IPv6, to a multicast group, or a copy

@@ -8,7 +8,6 @@
 namespace phalanx::transport::dpdk {
 namespace {
 
-constexpr std::size_t kIpAt = PacketHeader::kEthernetBytes;
 constexpr std::size_t kShortestPacket = 60;
 // A change to "all but none": every source. Switches take it for a join at once.
 constexpr std::byte kToExclude{4};
@@ -24,8 +23,10 @@ void put(std::byte* at, std::span<const std::byte> bytes) noexcept {
 }  // namespace
 
 MembershipReport::MembershipReport(const Mac& mac, const udp::Address& self,
-                                   const udp::Address& group) noexcept {
+                                   const udp::Address& group, VlanId vlan) noexcept
+    : vlan_(vlan) {
   put(bytes_.data() + 6, std::as_bytes(std::span(mac)));
+  store_type(bytes_.data() + 12, vlan_, self.is_ipv6());
   if (self.is_ipv6()) {
     write_mld(mac, self, group);
   } else {
@@ -36,8 +37,7 @@ MembershipReport::MembershipReport(const Mac& mac, const udp::Address& self,
 /// RFC 3376, 4.2; to 224.0.0.22 with the router alert option and one hop.
 void MembershipReport::write_igmp(const udp::Address& self, const udp::Address& group) noexcept {
   put(bytes_.data(), {0x01, 0x00, 0x5e, 0x00, 0x00, 0x16});
-  put(bytes_.data() + 12, {0x08, 0x00});
-  std::byte* ip = bytes_.data() + kIpAt;
+  std::byte* ip = bytes_.data() + ethernet_bytes(vlan_);
   constexpr std::size_t kIpBytes = 24;
   constexpr std::size_t kReportBytes = 16;
   put(ip, {0x46, 0xc0, 0, kIpBytes + kReportBytes, 0, 0, 0x40, 0, 1, 2});
@@ -49,15 +49,14 @@ void MembershipReport::write_igmp(const udp::Address& self, const udp::Address& 
   igmp[8] = kToExclude;
   put(igmp + 12, raw(group));
   store16(igmp + 2, std::uint16_t(~folded(sum(igmp, kReportBytes))));
-  length_ = std::max(kIpAt + kIpBytes + kReportBytes, kShortestPacket);
+  length_ = std::max(ethernet_bytes(vlan_) + kIpBytes + kReportBytes, kShortestPacket);
 }
 
 /// RFC 3810, 5.2; to ff02::16 with the router alert option and one hop.
 void MembershipReport::write_mld(const Mac& mac, const udp::Address& self,
                                  const udp::Address& group) noexcept {
   put(bytes_.data(), {0x33, 0x33, 0x00, 0x00, 0x00, 0x16});
-  put(bytes_.data() + 12, {0x86, 0xdd});
-  std::byte* ip = bytes_.data() + kIpAt;
+  std::byte* ip = bytes_.data() + ethernet_bytes(vlan_);
   constexpr std::size_t kOptionBytes = 8;
   constexpr std::size_t kReportBytes = 28;
   put(ip, {0x60, 0, 0, 0, 0, kOptionBytes + kReportBytes, 0, 1});
@@ -79,7 +78,7 @@ void MembershipReport::write_mld(const Mac& mac, const udp::Address& self,
   put(report + 12, raw(group));
   const std::uint32_t pseudo = sum(source, 32, kIcmp + kReportBytes);
   store16(report + 2, std::uint16_t(~folded(sum(report, kReportBytes, pseudo))));
-  length_ = kIpAt + PacketHeader::kIpv6Bytes + kOptionBytes + kReportBytes;
+  length_ = ethernet_bytes(vlan_) + PacketHeader::kIpv6Bytes + kOptionBytes + kReportBytes;
 }
 
 }  // namespace phalanx::transport::dpdk

@@ -16,7 +16,8 @@ namespace phalanx::transport::dpdk {
 class MembershipReport {
  public:
   /// An IPv6 report comes from a link-local address, made from the MAC address when `self` is none.
-  MembershipReport(const Mac& mac, const udp::Address& self, const udp::Address& group) noexcept;
+  MembershipReport(const Mac& mac, const udp::Address& self, const udp::Address& group,
+                   VlanId vlan = 0) noexcept;
 
   /// The whole Ethernet packet.
   [[nodiscard]] std::span<const std::byte> packet() const noexcept {
@@ -27,7 +28,8 @@ class MembershipReport {
   void write_igmp(const udp::Address& self, const udp::Address& group) noexcept;
   void write_mld(const Mac& mac, const udp::Address& self, const udp::Address& group) noexcept;
 
-  static constexpr std::size_t kBytesMax = 90;
+  static constexpr std::size_t kBytesMax = 94;
+  VlanId vlan_;
   std::array<std::byte, kBytesMax> bytes_{};
   std::size_t length_ = 0;
 };

@@ -7,18 +7,32 @@
 namespace phalanx::transport::dpdk {
 namespace {
 
+constexpr std::uint16_t kTypeVlan = 0x8100;
 constexpr std::uint16_t kTypeIpv4 = 0x0800;
 constexpr std::uint16_t kTypeIpv6 = 0x86dd;
 constexpr std::uint8_t kProtocolUdp = 17;
 constexpr std::uint8_t kHops = 64;
-constexpr std::size_t kIpAt = PacketHeader::kEthernetBytes;
+constexpr std::size_t kTypeAt = 12;
 
 bool is_at(const std::byte* at, const udp::Address& address) noexcept {
   const auto bytes = raw(address);
   return std::memcmp(at, bytes.data(), bytes.size()) == 0;
 }
 
+bool is_tagged(const std::byte* at, VlanId vlan) noexcept {
+  return load16(at) == kTypeVlan && vlan_of(load16(at + 2)) == vlan;
+}
+
 }  // namespace
+
+void store_type(std::byte* at, VlanId vlan, bool ipv6) noexcept {
+  if (vlan != 0) {
+    store16(at, kTypeVlan);
+    store16(at + 2, vlan);
+    at += 4;
+  }
+  store16(at, ipv6 ? kTypeIpv6 : kTypeIpv4);
+}
 
 Mac multicast_mac(const udp::Address& group) noexcept {
   const auto bytes = raw(group);
@@ -30,12 +44,12 @@ Mac multicast_mac(const udp::Address& group) noexcept {
 }
 
 PacketHeader::PacketHeader(const Mac& from_mac, const udp::Address& from, const Mac& to_mac,
-                           const udp::Address& to) noexcept
-    : ipv6_(from.is_ipv6()) {
+                           const udp::Address& to, VlanId vlan) noexcept
+    : ipv6_(from.is_ipv6()), vlan_(vlan) {
   set_destination(to_mac);
   std::memcpy(bytes_.data() + 6, from_mac.data(), from_mac.size());
-  store16(bytes_.data() + 12, ipv6_ ? kTypeIpv6 : kTypeIpv4);
-  std::byte* ip = bytes_.data() + kIpAt;
+  store_type(bytes_.data() + kTypeAt, vlan_, ipv6_);
+  std::byte* ip = bytes_.data() + ethernet();
   const auto source = raw(from);
   const auto destination = raw(to);
   if (ipv6_) {
@@ -66,7 +80,7 @@ void PacketHeader::set_destination(const Mac& mac) noexcept {
 void PacketHeader::write(std::byte* at, std::size_t frame_bytes,
                          ChecksumOffload port) const noexcept {
   std::memcpy(at, bytes_.data(), size());
-  std::byte* ip = at + kIpAt;
+  std::byte* ip = at + ethernet();
   const std::size_t udp_bytes = kUdpBytes + frame_bytes;
   std::byte* udp = ip + (ipv6_ ? kIpv6Bytes : kIpv4Bytes);
   store16(udp + 4, udp_bytes);
@@ -86,12 +100,16 @@ void PacketHeader::write(std::byte* at, std::size_t frame_bytes,
   }
 }
 
-std::optional<Packet> parse_packet(std::span<const std::byte> bytes,
-                                   const PacketFilter& filter) noexcept {
+std::optional<Packet> parse_packet(std::span<const std::byte> bytes, const PacketFilter& filter,
+                                   std::optional<VlanId> stripped) noexcept {
+  if (stripped && *stripped != filter.vlan) return std::nullopt;
+  const VlanId tag = stripped ? VlanId{0} : filter.vlan;
   const bool ipv6 = filter.self.is_ipv6();
-  const std::size_t header = PacketHeader::bytes_of(ipv6);
+  const std::size_t header = PacketHeader::bytes_of(ipv6, tag);
   if (bytes.size() <= header) return std::nullopt;
-  const std::byte* ip = bytes.data() + kIpAt;
+  if (tag != 0 && !is_tagged(bytes.data() + kTypeAt, tag)) return std::nullopt;
+  const std::byte* ip = bytes.data() + ethernet_bytes(tag);
+  const std::uint16_t type = load16(ip - 2);
   const std::byte* udp = bytes.data() + header - PacketHeader::kUdpBytes;
   const std::size_t udp_bytes = load16(udp + 4);
   // Short packets are padded to Ethernet's minimum, so there may be more bytes than UDP says.
@@ -102,12 +120,12 @@ std::optional<Packet> parse_packet(std::span<const std::byte> bytes,
   const std::byte* source = ip + (ipv6 ? 8 : 12);
   const std::byte* destination = ip + (ipv6 ? 24 : 16);
   if (ipv6) {
-    if (load16(bytes.data() + 12) != kTypeIpv6 || (ip[0] & std::byte{0xf0}) != std::byte{0x60} ||
+    if (type != kTypeIpv6 || (ip[0] & std::byte{0xf0}) != std::byte{0x60} ||
         ip[6] != std::byte{kProtocolUdp} || load16(ip + 4) != udp_bytes) {
       return std::nullopt;
     }
-  } else if (load16(bytes.data() + 12) != kTypeIpv4 || ip[0] != std::byte{0x45} ||
-             ip[9] != std::byte{kProtocolUdp} || (load16(ip + 6) & 0x3fff) != 0 ||
+  } else if (type != kTypeIpv4 || ip[0] != std::byte{0x45} || ip[9] != std::byte{kProtocolUdp} ||
+             (load16(ip + 6) & 0x3fff) != 0 ||
              load16(ip + 2) != PacketHeader::kIpv4Bytes + udp_bytes ||
              folded(sum(ip, PacketHeader::kIpv4Bytes)) != 0xffff) {
     return std::nullopt;

@@ -9,9 +9,9 @@ namespace {
 
 constexpr Mac kMac = {0x02, 0xa1, 0xb2, 0xc3, 0xd4, 0xe5};
 
-std::string report(const std::string& self, const std::string& group) {
+std::string report(const std::string& self, const std::string& group, VlanId vlan = 0) {
   const MembershipReport made(kMac, *udp::Address::parse({self, 5405}),
-                              *udp::Address::parse({group, 5405}));
+                              *udp::Address::parse({group, 5405}), vlan);
   std::string hex;
   for (const std::byte byte : made.packet()) {
     constexpr const char* kDigits = "0123456789abcdef";
@@ -29,6 +29,14 @@ TEST(MembershipReport, IsAnIgmpv3JoinPaddedToAPacket) {
             "46c00028000040000102f9f20a000007e000001694040000"
             "2200b4380000000104000000efc03605"
             "000000000000");
+}
+
+TEST(MembershipReport, CarriesTheTagOfItsVirtualLan) {
+  EXPECT_EQ(report("10.0.0.7", "239.192.54.5", 77),
+            "01005e00001602a1b2c3d4e58100004d0800"
+            "46c00028000040000102f9f20a000007e000001694040000"
+            "2200b4380000000104000000efc03605"
+            "0000");
 }
 
 TEST(MembershipReport, IsAnMldv2JoinFromALinkLocalAddressMadeOfTheMac) {

@@ -26,9 +26,9 @@ Bytes from_hex(const std::string& hex) {
 }
 
 /// A packet from node 1 to node 2 that carries `frame`.
-Bytes packet_of(const Bytes& frame, bool ipv6 = false, ChecksumOffload port = {}) {
+Bytes packet_of(const Bytes& frame, bool ipv6 = false, ChecksumOffload port = {}, VlanId vlan = 0) {
   const PacketHeader header(kFrom, address(ipv6 ? "fd00::1" : "10.0.0.1", 5405), kTo,
-                            address(ipv6 ? "fd00::2" : "10.0.0.2", 5405));
+                            address(ipv6 ? "fd00::2" : "10.0.0.2", 5405), vlan);
   Bytes out(header.size());
   out.insert(out.end(), frame.begin(), frame.end());
   header.write(out.data(), frame.size(), port);
@@ -50,6 +50,53 @@ TEST(Packet, IsUdpOverIpv6WithItsChecksum) {
   EXPECT_EQ(packet_of(from_hex("0102030405"), true),
             from_hex("02000000000202000000000186dd60000000000d1140fd000000000000000000000000000001"
                      "fd000000000000000000000000000002151d151d000dd28f0102030405"));
+}
+
+// The tag stands between the addresses and the type, and changes nothing else.
+TEST(Packet, CarriesTheTagOfItsVirtualLan) {
+  const Bytes frame = from_hex("0102030405");
+  for (const bool ipv6 : {false, true}) {
+    Bytes expected = packet_of(frame, ipv6);
+    const Bytes tag = from_hex("8100004d");
+    expected.insert(expected.begin() + 12, tag.begin(), tag.end());
+
+    EXPECT_EQ(packet_of(frame, ipv6, {}, 77), expected);
+  }
+}
+
+TEST(Packet, IsOnlyForItsOwnVirtualLan) {
+  const Bytes frame = from_hex("0102030405");
+  for (const bool ipv6 : {false, true}) {
+    PacketFilter filter = at_node_2(ipv6);
+    Bytes tagged = packet_of(frame, ipv6, {}, 77);
+    EXPECT_FALSE(parse_packet(tagged, filter)) << "untagged packets are taken only";
+    filter.vlan = 78;
+    EXPECT_FALSE(parse_packet(tagged, filter));
+    filter.vlan = 77;
+    EXPECT_FALSE(parse_packet(packet_of(frame, ipv6), filter)) << "no tag";
+    tagged[14] |= std::byte{0xa0};  // A switch may have given it a priority.
+
+    const auto packet = parse_packet(tagged, filter);
+
+    ASSERT_TRUE(packet);
+    EXPECT_EQ(Bytes(packet->frame.begin(), packet->frame.end()), frame);
+    for (std::size_t length = 0; length < tagged.size(); ++length) {
+      EXPECT_FALSE(parse_packet(std::span(tagged).first(length), filter)) << length;
+    }
+  }
+}
+
+// Kernels take the tag off and tell it beside the packet.
+TEST(Packet, IsOnlyForItsOwnVirtualLanAlsoWhenThePortTookTheTagOff) {
+  const Bytes bytes = packet_of(from_hex("0102030405"));
+  PacketFilter filter = at_node_2();
+
+  EXPECT_FALSE(parse_packet(bytes, filter, VlanId{77}));
+  EXPECT_TRUE(parse_packet(bytes, filter, VlanId{0})) << "a priority alone";
+  filter.vlan = 77;
+  EXPECT_TRUE(parse_packet(bytes, filter, VlanId{77}));
+  EXPECT_FALSE(parse_packet(bytes, filter, VlanId{78}));
+  EXPECT_FALSE(parse_packet(bytes, filter, VlanId{0}));
 }
 
 TEST(Packet, ComesBackAsItWasWritten) {
@@ -113,7 +160,7 @@ TEST(Packet, RefusesHeadersThatLie) {
     for (std::size_t length = 0; length < good.size(); ++length) {
       EXPECT_FALSE(parse_packet(std::span(good).first(length), at_node_2(ipv6))) << length;
     }
-    const std::size_t header = PacketHeader::bytes_of(ipv6);
+    const std::size_t header = PacketHeader::bytes_of(ipv6, 0);
     for (std::size_t at = 0; at < header; ++at) {
       for (unsigned bit = 0; bit < 8; ++bit) {
         Bytes bad = good;

@@ -15,6 +15,7 @@ DpdkConfig pair_config(const PairOptions& options, NodeId self) {
                     .multicast = {},
                     .port = self == 1 ? options.device_1 : options.device_2,
                     .mtu = options.mtu,
+                    .vlan = self == 1 ? options.vlan_1 : options.vlan_2,
                     .memif_directory = {},
                     .eal = {.instance = "test", .cpu = {}, .pci = {}, .extra = eal_words()}};
   for (NodeId node = 1; node <= 3; ++node) {

@@ -15,6 +15,8 @@ struct PairOptions {
   bool ipv6 = false;
   bool multicast = false;
   std::uint32_t mtu = 1500;
+  std::uint16_t vlan_1 = 0;  ///< Of node 1's packets.
+  std::uint16_t vlan_2 = 0;
 };
 
 [[nodiscard]] DpdkConfig pair_config(const PairOptions& options, NodeId self);

@@ -39,6 +39,44 @@ TEST_F(AfPacket, CarriesFramesOverVeth) {
   carry_both_ways(group);
 }
 
+// The kernel's own 802.1Q at the other end agrees with ours.
+TEST_F(AfPacket, CarriesFramesOfAVirtualLan) {
+  ASSERT_EQ(std::system("ip link set left mtu 1500 && ip link set right mtu 1500"), 0);
+  if (std::system("ip link add link right name right.77 type vlan id 77 2>/dev/null && "
+                  "ip link set right.77 up") != 0) {
+    GTEST_SKIP() << "this kernel has no 802.1Q";
+  }
+  for (const bool group : {false, true}) {
+    PairOptions options = between("");
+    options.device_2 += ".77";
+    options.vlan_1 = 77;
+    options.multicast = group;
+    options.ipv6 = group;
+    carry_both_ways(options);
+  }
+}
+
+TEST_F(AfPacket, HearsNothingOfAnotherVirtualLan) {
+  PairOptions options = between("");
+  options.vlan_1 = 77;
+  const Pair pair(options);
+  ASSERT_TRUE(pair.is_open());
+  const std::uint64_t before = pair.node[1]->counters().rx_refused;
+
+  send(*pair.node[0], {frame_of(1, 100)}, {.kind = Destination::Kind::Everyone});
+
+  EXPECT_TRUE(turn_until([&] {
+    EXPECT_TRUE(receive(*pair.node[1]).empty());
+    return pair.node[1]->counters().rx_refused > before + 1;
+  }));
+}
+
+TEST_F(AfPacket, CarriesTagsBetweenItsOwn) {
+  PairOptions options = between("");
+  options.vlan_1 = options.vlan_2 = 77;
+  carry_both_ways(options);
+}
+
 // A worker that sleeps is woken by a frame, and can sleep again once it has taken it.
 void wakes_for_a_frame(const PairOptions& options) {
   const Pair pair(options);
