@@ -60,10 +60,12 @@ void Machine::on_prepare(std::size_t from, const wire::Prepare& prepare, TimeNs 
   for (const Member& member : prepare.members) {
     if (!index_of(member.node)) return;
   }
-  if (prepare.key_id > config_.key_id_highest) {
-    reject(sender.node, Rejection::Reason::KeyId, config_.key_id_highest, prepare.key_id);
+  const std::uint32_t most = std::max(config_.key_id_highest, config_.key_id_next);
+  if (prepare.key_id > most || prepare.key_id < key_id_least()) {
+    reject(sender.node, Rejection::Reason::KeyId, most, prepare.key_id);
     return;
   }
+  offer_key(prepare.key_id);
 
   if (prepare.attempt == durable_.view) return answer(from);  // Rule: who installed says so.
   if (prepare.attempt == attempt.id()) return repeat_answer(from);
@@ -251,6 +253,7 @@ Actions Machine::on_installed(const ViewId& view, TimeNs now) {
   const NodeSet before = view_set_;
   view_set_ = attempt_set_;
   durable_.view = view;
+  durable_.view_key_id = attempt.prepare.key_id;
   durable_.members = attempt.prepare.members;
   durable_.frozen = false;
   attempt.running = attempt.installing = false;

@@ -9,7 +9,7 @@ namespace {
 // u64 count, u64 checksum of all that follows, u32 length of that, then the fields. Both ends are
 // on one host and of one build or its successor: the version says whether the fields are these.
 constexpr std::size_t kHeadBytes = 20;
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 enum Flag : std::uint8_t {
   kFrozen = 1,
@@ -45,6 +45,7 @@ std::vector<std::byte> encode_snapshot(const Durable& durable, std::uint64_t cou
   to.put(durable.self.boot);
   to.put(durable.sequence_seen);
   to.put(durable.view);
+  to.put(durable.view_key_id);
   to.put(durable.members);
   to.put(flags_of(durable));
   to.put(durable.attempt.prepare.attempt);
@@ -82,6 +83,7 @@ std::optional<DecodedSnapshot> decode_snapshot(std::span<const std::byte> bytes)
   durable.self.boot = from.take_boot();
   durable.sequence_seen = from.take<std::uint64_t>();
   durable.view = from.take_view();
+  durable.view_key_id = from.take<std::uint32_t>();
   durable.members = from.take_members();
   const auto flags = from.take<std::uint8_t>();
   durable.frozen = (flags & kFrozen) != 0;

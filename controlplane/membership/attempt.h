@@ -31,7 +31,8 @@ struct Durable {
   Member self;
   std::uint64_t sequence_seen = 0;
   ViewId view;
-  std::vector<Member> members;  ///< Of view, sorted.
+  std::uint32_t view_key_id = 0;  ///< Of the cluster key that view was agreed on with.
+  std::vector<Member> members;    ///< Of view, sorted.
   bool frozen = false;
   bool leaving = false;
   Attempt attempt;  ///< Without the own report: the data plane gives it again.

@@ -116,7 +116,8 @@ NodeSet Machine::joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now) {
     for (NodeSet members = core; members != 0; members &= members - 1) {
       linked = linked && matrix.linked(index, lowest(members));
     }
-    if (!linked) continue;
+    // Rule: nobody comes in who cannot go along with the key of the view.
+    if (!linked || peer.hello->key_id_highest < key_id_least()) continue;
     // Rule: who flaps waits longer, and does not make the others wait with it.
     const TimeNs ripe_at = peer.linked_since + (peer.hold - config_.hold_min);
     if (now >= ripe_at) {
@@ -212,6 +213,15 @@ Machine::Target Machine::join_target(const HearsMatrix& matrix, NodeSet core, Ti
   return {set, joining_since_ + hold};
 }
 
+bool Machine::may_go_over_to_next_key() const noexcept {
+  if (config_.key_id_highest <= durable_.view_key_id) return false;
+  for (NodeSet rest = view_set_ & ~only(self_); rest != 0; rest &= rest - 1) {
+    const auto& hello = peers_[lowest(rest)].hello;
+    if (!hello || hello->key_id_highest <= durable_.view_key_id) return false;
+  }
+  return true;
+}
+
 void Machine::gather(TimeNs now) {
   const HearsMatrix hears = matrix();
   update_links(hears, now);
@@ -225,9 +235,10 @@ void Machine::gather(TimeNs now) {
   Target target = urgent_target(core, now);
   if (target.members == 0 && !durable_.leaving) target = join_target(hears, core, now);
 
-  // Rule: who has something for all to agree on leads a view of the same members, whatever its id.
-  if (target.members == 0 && renewal_wanted_ && lanes_running() && core == view_set_ &&
-      !durable_.leaving) {
+  // Rule: who has something for all to agree on leads a view of the same members, whatever its id;
+  // the lowest does when all of them would go over to the next key.
+  const bool renew = renewal_wanted_ || (lowest(core) == self_ && may_go_over_to_next_key());
+  if (target.members == 0 && renew && lanes_running() && core == view_set_ && !durable_.leaving) {
     return start_attempt(core, now);
   }
 

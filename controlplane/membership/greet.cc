@@ -30,6 +30,16 @@ void Machine::on_hello(std::size_t from, const wire::Hello& hello, TimeNs now) {
   }
   unreject(config_.nodes[from], Rejection::Reason::ConfigHash);
   raise_sequence(sequence);
+  // Rule: who would go over to a key knows that all configured nodes hold it. Who holds it as well
+  // goes along: so nobody has to be told who was away.
+  if (config_.key_id_next != 0 && hello.key_id_highest == config_.key_id_next) {
+    offer_key(hello.key_id_highest);
+  }
+  if (hello.key_id_highest < key_id_least()) {
+    reject(config_.nodes[from], Rejection::Reason::KeyId, key_id_least(), hello.key_id_highest);
+  } else {
+    unreject(config_.nodes[from], Rejection::Reason::KeyId);
+  }
 
   const bool astray = hello.attempt_running || hello.view != durable_.view;
   if (!astray || !contains(view_set_, from)) {

@@ -53,7 +53,9 @@ void visit_config(auto& config, auto& v) {
   v.list(config.nodes, [&](auto& node) { v(node); });
   v(config.lanes);
   v(config.config_hash);
+  v(config.key_id_lowest);
   v(config.key_id_highest);
+  v(config.key_id_next);
   v(config.dead_after);
   v(config.stall_after);
   v(config.hold_min);

@@ -59,6 +59,16 @@ std::optional<Times> decode_times(std::span<const std::byte> bytes) {
   return times;
 }
 
+std::optional<KeyIds> decode_key_ids(std::span<const std::byte> bytes) {
+  wire::Reader from(bytes);
+  KeyIds keys;
+  for (std::uint32_t* id : {&keys.lowest, &keys.highest, &keys.next}) {
+    *id = from.take<std::uint32_t>();
+  }
+  if (!from.finished() || !keys.sound()) return std::nullopt;
+  return keys;
+}
+
 }  // namespace
 
 Input retimed(const Times& times, TimeNs now) {
@@ -67,6 +77,13 @@ Input retimed(const Times& times, TimeNs now) {
   for (const TimeNs time : {times.dead_after, times.stall_after, times.hold_min, times.hold_max}) {
     to.put(time);
   }
+  return input;
+}
+
+Input rekeyed(const KeyIds& keys, TimeNs now) {
+  Input input{.kind = InputKind::Rekey, .now = now};
+  wire::Writer to(input.bytes);
+  for (const std::uint32_t id : {keys.lowest, keys.highest, keys.next}) to.put(id);
   return input;
 }
 
@@ -104,6 +121,8 @@ std::string_view to_string(InputKind kind) noexcept {
       return "leave";
     case InputKind::Retime:
       return "retime";
+    case InputKind::Rekey:
+      return "rekey";
   }
   return "corrupt";
 }
@@ -148,6 +167,11 @@ std::optional<Actions> apply(Membership& membership, const Input& input) {
         return membership.retime(*times, input.now);
       }
       return std::nullopt;
+    case InputKind::Rekey:
+      if (const auto keys = decode_key_ids(input.bytes)) {
+        return membership.rekey(*keys, input.now);
+      }
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -190,7 +214,7 @@ std::optional<Input> decode_input(std::span<const std::byte> bytes) {
     seen.progressed = from.take<std::uint64_t>();
     seen.distrusts_itself = from.take<std::uint8_t>() != 0;
   }
-  from.require(kind >= 1 && kind <= static_cast<std::uint8_t>(InputKind::Retime));
+  from.require(kind >= 1 && kind <= static_cast<std::uint8_t>(InputKind::Rekey));
   if (!from.ok()) return std::nullopt;
   const auto rest = bytes.subspan(kFixed + input.seen.size() * kSeenBytes);
   input.bytes.assign(rest.begin(), rest.end());

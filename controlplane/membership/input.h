@@ -29,6 +29,7 @@ enum class InputKind : std::uint8_t {
   Renew,
   Leave,
   Retime,  ///< bytes: the times.
+  Rekey,   ///< bytes: the ids.
 };
 [[nodiscard]] std::string_view to_string(InputKind kind) noexcept;
 
@@ -47,6 +48,7 @@ struct Input {
 };
 
 [[nodiscard]] Input retimed(const Times& times, TimeNs now);
+[[nodiscard]] Input rekeyed(const KeyIds& keys, TimeNs now);
 
 /// Makes the call: the same function where it happens and where it is replayed. Empty where
 /// restore() is, and for a report that cannot be decoded.

@@ -77,6 +77,7 @@ std::optional<Actions> Machine::restore(std::span<const std::byte> snapshot, Tim
   old.sequence_seen = std::max(old.sequence_seen, durable_.sequence_seen);
   durable_ = std::move(old);
   snapshots_ = decoded->count;
+  offer_key(durable_.view_key_id);
   const auto know = [&](const std::vector<Member>& members, NodeSet& set) {
     for (const Member& member : members) {
       const std::size_t index = *index_of(member.node);
@@ -210,6 +211,27 @@ Actions Machine::retime(const Times& times, TimeNs now) {
   detector_.set_limits({times.dead_after, times.stall_after});
   for (Peer& peer : peers_) peer.hold = std::clamp(peer.hold, times.hold_min, times.hold_max);
   return step(now);
+}
+
+Actions Machine::rekey(const KeyIds& keys, TimeNs now) {
+  PHX_CHECK(keys.sound());
+  begin(now);
+  config_.key_id_lowest = keys.lowest;
+  config_.key_id_next = keys.next;
+  offer_key(keys.highest);
+  return step(now);
+}
+
+/// Rule: what a node once offered it offers for ever; others may have counted on it.
+void Machine::offer_key(std::uint32_t id) noexcept {
+  if (id <= config_.key_id_highest) return;
+  config_.key_id_highest = id;
+  greet_now_ = true;
+}
+
+/// Rule: a view never goes back to an older key, and nobody to one that it has given away.
+std::uint32_t Machine::key_id_least() const noexcept {
+  return std::max(durable_.view_key_id, config_.key_id_lowest);
 }
 
 Actions Machine::leave(TimeNs now) {

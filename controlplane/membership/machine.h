@@ -78,9 +78,11 @@ class Machine {
   Actions on_time(TimeNs now);
   Actions renew(TimeNs now);
   Actions retime(const Times& times, TimeNs now);
+  Actions rekey(const KeyIds& keys, TimeNs now);
   Actions leave(TimeNs now);
 
   [[nodiscard]] State state() const noexcept;
+  [[nodiscard]] std::uint32_t key_id_highest() const noexcept { return config_.key_id_highest; }
   [[nodiscard]] const Durable& durable() const noexcept { return durable_; }
   [[nodiscard]] std::vector<Member> members_of(NodeSet set) const;
   [[nodiscard]] NodeSet heard() const noexcept { return heard_; }
@@ -113,6 +115,8 @@ class Machine {
   void reject(NodeId node, Rejection::Reason reason, std::uint64_t mine, std::uint64_t theirs);
   void unreject(NodeId node, Rejection::Reason reason);
   [[nodiscard]] bool lanes_running() const noexcept;
+  void offer_key(std::uint32_t id) noexcept;
+  [[nodiscard]] std::uint32_t key_id_least() const noexcept;
 
   // gather.cc
   void update_heard(TimeNs now);
@@ -125,6 +129,7 @@ class Machine {
   [[nodiscard]] NodeSet joiners(const HearsMatrix& matrix, NodeSet core, TimeNs now);
   [[nodiscard]] NodeSet split_off(NodeSet joining) const;
   [[nodiscard]] bool knows_all_of(NodeSet set) const;
+  [[nodiscard]] bool may_go_over_to_next_key() const noexcept;
   [[nodiscard]] Target urgent_target(NodeSet core, TimeNs now);
   [[nodiscard]] Target join_target(const HearsMatrix& matrix, NodeSet core, TimeNs now);
   void gather(TimeNs now);

@@ -42,11 +42,14 @@ Actions Membership::on_seen(std::span<const PeerSeen> peers, TimeNs now) {
 Actions Membership::on_time(TimeNs now) { return machine_->on_time(now); }
 Actions Membership::renew(TimeNs now) { return machine_->renew(now); }
 Actions Membership::retime(const Times& times, TimeNs now) { return machine_->retime(times, now); }
+Actions Membership::rekey(const KeyIds& keys, TimeNs now) { return machine_->rekey(keys, now); }
 Actions Membership::leave(TimeNs now) { return machine_->leave(now); }
 
 State Membership::state() const noexcept { return machine_->state(); }
 bool Membership::frozen() const noexcept { return machine_->durable().frozen; }
 const ViewId& Membership::view() const noexcept { return machine_->durable().view; }
+std::uint32_t Membership::view_key_id() const noexcept { return machine_->durable().view_key_id; }
+std::uint32_t Membership::key_id_highest() const noexcept { return machine_->key_id_highest(); }
 std::span<const Member> Membership::members() const noexcept { return machine_->durable().members; }
 const ViewId& Membership::attempt() const noexcept { return machine_->durable().attempt.id(); }
 std::span<const Member> Membership::attempt_members() const noexcept {

@@ -21,7 +21,9 @@ struct MembershipConfig {
   std::vector<NodeId> nodes;  ///< All configured nodes, sorted, self included.
   LaneId lanes = 1;
   std::uint64_t config_hash = 0;
-  std::uint32_t key_id_highest = 0;
+  std::uint32_t key_id_lowest = 0;   ///< Of the cluster keys that it holds; never goes below it.
+  std::uint32_t key_id_highest = 0;  ///< That it would go over to with the next view.
+  std::uint32_t key_id_next = 0;     ///< That it holds, and goes over to once told; 0: none.
   TimeNs dead_after = 50 * kMillisecond;
   TimeNs stall_after = 500 * kMillisecond;
   TimeNs hold_min = 50 * kMillisecond;
@@ -47,6 +49,18 @@ struct Times {
     return dead_after > 0 && dead_after <= stall_after && hold_min > 0 && hold_min <= hold_max;
   }
   friend bool operator==(const Times&, const Times&) = default;
+};
+
+/// The cluster keys that a node holds, by id; as in MembershipConfig.
+struct KeyIds {
+  std::uint32_t lowest = 0;
+  std::uint32_t highest = 0;
+  std::uint32_t next = 0;
+
+  [[nodiscard]] bool sound() const noexcept {
+    return lowest <= highest && (next == 0 || next >= highest);
+  }
+  friend bool operator==(const KeyIds&, const KeyIds&) = default;
 };
 
 /// Gather: no view in which lanes go on (none yet, or frozen after an attempt that failed).
@@ -161,6 +175,10 @@ class Membership {
   [[nodiscard]] Actions renew(TimeNs now);
   /// Judges by other limits from now on. They must be sound().
   [[nodiscard]] Actions retime(const Times& times, TimeNs now);
+  /// Holds other cluster keys from now on. They must be sound(). Once all members of the view would
+  /// go over to a higher one, its lowest member leads a view of the same members under that one.
+  /// What it went over to, or was told of by one that does, is not taken back.
+  [[nodiscard]] Actions rekey(const KeyIds& keys, TimeNs now);
   /// Orderly leave: peers take this node out at once. No way back; done when left() is true.
   [[nodiscard]] Actions leave(TimeNs now);
 
@@ -169,6 +187,10 @@ class Membership {
   [[nodiscard]] const ViewId& view() const noexcept;  ///< Installed view, or none.
   [[nodiscard]] std::span<const Member> members() const noexcept;  ///< Of view(), sorted.
   [[nodiscard]] const ViewId& attempt() const noexcept;  ///< Highest attempt promised, or none.
+  /// Of the cluster key that view() was agreed on with; 0 without a view.
+  [[nodiscard]] std::uint32_t view_key_id() const noexcept;
+  /// That this node would go over to.
+  [[nodiscard]] std::uint32_t key_id_highest() const noexcept;
   /// Of attempt(), sorted: the plan has the same.
   [[nodiscard]] std::span<const Member> attempt_members() const noexcept;
   [[nodiscard]] std::uint64_t sequence_seen() const noexcept;

@@ -58,9 +58,9 @@ void Worker::execute(const shm::Command& command, TimeNs now) {
 
 void Worker::begin_recovery(const shm::Command& command, TimeNs now) {
   const auto plan = wire::decode_plan(command.bytes);
-  if (!plan || !core_.frozen()) return refuse(command);
+  if (!plan || !core_.frozen() || !keys_.holds(plan->key_id)) return refuse(command);
   if (!tape_.begin_recovery(core_, *plan, command.bytes, now)) return refuse(command);
-  keys_.prepare(plan->attempt, plan->members);
+  keys_.prepare(plan->attempt, plan->members, plan->key_id);
   recorder_.note(recorder::Kind::RecoveryBegan, {.view = plan->attempt.sequence});
   status_.recovering = plan->attempt;
   status_.recovered = 0;
@@ -84,11 +84,11 @@ void Worker::install(const shm::Command& command, TimeNs now) {
     return;
   }
   if (!plan || !core_.frozen() || !core_.recovered() || plan->attempt != status_.recovering ||
-      plan->attempt.sequence <= core_.view().sequence) {
+      plan->attempt.sequence <= core_.view().sequence || !keys_.holds(plan->key_id)) {
     return refuse(command);
   }
   tape_.install(core_, *plan, command.bytes, now, command.token != 0);
-  keys_.install(plan->attempt, plan->members);
+  keys_.install(plan->attempt, plan->members, plan->key_id);
   std::vector<NodeId> nodes;
   std::uint64_t set = 0;
   for (const Member& member : plan->members) {

@@ -233,17 +233,24 @@ void Frames::send_control(wire::MessageKind kind, std::span<const Member> to,
                           std::span<const std::byte> message) {
   using Kind = transport::Destination::Kind;
   count(Counter::ControlMessagesOut);
-  if (to.empty()) send_fragments(kind, {.kind = Kind::Everyone}, {}, message);
+  // Under each cluster key: nobody knows which of them a stranger holds. Each a message of its own,
+  // so that whoever holds both puts neither together of parts of the two.
+  for (std::size_t which = 0; to.empty() && which < keys_.held(); ++which) {
+    if (which > 0) ++next_message_;
+    send_fragments(kind, {.kind = Kind::Everyone}, {}, keys_.boot_seal(which), message);
+  }
   for (const Member& member : to) {
     if (member.node == keys_.self().node) continue;
-    send_fragments(kind, {.kind = Kind::Peer, .peer = member.node}, member.boot, message);
+    send_fragments(kind, {.kind = Kind::Peer, .peer = member.node}, member.boot,
+                   keys_.boot_seal(member.boot), message);
   }
   ++next_message_;
 }
 
 // Lost fragments are not asked for: control planes repeat their messages.
 void Frames::send_fragments(wire::MessageKind kind, const transport::Destination& to,
-                            const BootId& receiver, std::span<const std::byte> message) {
+                            const BootId& receiver, const wire::KeyTable::SealKey& with,
+                            std::span<const std::byte> message) {
   const std::size_t fragments = wire::fragments_of(message.size(), fragment_.size());
   std::uint64_t bytes = 0;
   std::size_t done = 0;
@@ -260,7 +267,7 @@ void Frames::send_fragments(wire::MessageKind kind, const transport::Destination
           wire::encode_fragment(kind, next_message_, done + i, message, fragment_);
       tx_[i].to = to;
       tx_[i].length =
-          sealer_.seal_control(0, receiver, std::span(fragment_).first(length), tx_[i].bytes);
+          sealer_.seal_control(0, receiver, std::span(fragment_).first(length), tx_[i].bytes, with);
       bytes += tx_[i].length;
     }
     transport_.tx_burst(std::span(tx_).first(room));

@@ -58,7 +58,8 @@ class Frames {
   void take_data(wire::CheckedFrame& frame, TimeNs now) noexcept;
   void take_control(wire::CheckedFrame& frame, const transport::RxFrame& received);
   void send_fragments(wire::MessageKind kind, const transport::Destination& to,
-                      const BootId& receiver, std::span<const std::byte> message);
+                      const BootId& receiver, const wire::KeyTable::SealKey& with,
+                      std::span<const std::byte> message);
   void note_nak(NodeId peer, LaneId lane, std::uint64_t Losses::*which) noexcept;
   void record_nak(recorder::Kind kind, LaneId lane, NodeId node,
                   std::span<const std::byte> payload) noexcept;

@@ -63,7 +63,7 @@ std::size_t FrameSealer::seal_data(FrameType type, LaneId lane, Position positio
   const std::uint32_t space = nonce_space(lane, false);
   const std::uint64_t counter = keys_.next_counter(space);
   encode({.type = type,
-          .key_id = keys_.key_id(),
+          .key_id = static_cast<std::uint8_t>(with.key_id),
           .lane = lane,
           .sender = keys_.self().node,
           .key_tag = with.tag,
@@ -78,12 +78,19 @@ std::size_t FrameSealer::seal_data(FrameType type, LaneId lane, Position positio
 std::size_t FrameSealer::seal_control(LaneId lane, const BootId& receiver,
                                       std::span<const std::byte> fragment,
                                       std::span<std::byte> out) noexcept {
+  return seal_control(
+      lane, receiver, fragment, out,
+      receiver.is_none() ? keys_.boot_seal(std::size_t{0}) : keys_.boot_seal(receiver));
+}
+
+std::size_t FrameSealer::seal_control(LaneId lane, const BootId& receiver,
+                                      std::span<const std::byte> fragment, std::span<std::byte> out,
+                                      const KeyTable::SealKey& with) noexcept {
   PHX_CHECK(lane < keys_.lanes() && out.size() >= fragment.size() + kControlOverheadBytes);
-  const KeyTable::SealKey with = keys_.boot_seal();
   const std::uint32_t space = nonce_space(lane, true);
   const std::uint64_t counter = keys_.next_counter(space);
   encode({.type = FrameType::Control,
-          .key_id = keys_.key_id(),
+          .key_id = static_cast<std::uint8_t>(with.key_id),
           .lane = lane,
           .sender = keys_.self().node,
           .key_tag = with.tag,
@@ -125,7 +132,9 @@ FrameVerdict FrameOpener::find_key(std::span<const std::byte> frame, CheckedFram
   if (header.sender == keys_.self().node) return FrameVerdict::OwnNode;
   if (!out.is_control()) {
     out.key = keys_.find_view(header.sender, header.key_tag);
-    if (out.key != nullptr && header.key_id == keys_.key_id()) return FrameVerdict::Good;
+    if (out.key != nullptr && header.key_id == static_cast<std::uint8_t>(out.key->key_id)) {
+      return FrameVerdict::Good;
+    }
     return keys_.is_configured(header.sender) ? FrameVerdict::UnknownKey
                                               : FrameVerdict::UnknownSender;
   }
@@ -134,15 +143,16 @@ FrameVerdict FrameOpener::find_key(std::span<const std::byte> frame, CheckedFram
   const BootId receiver = load_boot(frame.data() + kHeaderBytes + 16);
   out.addressed = !receiver.is_none();
   if (out.addressed && receiver != keys_.self().boot) return FrameVerdict::OtherReceiver;
-  if (header.key_id != keys_.key_id()) return FrameVerdict::UnknownKey;
   const Member sender{header.sender, load_boot(frame.data() + kHeaderBytes)};
   out.key = keys_.find_boot(header.sender, header.key_tag);
   if (out.key == nullptr) {
-    out.key = keys_.guess_boot(sender, header.key_tag);
+    out.key = keys_.guess_boot(sender, header.key_tag, header.key_id);
     out.guessed = out.key != nullptr;
   }
-  return out.key != nullptr && out.key->peer == sender ? FrameVerdict::Good
-                                                       : FrameVerdict::UnknownKey;
+  return out.key != nullptr && out.key->peer == sender &&
+                 header.key_id == static_cast<std::uint8_t>(out.key->key_id)
+             ? FrameVerdict::Good
+             : FrameVerdict::UnknownKey;
 }
 
 bool FrameOpener::open(CheckedFrame& frame, std::byte* target) noexcept {

@@ -33,9 +33,14 @@ class FrameSealer {
                                       std::span<std::byte> out) noexcept;
 
   /// Seals one fragment. `receiver` is none for a hello and for nothing else. Returns the length.
+  /// With the key that the table says for this receiver, or with another one of its boot_seal()s.
   [[nodiscard]] std::size_t seal_control(LaneId lane, const BootId& receiver,
                                          std::span<const std::byte> fragment,
                                          std::span<std::byte> out) noexcept;
+  [[nodiscard]] std::size_t seal_control(LaneId lane, const BootId& receiver,
+                                         std::span<const std::byte> fragment,
+                                         std::span<std::byte> out,
+                                         const KeyTable::SealKey& with) noexcept;
 
  private:
   KeyTable& keys_;

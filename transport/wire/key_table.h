@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,7 @@ enum class KeyUse : std::uint8_t {
 struct PeerKey {
   Member peer;
   std::uint32_t tag = 0;
+  std::uint32_t key_id = 0;  ///< Of the cluster key that it was derived from.
   KeyUse use = KeyUse::Boot;
   std::uint64_t used_at = 0;  ///< Of KeyTable::touch().
   AeadKey key;
@@ -36,6 +38,10 @@ struct PeerKey {
 /// changes), and the boot keys learnt from control frames, a bounded number a configured node. One
 /// thread. Changing it is cold and allocates; looking up is not. Own counters never restart, so no
 /// (key, nonce) comes twice whatever the order of calls.
+///
+/// It holds one cluster key, or two while they are rotated: then it opens what either sealed. Data
+/// is sealed with the key that the view was agreed on with; control frames for a peer with the
+/// newest that the peer ever used, since that one it has for certain; hellos to all with both.
 class KeyTable {
  public:
   struct Config {
@@ -45,13 +51,26 @@ class KeyTable {
     std::vector<NodeId> nodes;  ///< Configured: nobody else's boot key is learnt.
   };
 
-  KeyTable(Config config, ClusterKey key);
+  KeyTable(Config config, ClusterKey key, std::optional<ClusterKey> next = {});
 
-  /// From now on data is sealed for this view and opened from its members. Keeps what prepare()
-  /// made for the same view; the keys of the view before go.
-  void install(const ViewId& view, std::span<const Member> members);
+  /// Holds these keys from now on, one or two of different id, by growing id. What was derived for
+  /// the views stays. The boot keys of peers under a cluster key that goes are forgotten.
+  void hold(ClusterKey key, std::optional<ClusterKey> next);
+  [[nodiscard]] bool holds(std::uint32_t key_id) const noexcept;
+  /// How many cluster keys it holds: 1 or 2.
+  [[nodiscard]] std::size_t held() const noexcept { return next_ ? 2 : 1; }
+
+  /// From now on data is sealed for this view, under this cluster key, and opened from its members.
+  /// Keeps what prepare() made for the same view; the keys of the view before go.
+  void install(const ViewId& view, std::span<const Member> members, std::uint32_t key_id);
+  void install(const ViewId& view, std::span<const Member> members) {
+    install(view, members, current_.key.id);
+  }
   /// Data of this view is recognised as KeyUse::NextView, beside that of the installed one.
-  void prepare(const ViewId& view, std::span<const Member> members);
+  void prepare(const ViewId& view, std::span<const Member> members, std::uint32_t key_id);
+  void prepare(const ViewId& view, std::span<const Member> members) {
+    prepare(view, members, current_.key.id);
+  }
 
   /// The key of a data frame, or nullptr. Valid until the table changes.
   [[nodiscard]] PeerKey* find_view(NodeId sender, std::uint32_t tag) noexcept {
@@ -62,8 +81,8 @@ class KeyTable {
   }
   /// The key of a sender whose boot id was not seen before, not yet in the table: nullptr when its
   /// tag is another (another cluster), the node is not configured, or too many strangers came
-  /// lately. Valid until the next call.
-  [[nodiscard]] PeerKey* guess_boot(const Member& sender, std::uint32_t tag);
+  /// lately. `key_id`: low byte of the cluster key's. Valid until the next call.
+  [[nodiscard]] PeerKey* guess_boot(const Member& sender, std::uint32_t tag, std::uint8_t key_id);
   /// Keeps the last guess, since a frame opened with it. Returns its place in the table.
   PeerKey* learn_guess();
   /// A frame opened with this key: it is in use, so newer strangers do not take its place.
@@ -74,43 +93,63 @@ class KeyTable {
   struct SealKey {
     const AeadKey* key = nullptr;
     std::uint32_t tag = 0;
+    std::uint32_t key_id = 0;  ///< Of the cluster key.
   };
   [[nodiscard]] bool has_view() const noexcept { return !view_.is_none(); }
-  [[nodiscard]] SealKey view_seal() const noexcept { return {&own_view_, own_view_tag_}; }
-  [[nodiscard]] SealKey boot_seal() const noexcept { return {&own_boot_, own_boot_tag_}; }
+  [[nodiscard]] SealKey view_seal() const noexcept {
+    return {&own_view_, own_view_tag_, view_key_id_};
+  }
+  /// For everybody: one for each of held().
+  [[nodiscard]] SealKey boot_seal(std::size_t which) const noexcept {
+    return (which == 0 ? current_ : *next_).seal();
+  }
+  /// For this incarnation of a peer.
+  [[nodiscard]] SealKey boot_seal(const BootId& receiver) const noexcept;
   /// The next counter of a nonce space; from 1.
   [[nodiscard]] std::uint64_t next_counter(std::uint32_t space) noexcept {
     return ++counters_[space];
   }
 
   [[nodiscard]] const Member& self() const noexcept { return config_.self; }
-  [[nodiscard]] std::uint8_t key_id() const noexcept { return static_cast<std::uint8_t>(key_.id); }
   [[nodiscard]] LaneId lanes() const noexcept { return config_.lanes; }
   [[nodiscard]] bool is_configured(NodeId node) const noexcept;
 
  private:
-  static constexpr std::size_t kBootsPerNode = 3;
-  static constexpr std::size_t kSlots = 1024;  ///< At least twice the keys there can be.
-  static constexpr int kGuesses = 8;           ///< In so long:
+  /// A cluster key, and what this node seals control frames with under it.
+  struct Held {
+    ClusterKey key;
+    AeadKey own_boot;
+    std::uint32_t own_boot_tag = 0;
+
+    [[nodiscard]] SealKey seal() const noexcept { return {&own_boot, own_boot_tag, key.id}; }
+  };
+
+  static constexpr std::size_t kBootsPerNode = 3;  ///< Under each cluster key.
+  static constexpr std::size_t kSlots = 1024;      ///< At least twice the keys there can be.
+  static constexpr int kGuesses = 8;               ///< In so long:
   static constexpr TimeNs kGuessesPeriod = 5 * kMillisecond;
 
   [[nodiscard]] static std::size_t slot_of(NodeId sender, std::uint32_t tag) noexcept {
     return ((sender * 0x9e3779b1U) ^ tag) % kSlots;
   }
   [[nodiscard]] PeerKey* find(NodeId sender, std::uint32_t tag, bool boot) noexcept;
-  void add_view_keys(const ViewId& view, std::span<const Member> members, KeyUse use);
+  void add_view_keys(const ViewId& view, std::span<const Member> members, std::uint32_t key_id,
+                     KeyUse use);
   void drop(KeyUse use);
   void index_again() noexcept;
-  [[nodiscard]] PeerKey make(const Member& peer, const DerivedKey& key, KeyUse use) const;
+  [[nodiscard]] PeerKey make(const Member& peer, const DerivedKey& key, std::uint32_t key_id,
+                             KeyUse use) const;
+  [[nodiscard]] Held make_held(ClusterKey key) const;
+  [[nodiscard]] const ClusterKey& key_of(std::uint32_t id) const noexcept;
 
   Config config_;
-  ClusterKey key_;
+  Held current_;
+  std::optional<Held> next_;
   ViewId view_;
   ViewId next_view_;
   AeadKey own_view_;
-  AeadKey own_boot_;
   std::uint32_t own_view_tag_ = 0;
-  std::uint32_t own_boot_tag_ = 0;
+  std::uint32_t view_key_id_ = 0;
   std::array<std::uint64_t, 2 * kLanesMax> counters_{};
   std::vector<std::unique_ptr<PeerKey>> keys_;
   std::array<PeerKey*, kSlots> slots_{};

@@ -63,6 +63,24 @@ void wipe(std::span<std::uint8_t> secret) noexcept {
   OPENSSL_cleanse(secret.data(), secret.size());
 }
 
+bool same_secret(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b) noexcept {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string fingerprint(const ClusterKey& key) {
+  std::vector<std::byte> info;
+  Writer to(info);
+  put_label(to, "name");
+  const DerivedKey derived = hkdf(key, info);
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : derived.secret.bytes().first(8)) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 DerivedKey derive_view_key(const ClusterKey& key, const ViewId& view, const Member& sender) {
   std::vector<std::byte> info;
   Writer to(info);

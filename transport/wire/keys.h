@@ -34,6 +34,10 @@ struct ClusterKey {
 /// Stands in for a key in `insecure` clusters: made from the cluster's name, so no secret at all.
 [[nodiscard]] ClusterKey insecure_cluster_key(std::string_view cluster_name);
 
+/// 16 hexadecimal digits that name a key and tell nothing about it: first 8 bytes of HKDF, info
+/// "name". Two nodes compare keys by it.
+[[nodiscard]] std::string fingerprint(const ClusterKey& key);
+
 /// A key that one sender seals with, and the four bytes that name it in frame headers.
 struct DerivedKey {
   Secret secret;

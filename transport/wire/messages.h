@@ -43,7 +43,7 @@ struct Hello {
   std::uint8_t view_members = 0;     ///< How many members it has; 0 with none.
   std::uint64_t sequence_seen = 0;   ///< Highest sequence seen in any attempt or view.
   std::uint64_t config_hash = 0;     ///< Of the cluster part of the configuration.
-  std::uint32_t key_id_highest = 0;  ///< Highest cluster key id that this node holds.
+  std::uint32_t key_id_highest = 0;  ///< Of the cluster keys that this node would go over to.
   bool leaving = false;              ///< Orderly leave: take me out now.
   bool attempt_running = false;      ///< Joiners wait while this is so.
   std::vector<Member> heard;         ///< Whom I hear now, on every lane, sorted.

@@ -10,6 +10,9 @@ namespace phalanx::wire {
 
 /// Overwrites memory in a way that no compiler removes.
 void wipe(std::span<std::uint8_t> secret) noexcept;
+/// Compares in a time that does not tell where they differ. Of equal length.
+[[nodiscard]] bool same_secret(std::span<const std::uint8_t> a,
+                               std::span<const std::uint8_t> b) noexcept;
 
 /// 32 secret bytes that are wiped when they go. Copying is explicit: every copy is one more place
 /// to look after.
@@ -34,6 +37,9 @@ class Secret {
   [[nodiscard]] Secret clone() const noexcept { return Secret(bytes()); }
   [[nodiscard]] std::span<const std::uint8_t, kBytes> bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::span<std::uint8_t, kBytes> mutable_bytes() noexcept { return bytes_; }
+  friend bool operator==(const Secret& a, const Secret& b) noexcept {
+    return same_secret(a.bytes(), b.bytes());
+  }
 
  private:
   std::array<std::uint8_t, kBytes> bytes_{};

@@ -203,6 +203,41 @@ TEST_F(FrameSeal, NeverForgetsAMemberForTheIncarnationsBeforeIt) {
   EXPECT_FALSE(two.checked.guessed);
 }
 
+// Whatever the counter's distance, each is taken once, and what is older than the window never.
+TEST_F(FrameSeal, TakesTheLast4096InAnyOrderAndNothingOlder) {
+  std::vector<std::vector<std::byte>> sealed;
+  for (std::size_t i = 0; i <= ReplayWindow::kCounters; ++i) sealed.push_back(one.data());
+
+  EXPECT_EQ(two.receive(sealed.back()), FrameVerdict::Good);
+  EXPECT_EQ(two.receive(sealed[0]), FrameVerdict::Replayed);  // 4096 before the newest.
+  for (std::size_t i = sealed.size() - 2; i > 0; --i) {
+    ASSERT_EQ(two.receive(sealed[i]), FrameVerdict::Good) << i;
+  }
+  for (const auto& frame : sealed) ASSERT_EQ(two.receive(frame), FrameVerdict::Replayed);
+}
+
+// A forger must not be able to push the window ahead and have good frames taken for replays.
+TEST_F(FrameSeal, MovesNoWindowForAForgedCounter) {
+  auto forged = one.data();
+  const auto good = one.data();
+  forged[22] = std::byte{1};  // The counter is some 2^48 now.
+  EXPECT_EQ(two.receive(forged), FrameVerdict::BadTag);
+
+  EXPECT_EQ(two.receive(good), FrameVerdict::Good);
+}
+
+// A boot id that was not heard before derives another key; the tag of a known one does not fit it.
+TEST_F(FrameSeal, KeepsIncarnationsApart) {
+  Node reborn(0, "c", Member{1, samples::boot(99)});
+  reborn.keys.install(samples::view(1), kMembers);
+  EXPECT_EQ(two.receive(reborn.data()), FrameVerdict::UnknownKey) << "it is no member";
+
+  auto hello = reborn.control(BootId{});
+  ASSERT_EQ(two.receive(one.control(BootId{})), FrameVerdict::Good);
+  std::copy_n(one.control(BootId{}).begin() + 32, 16, hello.begin() + 32);
+  EXPECT_EQ(two.receive(hello), FrameVerdict::UnknownKey) << "under another's boot id";
+}
+
 TEST_F(FrameSeal, SaysEveryVerdictInWords) {
   for (std::size_t i = 0; i < kFrameVerdicts; ++i) {
     EXPECT_NE(to_string(static_cast<FrameVerdict>(i)), "corrupt");
