@@ -13,7 +13,7 @@
 #include "controlplane/daemon/durable_file.h"
 #include "controlplane/quorum/from_config.h"
 #include "ipc/base/bytes.h"
-#include "transport/wire/keys.h"
+#include "transport/wire/key_ring.h"
 
 namespace phalanx::controlplane {
 namespace {
@@ -22,6 +22,16 @@ constexpr std::size_t kFileBytesMax = 64 * 1024;
 constexpr int kDatagramsPerTurn = 64;
 /// Incarnations of senders that are remembered. Who restarts so often is told to restart this.
 constexpr std::size_t kSendersMax = 65536;
+/// Who has asked so often under the next key has given up the old one.
+constexpr int kAsksOnNext = 3;
+/// Between two readings of the key files, while datagrams of another key come.
+constexpr TimeNs kKeysAgain = kSecond;
+
+Expected<wire::LoadedRing, Error> read_keys(const config::Config& config) {
+  if (!config.cluster.insecure) return wire::load_key_ring(config.cluster.key_file);
+  return wire::LoadedRing{.ring = {wire::insecure_cluster_key(config.cluster.name), std::nullopt},
+                          .next_fault = {}};
+}
 
 Expected<void, Error> read_state(const std::string& directory, quorum::Arbiter& arbiter) {
   const std::string path = arbiter_file(directory);
@@ -55,9 +65,8 @@ Expected<std::unique_ptr<ArbiterServer>, Error> ArbiterServer::open(EventLoop& l
                       .observed = "quorum.device.address is not given",
                       .remedy = "give it, on all nodes alike: an address of this host"});
   }
-  auto key = config.cluster.insecure ? wire::insecure_cluster_key(config.cluster.name)
-                                     : wire::load_cluster_key(config.cluster.key_file);
-  if (!key) return fail(std::move(key.error()));
+  auto keys = read_keys(config);
+  if (!keys) return fail(std::move(keys.error()));
   BootId boot;
   if (getrandom(boot.bytes.data(), boot.bytes.size(), 0) !=
       static_cast<ssize_t>(boot.bytes.size())) {
@@ -85,21 +94,23 @@ Expected<std::unique_ptr<ArbiterServer>, Error> ArbiterServer::open(EventLoop& l
                                  ? "another process has that port: is an arbiter running here?"
                                  : "run the arbiter on the host that has this address"));
   }
-  return std::unique_ptr<ArbiterServer>(new ArbiterServer(
-      loop, config, directory, std::move(fd), wire::ManagementSeal(*key, config.cluster.insecure),
-      Member{wire::kDeviceNode, boot}, std::move(arbiter)));
+  return std::unique_ptr<ArbiterServer>(
+      new ArbiterServer(loop, config, directory, std::move(fd), std::move(*keys),
+                        Member{wire::kDeviceNode, boot}, std::move(arbiter)));
 }
 
 ArbiterServer::ArbiterServer(EventLoop& loop, const config::Config& config, std::string directory,
-                             Fd fd, wire::ManagementSeal seal, Member self, quorum::Arbiter arbiter)
+                             Fd fd, wire::LoadedRing keys, Member self, quorum::Arbiter arbiter)
     : loop_(loop),
       config_hash_(config::cluster_hash(config)),
       directory_(std::move(directory)),
       fd_(std::move(fd)),
-      seal_(std::move(seal)),
+      key_file_(config.cluster.insecure ? std::string() : config.cluster.key_file),
+      seal_(keys.ring.current, config.cluster.insecure),
       self_(self),
       arbiter_(std::move(arbiter)) {
   for (const quorum::Voter& voter : quorum::from_config(config).nodes) nodes_.push_back(voter.node);
+  hold(std::move(keys.ring));
   watch_ = Watch(loop, fd_.get(), EPOLLIN, [this](std::uint32_t) { receive(); });
 }
 
@@ -123,8 +134,54 @@ void ArbiterServer::drop(NodeId node, std::string_view reason) {
                       suppressed);
 }
 
+void ArbiterServer::hold(wire::KeyRing ring) {
+  keys_ = std::make_shared<const wire::KeyRing>(std::move(ring));
+  seal_.hold(keys_);
+  on_next_.clear();
+}
+
+/// Somebody uses another key: is there a next one by now? Never without the one that it has.
+bool ArbiterServer::read_keys_again() {
+  const TimeNs now = monotonic_now();
+  if (key_file_.empty() || keys_->next || now < keys_read_at_ + kKeysAgain) return false;
+  keys_read_at_ = now;
+  auto loaded = wire::load_key_ring(key_file_);
+  if (!loaded || !loaded->ring.next || !(loaded->ring.current.secret == keys_->current.secret)) {
+    return false;
+  }
+  log("arbiter").info("holds the next key as well key={} fingerprint={}", loaded->ring.next->id,
+                      wire::fingerprint(*loaded->ring.next));
+  hold(std::move(loaded->ring));
+  return true;
+}
+
+/// Who holds both asks under both, or under the old one. The old one goes once nobody does any
+/// more.
+void ArbiterServer::note_key(NodeId node, bool next) {
+  if (!keys_->next) return;
+  int& count = on_next_[node];
+  count = next ? count + 1 : 0;
+  const bool all = std::ranges::all_of(
+      nodes_, [&](NodeId one) { return on_next_.contains(one) && on_next_[one] >= kAsksOnNext; });
+  if (!all) return;
+  const std::string wanted = wire::fingerprint(*keys_->next);
+  if (const auto promoted = wire::promote_next_key(key_file_, wanted); !promoted) {
+    on_next_.clear();  // And then once more.
+    std::uint64_t suppressed = 0;
+    if (!limit_.pass(std::uint64_t{1} << 32, monotonic_now(), suppressed)) return;
+    return log("arbiter").warn("{} observed=\"{}\" remedy=\"{}\"", promoted.error().attempted,
+                               promoted.error().observed, promoted.error().remedy);
+  }
+  log("arbiter").info("the old key is gone key={} fingerprint={}", keys_->next->id, wanted);
+  hold(wire::KeyRing(keys_->next->clone(), std::nullopt));
+}
+
 void ArbiterServer::take(std::span<const std::byte> datagram, const SocketAddress& from) {
-  const auto message = seal_.open(datagram);
+  auto with = wire::ManagementSeal::With::Current;
+  auto message = seal_.open(datagram, &with);
+  if (!message && message.error() == wire::ManagementFault::Key && read_keys_again()) {
+    message = seal_.open(datagram, &with);
+  }
   if (!message) return drop(0, "not a management datagram of this cluster's key and version");
   if (message->kind != wire::ManagementKind::Ask) return;
   const NodeId node = message->sealer.node;
@@ -138,6 +195,7 @@ void ArbiterServer::take(std::span<const std::byte> datagram, const SocketAddres
   if (message->counter <= highest) return drop(node, "repeated");
   highest = message->counter;
 
+  note_key(node, with == wire::ManagementSeal::With::Next);
   const bool forgot = arbiter_.forgotten();
   const auto answer =
       arbiter_.on_ask(static_cast<std::size_t>(known - nodes_.begin()), message->device);
@@ -159,7 +217,8 @@ void ArbiterServer::take(std::span<const std::byte> datagram, const SocketAddres
                                  .sealer = self_,
                                  .counter = ++counter_,
                                  .config_hash = config_hash_,
-                                 .device = answer.word});
+                                 .device = answer.word},
+                                with);
   (void)sendto(fd_.get(), reply.data(), reply.size(), MSG_DONTWAIT, from.get(), from.length);
 }
 

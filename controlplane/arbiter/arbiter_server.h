@@ -15,6 +15,7 @@
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/base/fd.h"
+#include "transport/wire/key_ring.h"
 #include "transport/wire/management.h"
 
 namespace phalanx::controlplane {
@@ -33,17 +34,24 @@ class ArbiterServer {
 
  private:
   ArbiterServer(EventLoop& loop, const config::Config& config, std::string directory, Fd fd,
-                wire::ManagementSeal seal, Member self, quorum::Arbiter arbiter);
+                wire::LoadedRing keys, Member self, quorum::Arbiter arbiter);
   void receive();
   void take(std::span<const std::byte> datagram, const SocketAddress& from);
   void drop(NodeId node, std::string_view reason);
+  void hold(wire::KeyRing ring);
+  [[nodiscard]] bool read_keys_again();
+  void note_key(NodeId node, bool next);
 
   EventLoop& loop_;
   std::vector<NodeId> nodes_;
   std::uint64_t config_hash_;
   std::string directory_;
   Fd fd_;
+  std::string key_file_;  ///< Empty: an `insecure` cluster.
+  std::shared_ptr<const wire::KeyRing> keys_;
   wire::ManagementSeal seal_;
+  TimeNs keys_read_at_ = 0;
+  std::map<NodeId, int> on_next_;  ///< How often in a row each node asked under the next key.
   Member self_;
   quorum::Arbiter arbiter_;
   std::map<Member, std::uint64_t> counters_;  ///< Highest taken of each sender.

@@ -216,6 +216,10 @@ void ClusterOrders::on_order(NodeId from, const OrderWord& word, TimeNs now) {
     case OrderWord::Kind::Yes:
     case OrderWord::Kind::No:
       break;
+    case OrderWord::Kind::Keys:
+    case OrderWord::Kind::HoldNext:
+    case OrderWord::Kind::GoOver:
+      return;  // security::Rotation's.
   }
   if (!round_ || word.number != round_->question.number) return;
   if (std::ranges::find(round_->to, from) == round_->to.end()) return;

@@ -97,6 +97,7 @@ void Conductor::on_event(const shm::Event& event, TimeNs now) {
     case WorkerEventKind::ClientAttached:
     case WorkerEventKind::ClientDetached:
     case WorkerEventKind::Groups:
+    case WorkerEventKind::KeysHeld:
       return;
   }
 }
@@ -162,6 +163,10 @@ quorum::Ruling Conductor::propose(const wire::Order& order, TimeNs now) {
   quorum::Ruling ruling = quorum_.propose(order);
   if (ruling.verdict == quorum::Verdict::Carried) step({.kind = InputKind::Renew, .now = now});
   return ruling;
+}
+
+void Conductor::rekey(const membership::KeyIds& keys, TimeNs now) {
+  step(membership::rekeyed(keys, now));
 }
 
 void Conductor::leave(TimeNs now) { step({.kind = InputKind::Leave, .now = now}); }

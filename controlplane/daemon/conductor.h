@@ -62,6 +62,8 @@ class Conductor {
   void leave(TimeNs now);
   /// A reload's: other limits, for the membership and for the worker.
   void tune(const membership::Times& times, const shm::Tuning& tuning, TimeNs now);
+  /// Other cluster keys, for the membership.
+  void rekey(const membership::KeyIds& keys, TimeNs now);
   /// An order about votes. Carried: a new view is asked for that rules on it, see Hooks::ruled.
   /// Else that is why nothing comes of it.
   [[nodiscard]] quorum::Ruling propose(const wire::Order& order, TimeNs now);

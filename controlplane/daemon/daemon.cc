@@ -32,7 +32,7 @@ membership::MembershipConfig membership_config(const config::Config& config, Mem
   for (const config::ClusterNode& node : config.cluster.nodes) result.nodes.push_back(node.id);
   result.lanes = config.cluster.lanes;
   result.config_hash = config_hash;
-  result.key_id_highest = key_id;
+  result.key_id_lowest = result.key_id_highest = key_id;
   result.dead_after = config.cluster.dead_after;
   result.stall_after = config.cluster.stall_after;
   result.hold_min = config.cluster.hold_min;
@@ -66,7 +66,7 @@ std::string list_of(const std::vector<Member>& members) {
 void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
   const TimeNs now = monotonic_now();
   conductor_.emplace(
-      membership_config(config_, identity.self, config_hash_, key_id_),
+      membership_config(config_, identity.self, config_hash_, keys_.ring()->current.id),
       quorum::from_config(config_), sequence_used_, link_,
       Conductor::Hooks{
           .reserve = [this](std::uint64_t sequence) { return state_.reserve(sequence); },
@@ -104,6 +104,9 @@ void Daemon::on_up(const shm::DataPlaneIdentity& identity) {
       conductor_.reset();
       return link_.replace("its attempt cannot be taken up");
   }
+  keys_.on_data_plane();
+  (void)link_.read_keys_again();  // It says which it holds.
+  finish_rotation();
   tune(now);  // It may have run while this process had other times.
   if (!has_link()) conductor_->on_own_link(false, now);
   on_vouch_time();
@@ -121,6 +124,10 @@ void Daemon::on_event(const shm::Event& event) {
       return;
     case shm::WorkerEventKind::Groups:
       return answer_groups(event);
+    case shm::WorkerEventKind::KeysHeld:
+      return keys_.on_data_plane_keys(
+          event.token == 1,
+          {reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size()});
     case shm::WorkerEventKind::Distrust:
       tell_distrust(event.token);
       break;
@@ -148,7 +155,9 @@ void Daemon::on_event(const shm::Event& event) {
 
 void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   // The peers first: each microsecond here is one in which nobody orders.
-  if (management_ && !identity.obituary.empty()) management_->send_obituary(identity.obituary);
+  if (management_ && !identity.obituary.empty()) {
+    management_->send_obituary(identity.self, identity.obituary);
+  }
   recorder_->note(recorder::Kind::DataPlaneDown, {.a = identity.pid});
   // The next incarnation goes on above what this one used: no block is spent on it.
   if (conductor_) {
@@ -191,6 +200,7 @@ void Daemon::on_view(const ViewChange& change) {
          std::to_string(change.members.size()) + " nodes" +
          (change.quorum.quorate ? "" : ", not quorate"));
   show_view(&change);
+  finish_rotation();
 }
 
 void Daemon::on_vouch_time() {

@@ -20,6 +20,7 @@
 #include "controlplane/daemon/management.h"
 #include "controlplane/daemon/map_server.h"
 #include "controlplane/daemon/metrics_process.h"
+#include "controlplane/daemon/node_keys.h"
 #include "controlplane/daemon/port_link.h"
 #include "controlplane/daemon/recorder_exchange.h"
 #include "controlplane/daemon/state_file.h"
@@ -105,6 +106,16 @@ class Daemon {
   [[nodiscard]] nlohmann::json nodes() const;
   [[nodiscard]] std::string removal_file() const;
 
+  // Cluster keys: daemon_keys.cc.
+  [[nodiscard]] NodeKeys::Hooks key_hooks();
+  [[nodiscard]] security::Rotation::Hooks rotation_hooks();
+  [[nodiscard]] std::uint32_t view_key_id() const;
+  void go_by_keys();
+  void finish_rotation();
+  [[nodiscard]] std::vector<NodeId> other_nodes() const;
+  void take_key_order(const nlohmann::json& request, const AdminServer::Reply& reply);
+  void tell_keys(const AdminServer::Reply& reply);
+
   // The maps: daemon_map.cc.
   void open_map(Fd listener, MapMemory memory);
   void show_view(const ViewChange* change);
@@ -122,7 +133,6 @@ class Daemon {
   config::Config config_;
   DaemonOptions options_;
   std::uint64_t config_hash_;
-  std::uint32_t key_id_;
   EventLoop loop_;
   SignalWatch signals_;
   Instance instance_;
@@ -147,6 +157,10 @@ class Daemon {
   Timer probe_;
   Timer order_timer_;
   ClusterOrders orders_;
+  Timer key_timer_;
+  Timer finish_timer_;
+  NodeKeys keys_;
+  security::Rotation rotation_;
   DataPlaneLink link_;
   std::unique_ptr<recorder::Recorder> recorder_;  ///< Notes into nothing where no file can be had.
   recorder::MappedFile tape_file_;

@@ -36,12 +36,12 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   if (command == "groups") return ask_for_groups(reply);
   if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
   if (command == "nodes") return reply(nodes());
-  constexpr std::array<std::string_view, 7> kOrders{"leave",  "log",    "quorum",  "recorder",
-                                                    "reload", "remove", "shutdown"};
+  constexpr std::array<std::string_view, 8> kOrders{"key",      "leave",  "log",    "quorum",
+                                                    "recorder", "reload", "remove", "shutdown"};
   if (std::ranges::find(kOrders, command) == kOrders.end()) {
     return reply(error_of(ExitCode::Usage,
                           "unknown command; known: status groups version nodes quorum log recorder "
-                          "reload remove shutdown leave"));
+                          "key reload remove shutdown leave"));
   }
   const recorder::Recorder::Detail asked{
       .a = recorder::pack_word(command), .b = static_cast<std::uint64_t>(peer.pid), .c = peer.uid};
@@ -62,9 +62,11 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
     return reply(
         error_of(answer.error().code, answer.error().attempted + ": " + answer.error().observed));
   }
+  if (command == "key" && request.value("order", "status") == "status") return tell_keys(reply);
   recorder_->note(recorder::Kind::Order, asked);
   log("admin").info("order command={} pid={} uid={}", command, peer.pid, peer.uid);
   if (command == "quorum") return take_vote_order(request, reply);
+  if (command == "key") return take_key_order(request, reply);
   if (command == "reload") return take_reload(request, reply);
   if (command == "remove") return take_remove(request, reply);
   take_leave(request, command == "shutdown" && keep != request.end() && keep->get<bool>(), reply);

@@ -17,15 +17,16 @@
 #include "controlplane/daemon/daemon.h"
 #include "controlplane/daemon/notify.h"
 #include "controlplane/json_text.h"
-#include "transport/wire/keys.h"
+#include "transport/wire/key_ring.h"
 #include "transport/wire/management.h"
 
 namespace phalanx::controlplane {
 namespace {
 
-Expected<wire::ClusterKey, Error> cluster_key(const config::Config& config) {
-  if (config.cluster.insecure) return wire::insecure_cluster_key(config.cluster.name);
-  return wire::load_cluster_key(config.cluster.key_file);
+Expected<wire::LoadedRing, Error> cluster_keys(const config::Config& config) {
+  if (!config.cluster.insecure) return wire::load_key_ring(config.cluster.key_file);
+  return wire::LoadedRing{.ring = {wire::insecure_cluster_key(config.cluster.name), std::nullopt},
+                          .next_fault = {}};
 }
 
 Expected<BootId, Error> draw_boot_id() {
@@ -67,7 +68,7 @@ Expected<void, Error> make_state_directory(const std::string& path) {
 struct Daemon::Prepared {
   Instance instance;
   StateFile state;
-  wire::ClusterKey key;
+  wire::LoadedRing keys;
   BootId boot;
   Fd clients;
   Fd admin;
@@ -90,8 +91,8 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
   }
   auto state = StateFile::open(config.node.state_directory, config.node.id);
   if (!state) return fail(std::move(state.error()));
-  auto key = cluster_key(config);
-  if (!key) return fail(std::move(key.error()));
+  auto keys = cluster_keys(config);
+  if (!keys) return fail(std::move(keys.error()));
   auto boot = draw_boot_id();
   if (!boot) return fail(std::move(boot.error()));
 
@@ -118,7 +119,7 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
 
   Prepared prepared{.instance = std::move(*instance),
                     .state = std::move(*state),
-                    .key = std::move(*key),
+                    .keys = std::move(*keys),
                     .boot = *boot,
                     .clients = std::move(clients),
                     .admin = std::move(*admin),
@@ -138,7 +139,6 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
     : config_(std::move(config)),
       options_(std::move(options)),
       config_hash_(config::cluster_hash(config_)),
-      key_id_(prepared.key.id),
       signals_(loop_, {SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); }),
       instance_(std::move(prepared.instance)),
       state_(std::move(prepared.state)),
@@ -158,6 +158,15 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       probe_(loop_, [this] { on_probe_time(); }),
       order_timer_(loop_, [this] { orders_.on_time(monotonic_now()); }),
       orders_(config_.node.id, order_hooks()),
+      key_timer_(loop_, [this] { rotation_.on_time(monotonic_now()); }),
+      finish_timer_(loop_, [this] { finish_rotation(); }),
+      keys_(config_.cluster.insecure ? std::string() : config_.cluster.key_file,
+            std::move(prepared.keys.ring),
+            prepared.keys.next_fault
+                ? prepared.keys.next_fault->attempted + ": " + prepared.keys.next_fault->observed
+                : std::string(),
+            key_hooks()),
+      rotation_(config_.node.id, rotation_hooks()),
       link_(
           loop_,
           {.socket_path = instance_.path("dataplane.sock"),
@@ -224,10 +233,11 @@ void Daemon::open_exchange(const Prepared& prepared) {
                     RecorderExchange::Options{.self = {config_.node.id, prepared.boot},
                                               .peers = std::move(peers),
                                               .directory = instance_.path("recorder")},
-                    wire::RecorderSeal(prepared.key, config_.cluster.insecure),
+                    wire::RecorderSeal(keys_.ring()->current, config_.cluster.insecure),
                     [this](NodeId node, std::span<const std::byte> datagram) {
                       if (management_) management_->send_to(node, datagram);
                     });
+  exchange_->hold(keys_.ring(), false);
 }
 
 Daemon::~Daemon() = default;
@@ -241,6 +251,8 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
   for (const config::ClusterNode& node : config_.cluster.nodes) {
     if (node.id != config_.node.id) peers.push_back(node);
   }
+  wire::ManagementSeal seal(keys_.ring()->current, config_.cluster.insecure);
+  seal.hold(keys_.ring());
   auto opened = Management::open(loop_,
                                  {.self = {config_.node.id, prepared.boot},
                                   .own = *config_.node.management,
@@ -248,7 +260,7 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
                                   .config_hash = config_hash_,
                                   .dead_after = config_.cluster.dead_after,
                                   .device = config_.quorum.device},
-                                 wire::ManagementSeal(prepared.key, config_.cluster.insecure),
+                                 std::move(seal),
                                  {.on_vouch =
                                       [this](NodeId node) {
                                         if (!conductor_) return;
@@ -266,6 +278,7 @@ Expected<void, Error> Daemon::open_management(const Prepared& prepared) {
                                   .on_order =
                                       [this](NodeId from, const wire::OrderWord& word) {
                                         orders_.on_order(from, word, monotonic_now());
+                                        rotation_.on_order(from, word, monotonic_now());
                                       },
                                   .on_recorder =
                                       [this](std::span<const std::byte> datagram) {

@@ -342,6 +342,11 @@ Expected<void, Error> DataPlaneLink::adopt(const shm::AdoptClient& client) {
   return shm::send_adopt(live_->socket.get(), client);
 }
 
+Expected<void, Error> DataPlaneLink::read_keys_again() {
+  if (!live_) return fail(Error{.code = ExitCode::NotRunning, .attempted = "read keys again"});
+  return shm::send_keys(live_->socket.get());
+}
+
 bool DataPlaneLink::send(const shm::Command& command) { return live_ && live_->end.send(command); }
 
 void DataPlaneLink::store_attempt(std::span<const std::byte> bytes) {

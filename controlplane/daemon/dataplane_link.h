@@ -73,6 +73,8 @@ class DataPlaneLink : public DataPlanePort {
 
   /// Hands a client's checked socket over.
   [[nodiscard]] Expected<void, Error> adopt(const shm::AdoptClient& client);
+  /// Has it read the files of the cluster keys again; it answers with an event.
+  [[nodiscard]] Expected<void, Error> read_keys_again();
   /// Takes all events that wait. The loop does so by itself; call it before judging time.
   void drain();
 

@@ -6,10 +6,13 @@
 #include <memory>
 #include <utility>
 
+#include "transport/wire/key_ring.h"
 #include "transport/wire/recorder_word.h"
 
 namespace phalanx::controlplane {
 namespace {
+
+using With = wire::ManagementSeal::With;
 
 constexpr std::uint32_t kObituaryRepeats = 2;
 constexpr TimeNs kObituaryGap = 3 * kMillisecond;
@@ -81,29 +84,34 @@ Management::Management(EventLoop& loop, Options options, Fd fd, wire::Management
         if (--obituary_repeats_ > 0) repeat_.arm(monotonic_now() + kObituaryGap);
       }) {
   for (const config::ClusterNode& peer : options_.peers) {
-    if (peer.management) peers_.push_back({peer.id, to_socket_address(*peer.management)});
+    if (peer.management) peers_.push_back({peer.id, to_socket_address(*peer.management), false});
   }
   watch_ = Watch(loop, fd_.get(), EPOLLIN, [this](std::uint32_t) { receive(); });
 }
 
 void Management::vouch(const BootId& worker, bool link_up) {
-  send_to_all(seal_.seal({.kind = wire::ManagementKind::Vouch,
-                          .sealer = options_.self,
-                          .counter = ++counter_,
-                          .worker = worker,
-                          .config_hash = options_.config_hash,
-                          .link_up = link_up}));
+  send_to_all(seal({.kind = wire::ManagementKind::Vouch,
+                    .sealer = options_.self,
+                    .counter = ++counter_,
+                    .worker = worker,
+                    .config_hash = options_.config_hash,
+                    .link_up = link_up}));
 }
 
 void Management::ask_device(const wire::DeviceWord& word) {
   if (!options_.device) return;
   const SocketAddress to = to_socket_address(*options_.device);
-  const auto datagram = seal_.seal({.kind = wire::ManagementKind::Ask,
-                                    .sealer = options_.self,
-                                    .counter = ++counter_,
-                                    .config_hash = options_.config_hash,
-                                    .device = word});
-  (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, to.get(), to.length);
+  // Under both keys until it has answered under the next: who leads a rotation waits for that.
+  for (const With with : {With::Current, With::Next}) {
+    if (with == With::Next && (device_has_next_ || !seal_.has_next())) continue;
+    const auto datagram = seal_.seal({.kind = wire::ManagementKind::Ask,
+                                      .sealer = options_.self,
+                                      .counter = ++counter_,
+                                      .config_hash = options_.config_hash,
+                                      .device = word},
+                                     with);
+    (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, to.get(), to.length);
+  }
 }
 
 bool Management::send_order(const wire::OrderWord& word) {
@@ -113,21 +121,44 @@ bool Management::send_order(const wire::OrderWord& word) {
                                     .sealer = options_.self,
                                     .counter = ++counter_,
                                     .config_hash = options_.config_hash,
-                                    .order = word});
+                                    .order = word},
+                                   peer->has_next ? With::Next : With::Current);
   (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, peer->address.get(),
                peer->address.length);
   return true;
 }
 
-void Management::send_obituary(std::span<const std::byte> obituary) {
-  obituary_.assign(obituary.begin(), obituary.end());
+void Management::hold(std::shared_ptr<const wire::KeyRing> ring) {
+  keys_changed_ = true;
+  device_has_next_ = false;
+  for (PeerAddress& peer : peers_) peer.has_next = false;
+  seal_.hold(std::move(ring));
+}
+
+Management::Sealed Management::seal(const wire::ManagementMessage& message) const {
+  Sealed sealed{seal_.seal(message), {}};
+  if (seal_.has_next()) sealed[1] = seal_.seal(message, With::Next);
+  return sealed;
+}
+
+void Management::send_obituary(Member worker, std::span<const std::byte> obituary) {
+  obituary_ = {std::vector(obituary.begin(), obituary.end()), {}};
+  if (keys_changed_ || seal_.has_next()) {
+    obituary_ = seal({.kind = wire::ManagementKind::Obituary,
+                      .sealer = worker,
+                      .counter = 0,
+                      .worker = worker.boot,
+                      .config_hash = options_.config_hash,
+                      .link_up = true});
+  }
   send_to_all(obituary_);
   obituary_repeats_ = kObituaryRepeats;
   repeat_.arm(monotonic_now() + kObituaryGap);
 }
 
-void Management::send_to_all(std::span<const std::byte> datagram) {
-  for (const auto& [node, address] : peers_) {
+void Management::send_to_all(const Sealed& datagrams) {
+  for (const auto& [node, address, has_next] : peers_) {
+    const auto& datagram = datagrams[has_next && !datagrams[1].empty() ? 1 : 0];
     // What the kernel refuses now (no route, a full queue) is lost like any datagram.
     (void)sendto(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, address.get(),
                  address.length);
@@ -159,17 +190,23 @@ void Management::take(std::span<const std::byte> datagram, const SocketAddress& 
   if (!datagram.empty() && datagram.front() == wire::kRecorderMagic) {
     return handlers_.on_recorder(datagram);
   }
-  const auto message = seal_.open(datagram);
+  With with = With::Current;
+  const auto message = seal_.open(datagram, &with);
   if (!message) return refuse(message.error(), datagram, from);
   if (message->kind == wire::ManagementKind::Answer) {
     // A late or repeated one answers no open question: each names its attempt.
-    if (message->config_hash == options_.config_hash) handlers_.on_device(message->device);
+    if (message->config_hash != options_.config_hash) return;
+    device_has_next_ = device_has_next_ || with == With::Next;
+    handlers_.on_device(message->device);
     return;
   }
   if (message->kind == wire::ManagementKind::Ask) return;  // For the quorum device only.
   const TimeNs now = monotonic_now();
   const BookVerdict verdict = book_.judge(*message, now);
   std::uint64_t suppressed = 0;
+  if (with == With::Next && verdict != BookVerdict::Stranger && verdict != BookVerdict::Replayed) {
+    for (PeerAddress& peer : peers_) peer.has_next |= peer.node == message->sealer.node;
+  }
   switch (verdict) {
     case BookVerdict::Vouched:
       return handlers_.on_vouch(message->sealer.node);

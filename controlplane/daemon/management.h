@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -55,8 +56,14 @@ class Management {
   bool send_order(const wire::OrderWord& word);
 
   /// Tells every peer that a worker of this node is dead: at once, and twice again soon, since
-  /// datagrams get lost.
-  void send_obituary(std::span<const std::byte> obituary);
+  /// datagrams get lost. `obituary`: what it sealed when it started. It says the same whoever seals
+  /// it, so once keys have changed it is sealed again.
+  void send_obituary(Member worker, std::span<const std::byte> obituary);
+
+  /// Holds these cluster keys from now on. Each peer is spoken to with the newest it ever used.
+  void hold(std::shared_ptr<const wire::KeyRing> ring);
+  /// Whether the quorum device has answered under the next key.
+  [[nodiscard]] bool device_has_next() const noexcept { return device_has_next_; }
 
   /// To one peer; nothing if it has no management address.
   void send_to(NodeId node, std::span<const std::byte> datagram);
@@ -75,7 +82,10 @@ class Management {
 
  private:
   Management(EventLoop& loop, Options options, Fd fd, wire::ManagementSeal seal, Handlers handlers);
-  void send_to_all(std::span<const std::byte> datagram);
+  /// The same word to all, each datagram under the key for its receiver.
+  using Sealed = std::array<std::vector<std::byte>, 2>;
+  [[nodiscard]] Sealed seal(const wire::ManagementMessage& message) const;
+  void send_to_all(const Sealed& datagrams);
   void take(std::span<const std::byte> datagram, const SocketAddress& from);
   void refuse(wire::ManagementFault fault, std::span<const std::byte> datagram,
               const SocketAddress& from);
@@ -90,10 +100,13 @@ class Management {
   struct PeerAddress {
     NodeId node = 0;
     SocketAddress address;
+    bool has_next = false;  ///< It used the next key.
   };
   std::vector<PeerAddress> peers_;
+  bool device_has_next_ = false;
+  bool keys_changed_ = false;
   std::uint64_t counter_ = 0;
-  std::vector<std::byte> obituary_;
+  Sealed obituary_;
   std::uint32_t obituary_repeats_ = 0;
   Timer repeat_;
   Watch watch_;

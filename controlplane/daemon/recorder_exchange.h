@@ -45,6 +45,10 @@ class RecorderExchange {
 
   RecorderExchange(EventLoop& loop, Options options, wire::RecorderSeal seal, SendTo send);
 
+  /// As RecorderSeal's.
+  void hold(std::shared_ptr<const wire::KeyRing> ring, bool with_next) {
+    seal_.hold(std::move(ring), with_next);
+  }
   void on_datagram(std::span<const std::byte> datagram, TimeNs now);
   /// One at a time. The reply has this node's events and those of all who answered in time.
   void ask(const AdminServer::Reply& reply, TimeNs now);

@@ -9,7 +9,8 @@
 #include <utility>
 
 #include "dataplane/daemon/open_transport.h"
-#include "transport/wire/keys.h"
+#include "dataplane/worker/new_keys.h"
+#include "transport/wire/key_ring.h"
 #include "transport/wire/management.h"
 
 namespace phalanx::dataplane {
@@ -143,18 +144,35 @@ Expected<void, Error> DataPlane::open_doorbells() {
 Expected<void, Error> DataPlane::open_keys(const config::Config& config) {
   const bool insecure = config.cluster.insecure;
   cipher_ = insecure ? wire::Cipher::Insecure : wire::fastest_cipher();
-  auto key =
-      insecure ? Expected<wire::ClusterKey, Error>(wire::insecure_cluster_key(config.cluster.name))
-               : wire::load_cluster_key(config.cluster.key_file);
-  if (!key) return fail(std::move(key.error()));
-  const wire::ManagementSeal seal(*key, insecure);
+  wire::KeyRing ring(wire::insecure_cluster_key(config.cluster.name), std::nullopt);
+  if (!insecure) {
+    key_file_ = config.cluster.key_file;
+    auto loaded = wire::load_key_ring(key_file_);
+    if (!loaded) return fail(std::move(loaded.error()));
+    ring = std::move(loaded->ring);
+  }
+  const wire::ManagementSeal seal(ring.current, insecure);
   obituary_ = wire::seal_obituary(seal, self_, config::cluster_hash(config));
   keys_ = std::make_unique<wire::KeyTable>(wire::KeyTable::Config{.cipher = cipher_,
                                                                   .self = self_,
                                                                   .lanes = config.cluster.lanes,
                                                                   .nodes = node_ids(config)},
-                                           std::move(*key));
+                                           std::move(ring.current), std::move(ring.next));
   return {};
+}
+
+void DataPlane::read_keys_again() {
+  auto fresh = std::make_unique<worker::NewKeys>();
+  auto loaded = key_file_.empty() ? fail(Error{.observed = "an insecure cluster has no keys"})
+                                  : wire::load_key_ring(key_file_);
+  if (!loaded) {
+    fresh->text = loaded.error().attempted + ": " + loaded.error().observed;
+  } else {
+    fresh->ring = std::move(loaded->ring);
+    fresh->text = wire::fingerprint(fresh->ring->current);
+    if (fresh->ring->next) fresh->text += wire::fingerprint(*fresh->ring->next);
+  }
+  mailbox_->order({.kind = worker::WorkerOrder::Kind::NewKeys, .keys = fresh.release()});
 }
 
 }  // namespace phalanx::dataplane

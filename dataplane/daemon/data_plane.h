@@ -35,6 +35,9 @@ class DataPlane {
   [[nodiscard]] worker::WorkerLoop& loop() noexcept { return *loop_; }
   [[nodiscard]] const core::CoreConfig& sizes() const noexcept { return sizes_; }
 
+  /// The main thread: reads the files of the cluster keys, and hands what they hold to the worker.
+  void read_keys_again();
+
   [[nodiscard]] int segment_fd() const noexcept { return segment_->fd(); }
   [[nodiscard]] int statistics_fd() const noexcept { return segment_->statistics().fd(); }
   [[nodiscard]] int command_doorbell() const noexcept { return command_doorbell_.get(); }
@@ -49,6 +52,7 @@ class DataPlane {
   [[nodiscard]] Expected<void, Error> open_keys(const config::Config& config);
 
   Member self_;
+  std::string key_file_;  ///< Empty: an `insecure` cluster.
   wire::Cipher cipher_ = wire::Cipher::Insecure;
   std::unique_ptr<ControlListener> listener_;
   std::optional<Witness> witness_;

@@ -128,6 +128,9 @@ void MainThread::on_control() {
       case shm::ControlPacket::Kind::Shutdown:
         stopping_ = true;
         return;
+      case shm::ControlPacket::Kind::Keys:
+        plane_.read_keys_again();
+        break;
     }
   }
 }

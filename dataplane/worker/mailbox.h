@@ -9,15 +9,18 @@
 namespace phalanx::worker {
 
 struct ClientPort;
+struct NewKeys;
 
 /// Main thread -> worker.
 struct WorkerOrder {
   enum class Kind : std::uint8_t {
     AddClient,   ///< The port is the worker's from now on.
     ClientGone,  ///< Its socket hung up. Answered by ClientReleased, some turns later.
+    NewKeys,     ///< Hold these; they are the worker's from now on.
   };
   Kind kind = Kind::AddClient;
   ClientPort* port = nullptr;
+  NewKeys* keys = nullptr;
 };
 
 /// Worker -> main thread.

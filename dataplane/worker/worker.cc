@@ -1,6 +1,11 @@
 #include "dataplane/worker/worker.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "dataplane/worker/new_keys.h"
+#include "ipc/base/bytes.h"
 
 namespace phalanx::worker {
 namespace {
@@ -89,8 +94,15 @@ void Worker::notice_pause(TimeNs now) noexcept {
 void Worker::take_orders() noexcept {
   WorkerOrder order;
   while (mailbox_.take(order)) {
+    if (order.kind == WorkerOrder::Kind::NewKeys) {
+      const std::unique_ptr<NewKeys> fresh(order.keys);
+      take_keys(*fresh);
+      continue;
+    }
     ClientPort& port = *order.port;
     switch (order.kind) {
+      case WorkerOrder::Kind::NewKeys:
+        break;
       case WorkerOrder::Kind::AddClient:
         ports_.add(port);
         delivery_.greet(port);
@@ -112,6 +124,22 @@ void Worker::take_orders() noexcept {
         break;
     }
   }
+}
+
+/// Never without the key that the view was agreed on with: the files may be ahead of this node.
+void Worker::take_keys(NewKeys& fresh) {
+  bool taken = false;
+  if (!fresh.ring) {
+  } else if (keys_.has_view() && !fresh.ring->holds(keys_.view_seal().key_id)) {
+    fresh.text = "the key in use is not in its files any more";
+  } else {
+    keys_.hold(std::move(fresh.ring->current), std::move(fresh.ring->next));
+    taken = true;
+  }
+  const auto text = std::as_bytes(std::span(fresh.text));
+  control_.post({.kind = shm::WorkerEventKind::KeysHeld,
+                 .token = taken ? 1U : 0U,
+                 .bytes = {text.begin(), text.end()}});
 }
 
 bool Worker::arm(TimeNs now, TimeNs& until) noexcept {

@@ -75,6 +75,7 @@ class Worker {
   void install(const shm::Command& command, TimeNs now);
   void refuse(const shm::Command& command);
   void list_groups(std::uint32_t token);
+  void take_keys(NewKeys& fresh);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
   void publish_lane(LaneId id) noexcept;

@@ -58,6 +58,8 @@ enum class WorkerEventKind : std::uint8_t {
   Groups,              ///< token, bytes: a GroupList, see dataplane/worker/group_table.h.
   Distrust,            ///< token: milliseconds this worker was not scheduled for.
   Refused,             ///< view: the attempt. token: the CommandKind that will not be done.
+  KeysHeld,            ///< After ControlPacket::Kind::Keys. token: 1 and bytes: the fingerprints of
+                       ///< the cluster keys that the worker holds, 16 each; 0 and bytes: why not.
 };
 
 struct Event {

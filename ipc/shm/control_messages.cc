@@ -155,7 +155,7 @@ std::optional<Event> decode_event(std::span<const std::byte> bytes) {
   e.uid = r.number<std::uint32_t>();
   e.gid = r.number<std::uint32_t>();
   e.bytes = r.blob();
-  if (!r.good() || e.kind < WorkerEventKind::ControlMessage || e.kind > WorkerEventKind::Refused)
+  if (!r.good() || e.kind < WorkerEventKind::ControlMessage || e.kind > WorkerEventKind::KeysHeld)
     return {};
   return e;
 }

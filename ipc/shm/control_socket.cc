@@ -152,13 +152,22 @@ Expected<void, Error> send_adopt(int socket, const AdoptClient& client) {
   return send_packet(socket, bytes, fds);
 }
 
-Expected<void, Error> send_shutdown(int socket) {
+namespace {
+
+Expected<void, Error> send_bare(int socket, ControlPacket::Kind kind) {
   std::array<std::byte, kPacketBytes> bytes{};
   store_le<std::uint32_t>(bytes.data(), kPacketMagic);
-  store_le<std::uint32_t>(bytes.data() + 4,
-                          static_cast<std::uint32_t>(ControlPacket::Kind::Shutdown));
+  store_le<std::uint32_t>(bytes.data() + 4, static_cast<std::uint32_t>(kind));
   return send_packet(socket, bytes, {});
 }
+
+}  // namespace
+
+Expected<void, Error> send_shutdown(int socket) {
+  return send_bare(socket, ControlPacket::Kind::Shutdown);
+}
+
+Expected<void, Error> send_keys(int socket) { return send_bare(socket, ControlPacket::Kind::Keys); }
 
 Expected<void, Error> send_log_line(int socket, const LogLine& line) {
   std::array<std::byte, 8 + kLogLineBytesMax> bytes{};
@@ -195,8 +204,10 @@ Expected<std::optional<ControlPacket>, Error> receive_packet(int socket) {
     return fail(gone("a packet of another kind"));
   }
   ControlPacket packet;
-  if (kind == static_cast<std::uint32_t>(ControlPacket::Kind::Shutdown))
-    return std::optional(std::move(packet));
+  for (const auto bare : {ControlPacket::Kind::Shutdown, ControlPacket::Kind::Keys}) {
+    packet.kind = bare;
+    if (kind == static_cast<std::uint32_t>(bare)) return std::optional(std::move(packet));
+  }
   if (kind != static_cast<std::uint32_t>(ControlPacket::Kind::Adopt) || (*received)->fd_count > 1) {
     return fail(gone("a packet that makes no sense"));
   }

@@ -45,7 +45,11 @@ struct LogLine {
 inline constexpr std::size_t kLogLineBytesMax = 1024;
 
 struct ControlPacket {
-  enum class Kind : std::uint8_t { Adopt = 1, Shutdown = 2 };
+  enum class Kind : std::uint8_t {
+    Adopt = 1,
+    Shutdown = 2,
+    Keys = 3,  ///< Read the files of the cluster keys again. Answered by an event, KeysHeld.
+  };
   Kind kind = Kind::Shutdown;
   /// For Adopt. Without a socket when this process was out of descriptors: that client is lost, and
   /// sees a hang-up.
@@ -63,6 +67,7 @@ struct ControlPacket {
 /// ExitCode::Degraded).
 [[nodiscard]] Expected<void, Error> send_adopt(int socket, const AdoptClient& client);
 [[nodiscard]] Expected<void, Error> send_shutdown(int socket);
+[[nodiscard]] Expected<void, Error> send_keys(int socket);
 /// Empty: nothing waits. An error: hang-up or rubbish.
 [[nodiscard]] Expected<std::optional<LogLine>, Error> receive_log_line(int socket);
 

@@ -4,10 +4,11 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "ipc/base/bytes.h"
 #include "transport/wire/aead.h"
-#include "transport/wire/keys.h"
+#include "transport/wire/key_ring.h"
 
 namespace phalanx::wire {
 namespace {
@@ -72,7 +73,7 @@ bool makes_sense(const ManagementMessage& message) noexcept {
     const OrderWord& word = message.order;
     return message.counter > 0 && word.number != 0 && word.to != 0 &&
            word.to != message.sealer.node && word.kind >= OrderWord::Kind::Check &&
-           word.kind <= OrderWord::Kind::No;
+           word.kind <= OrderWord::Kind::GoOver;
   }
   if (of_device(message.kind)) {
     const bool from_device = message.sealer.node == kDeviceNode;
@@ -92,27 +93,37 @@ struct ManagementSeal::Impl {
     AeadKey key;
   };
 
-  Prepared prepare(const Member& sealer) const {
-    const DerivedKey derived = derive_boot_key(key, sealer);
+  Prepared prepare(const Member& sealer, With with) const {
+    const DerivedKey derived = derive_boot_key(key_of(with), sealer);
     return {.boot = sealer.boot, .tag = derived.tag, .key = AeadKey(cipher, derived.secret)};
   }
+  const ClusterKey& key_of(With with) const {
+    return with == With::Next && ring->next ? *ring->next : ring->current;
+  }
 
-  ClusterKey key;
+  std::shared_ptr<const KeyRing> ring;
   Cipher cipher;
-  /// The last key that proved right, by node: deriving one takes some microseconds.
-  std::map<NodeId, Prepared> proven;
+  /// The last key that proved right, by node and cluster key: deriving one takes some microseconds.
+  std::map<std::pair<NodeId, With>, Prepared> proven;
 };
 
 ManagementSeal::ManagementSeal(const ClusterKey& key, bool insecure)
-    : impl_(new Impl{.key = key.clone(),
+    : impl_(new Impl{.ring = std::make_shared<const KeyRing>(key.clone(), std::nullopt),
                      .cipher = insecure ? Cipher::Insecure : Cipher::OpenSsl,
                      .proven = {}}) {}
 ManagementSeal::ManagementSeal(ManagementSeal&&) noexcept = default;
 ManagementSeal& ManagementSeal::operator=(ManagementSeal&&) noexcept = default;
 ManagementSeal::~ManagementSeal() = default;
 
-std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) const {
-  const Impl::Prepared prepared = impl_->prepare(message.sealer);
+void ManagementSeal::hold(std::shared_ptr<const KeyRing> ring) {
+  impl_->ring = std::move(ring);
+  impl_->proven.clear();
+}
+
+bool ManagementSeal::has_next() const noexcept { return impl_->ring->next.has_value(); }
+
+std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message, With with) const {
+  const Impl::Prepared prepared = impl_->prepare(message.sealer, with);
   std::vector<std::byte> out(size_of(message.kind));
   std::byte* at = out.data();
   store_le<std::uint8_t>(at, kManagementMagic);
@@ -143,7 +154,7 @@ std::vector<std::byte> ManagementSeal::seal(const ManagementMessage& message) co
 }
 
 Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
-    std::span<const std::byte> datagram) const {
+    std::span<const std::byte> datagram, With* with) const {
   if (datagram.size() < 2 || datagram[0] != std::byte{kManagementMagic}) {
     return fail(ManagementFault::Malformed);
   }
@@ -163,12 +174,22 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
     return fail(ManagementFault::Malformed);
   }
 
-  const auto known = impl_->proven.find(message.sealer.node);
-  const bool is_known = known != impl_->proven.end() && known->second.boot == message.sealer.boot;
+  const auto tag = load_le<std::uint32_t>(at + 32);
   std::optional<Impl::Prepared> fresh;
-  if (!is_known) fresh = impl_->prepare(message.sealer);
-  const Impl::Prepared& prepared = is_known ? known->second : *fresh;
-  if (load_le<std::uint32_t>(at + 32) != prepared.tag) return fail(ManagementFault::Key);
+  const Impl::Prepared* found = nullptr;
+  With key = With::Current;
+  for (const With which : {With::Current, With::Next}) {
+    if (found != nullptr || (which == With::Next && !impl_->ring->next)) continue;
+    key = which;
+    const auto known = impl_->proven.find({message.sealer.node, which});
+    if (known != impl_->proven.end() && known->second.boot == message.sealer.boot) {
+      if (known->second.tag == tag) found = &known->second;
+    } else if (auto made = impl_->prepare(message.sealer, which); made.tag == tag) {
+      found = &fresh.emplace(std::move(made));
+    }
+  }
+  if (found == nullptr) return fail(ManagementFault::Key);
+  const Impl::Prepared& prepared = *found;
 
   std::vector<std::byte> body(datagram.size() - kHeadBytes - kTagBytes);
   if (!prepared.key.open(Nonce::of(kManagementNonceSpace, message.counter),
@@ -193,8 +214,9 @@ Expected<ManagementMessage, ManagementFault> ManagementSeal::open(
   if (!makes_sense(message)) return fail(ManagementFault::Malformed);
   if (fresh) {
     if (impl_->proven.size() >= kKeysMax) impl_->proven.clear();
-    impl_->proven[message.sealer.node] = std::move(*fresh);
+    impl_->proven[{message.sealer.node, key}] = std::move(*fresh);
   }
+  if (with != nullptr) *with = key;
   return message;
 }
 
@@ -207,7 +229,7 @@ ManagementDifference ManagementSeal::difference(ManagementFault fault,
   const std::byte* at = datagram.data();
   const Member sealer{load_le<std::uint32_t>(at + 4), load_boot(at + 8)};
   return {.theirs = load_le<std::uint32_t>(at + 32),
-          .mine = derive_boot_key(impl_->key, sealer).tag};
+          .mine = derive_boot_key(impl_->ring->current, sealer).tag};
 }
 
 std::vector<std::byte> seal_obituary(const ManagementSeal& seal, Member self,

@@ -14,6 +14,7 @@
 namespace phalanx::wire {
 
 struct ClusterKey;
+struct KeyRing;
 
 /// Datagrams between control planes, over the kernel's UDP on the management address. All but
 /// Orders have one size, and all one layout (deploy/doc/wire.md): a clear head that is
@@ -74,11 +75,20 @@ class ManagementSeal {
   ManagementSeal& operator=(ManagementSeal&&) noexcept;
   ~ManagementSeal();
 
-  /// The caller never uses a (sealer, counter) pair twice.
-  [[nodiscard]] std::vector<std::byte> seal(const ManagementMessage& message) const;
-  /// Says nothing about replays: the counter of each sealer is the caller's to watch.
+  /// Holds these cluster keys from now on: opens what either sealed.
+  void hold(std::shared_ptr<const KeyRing> ring);
+  [[nodiscard]] bool has_next() const noexcept;
+
+  /// Which of the cluster keys that it holds.
+  enum class With : std::uint8_t { Current, Next };
+  /// The caller never uses a (sealer, counter) pair twice. Without a next key, with the current
+  /// one.
+  [[nodiscard]] std::vector<std::byte> seal(const ManagementMessage& message,
+                                            With with = With::Current) const;
+  /// Says nothing about replays: the counter of each sealer is the caller's to watch. `with`: which
+  /// key it was sealed with, when it opened.
   [[nodiscard]] Expected<ManagementMessage, ManagementFault> open(
-      std::span<const std::byte> datagram) const;
+      std::span<const std::byte> datagram, With* with = nullptr) const;
   /// Of a datagram that open() refused for its version: both versions; for its key: both key tags.
   [[nodiscard]] ManagementDifference difference(ManagementFault fault,
                                                 std::span<const std::byte> datagram) const;

@@ -17,6 +17,9 @@ struct OrderWord {
     Remove,     ///< Leave; the text is why.
     Yes,        ///< So it is. Of a Check: the text lists what changes.
     No,         ///< The text is why not.
+    Keys,  ///< Which cluster keys do you hold? Answered by Yes, controlplane/security/key_state.h.
+    HoldNext,  ///< Hold the next key beside the one in use; the text names it. Yes once it is so.
+    GoOver,    ///< Go over to that key with the next view; the text names it.
   };
   Kind kind = Kind::Check;
   bool dry = false;          ///< A Check after which nothing is applied.

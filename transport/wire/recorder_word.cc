@@ -1,9 +1,11 @@
 #include "transport/wire/recorder_word.h"
 
+#include <utility>
+
 #include "ipc/base/assert.h"
 #include "transport/wire/aead.h"
 #include "transport/wire/codec.h"
-#include "transport/wire/keys.h"
+#include "transport/wire/key_ring.h"
 
 namespace phalanx::wire {
 namespace {
@@ -16,20 +18,27 @@ constexpr std::size_t kBodyBytes = 12;  ///< Token, page, pages; then the text.
 }  // namespace
 
 struct RecorderSeal::Impl {
-  [[nodiscard]] AeadKey key_of(const Member& sealer) const {
+  [[nodiscard]] AeadKey key_of(const Member& sealer, bool next) const {
+    const ClusterKey& key = next && ring->next ? *ring->next : ring->current;
     return AeadKey(cipher, derive_boot_key(key, sealer).secret);
   }
 
-  ClusterKey key;
+  std::shared_ptr<const KeyRing> ring;
   Cipher cipher;
+  bool with_next = false;
 };
 
 RecorderSeal::RecorderSeal(const ClusterKey& key, bool insecure)
-    : impl_(new Impl{.key = key.clone(), .cipher = insecure ? Cipher::Insecure : Cipher::OpenSsl}) {
-}
+    : impl_(new Impl{.ring = std::make_shared<const KeyRing>(key.clone(), std::nullopt),
+                     .cipher = insecure ? Cipher::Insecure : Cipher::OpenSsl}) {}
 RecorderSeal::RecorderSeal(RecorderSeal&&) noexcept = default;
 RecorderSeal& RecorderSeal::operator=(RecorderSeal&&) noexcept = default;
 RecorderSeal::~RecorderSeal() = default;
+
+void RecorderSeal::hold(std::shared_ptr<const KeyRing> ring, bool with_next) {
+  impl_->ring = std::move(ring);
+  impl_->with_next = with_next;
+}
 
 std::vector<std::byte> RecorderSeal::seal(const RecorderWord& word) const {
   PHX_CHECK(word.text.size() <= kRecorderTextBytes && (word.tells || word.text.empty()));
@@ -49,7 +58,7 @@ std::vector<std::byte> RecorderSeal::seal(const RecorderWord& word) const {
   fields.put(word.pages);
   body.insert(body.end(), word.text.begin(), word.text.end());
   out.resize(kHeadBytes + body.size() + kTagBytes);
-  impl_->key_of(word.sealer)
+  impl_->key_of(word.sealer, impl_->with_next)
       .seal(Nonce::of(kRecorderNonceSpace, word.counter), std::span(out).first(kHeadBytes), body,
             out.data() + kHeadBytes);
   return out;
@@ -72,12 +81,12 @@ std::optional<RecorderWord> RecorderSeal::open(std::span<const std::byte> datagr
   if (!head.finished() || word.sealer.node == 0 || word.sealer.boot.is_none()) return std::nullopt;
 
   std::vector<std::byte> body(datagram.size() - kHeadBytes - kTagBytes);
-  if (!impl_->key_of(word.sealer)
-           .open(Nonce::of(kRecorderNonceSpace, word.counter), datagram.first(kHeadBytes),
-                 datagram.subspan(kHeadBytes, body.size()), datagram.last<kTagBytes>(),
-                 body.data())) {
-    return std::nullopt;
-  }
+  const auto opens = [&](bool next) {
+    return impl_->key_of(word.sealer, next)
+        .open(Nonce::of(kRecorderNonceSpace, word.counter), datagram.first(kHeadBytes),
+              datagram.subspan(kHeadBytes, body.size()), datagram.last<kTagBytes>(), body.data());
+  };
+  if (!opens(false) && !(impl_->ring->next && opens(true))) return std::nullopt;
   const std::span<const std::byte> opened(body);
   Reader fields(opened.first(kBodyBytes));
   word.token = fields.take<std::uint64_t>();

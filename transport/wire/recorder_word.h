@@ -12,6 +12,7 @@
 namespace phalanx::wire {
 
 struct ClusterKey;
+struct KeyRing;
 
 /// The first byte of these datagrams: they share the management address with others.
 inline constexpr std::byte kRecorderMagic{0xA9};
@@ -41,6 +42,10 @@ class RecorderSeal {
   RecorderSeal(RecorderSeal&&) noexcept;
   RecorderSeal& operator=(RecorderSeal&&) noexcept;
   ~RecorderSeal();
+
+  /// Holds these cluster keys from now on: opens what either sealed, and seals with the next one
+  /// when `with_next`.
+  void hold(std::shared_ptr<const KeyRing> ring, bool with_next);
 
   /// The caller never uses a (sealer, counter) pair twice.
   [[nodiscard]] std::vector<std::byte> seal(const RecorderWord& word) const;
