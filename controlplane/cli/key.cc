@@ -11,7 +11,7 @@
 #include "controlplane/cli/key_file.h"
 #include "controlplane/cli/program.h"
 #include "ipc/base/fd.h"
-#include "transport/wire/keys.h"
+#include "transport/wire/key_ring.h"
 
 namespace phalanx::cli {
 namespace {
@@ -60,21 +60,50 @@ Expected<void, Error> write_key_file(const std::string& path, std::uint32_t id, 
   return written;
 }
 
+Expected<std::uint32_t, Error> write_next_key_file(const std::string& path, bool overwrite) {
+  const auto current = wire::load_cluster_key(path);
+  if (!current) return fail(current.error());
+  if (current->id == UINT32_MAX) {
+    return fail(Error{.attempted = "cannot make a key after that of " + path,
+                      .observed = "its id is the highest there is",
+                      .remedy = "end the cluster, and give all nodes a new key with a lower id"});
+  }
+  const std::uint32_t id = current->id + 1;
+  auto written = write_key_file(wire::next_key_path(path), id, overwrite);
+  if (!written) {
+    if (written.error().observed == "it exists") {
+      written.error().remedy = "phalanx key rotate goes over to it; --force replaces it";
+    }
+    return fail(std::move(written.error()));
+  }
+  return id;
+}
+
 void add_key(Command& root, const Globals& globals) {
   struct Options {
     std::string file = kDefaultKeyFile;
     std::uint64_t id = 1;
+    bool next = false;
     bool force = false;
   };
   const auto options = std::make_shared<Options>();
-  root.add("key", "Make cluster keys.")
-      .add("generate",
-           "Write a fresh random cluster key, readable by its owner only. Copy the same "
-           "file to every node.")
+  Command key = root.add("key", "Make cluster keys, and go over from one to the next.");
+  key.add("generate",
+          "Write a fresh random cluster key, readable by its owner only. Copy the same "
+          "file to every node.")
       .text("FILE", options->file, "Where to (default: " + options->file + ")")
       .number("--id", options->id, {1, 4294967295}, "The key's number, higher than any before it")
+      .flag("--next", options->next,
+            "Write the key that comes after that of FILE, beside it, for phalanx key rotate")
       .flag("--force", options->force, "Replace a file that exists")
       .run([&globals, options] {
+        if (options->next) {
+          const auto next = write_next_key_file(options->file, options->force);
+          if (!next) return report(next.error(), globals);
+          std::fprintf(stderr, "wrote key %u to %s (mode 0600)\n", *next,
+                       wire::next_key_path(options->file).c_str());
+          return ExitCode::Fine;
+        }
         const auto written =
             write_key_file(options->file, static_cast<std::uint32_t>(options->id), options->force);
         if (!written) return report(written.error(), globals);
@@ -82,6 +111,7 @@ void add_key(Command& root, const Globals& globals) {
                      options->file.c_str());
         return ExitCode::Fine;
       });
+  add_key_rotation(key, globals);
 }
 
 }  // namespace phalanx::cli
