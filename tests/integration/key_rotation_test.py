@@ -1,7 +1,8 @@
 """Rotation of the cluster key: over the whole cluster, under load, no message lost.
 
-Four nodes are configured, each with a key file of its own. One that is down, or has the old key only,
-is named and nothing changes. One whose processes die in the middle comes back, whatever the phase.
+Four nodes are configured, each with a key file of its own. One that is down, or has the old key
+only, is named and nothing changes. One whose processes die in the middle comes back, whatever the
+phase. "device": two nodes and a quorum device, which takes part.
 """
 
 import json
@@ -9,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from harness import check, sandbox
@@ -103,7 +105,7 @@ def crash_in_the_middle(cluster):
     out, err = running.communicate(timeout=100 * SLOW)
     print(f"with a node that died in the middle: exit {running.returncode}, {err.strip()[-300:]}")
     cluster.wait_whole()
-    if running.returncode != 0:  # It died before it had answered: nothing had changed, or it goes on.
+    if running.returncode != 0:  # It died before it had answered: nothing had changed yet.
         wait_until("the rotation is over everywhere", lambda: again(cluster), 60)
     one_key(cluster, [1, 2, 3, 4], 3)
 
@@ -120,13 +122,13 @@ def config(cluster, node):
     return cluster.directory / f"n{node}.toml"
 
 
-def start_all(cluster, nodes):
+def start_all(cluster, nodes, tables=""):
     for node in cluster.nodes:
         directory = key_file(cluster, node).parent
         directory.mkdir(mode=0o700)
         shutil.copy2(cluster.key, key_file(cluster, node))
         config(cluster, node).write_text(
-            cluster.config_text("", key=key_file(cluster, node)), encoding="utf-8")
+            cluster.config_text(tables, key=key_file(cluster, node)), encoding="utf-8")
     for node in nodes:
         cluster.start(node, config(cluster, node))
     for node in nodes:
@@ -198,4 +200,40 @@ def test():
     assert not any(secret in log for secret in secrets), "the key was told"
 
 
-sandbox.run(test, limit_s=150)
+DEVICE = "10.77.1.9"
+
+
+def test_device():
+    """The quorum device takes part, or there is no rotation."""
+    cluster = Cluster(nodes=2, start=False)
+    subprocess.run(["ip", "addr", "add", f"{DEVICE}/24", "dev", "mgmt"], check=True)
+    tables = f'[quorum.device]\naddress = "{DEVICE}:5407"\n'
+    start_all(cluster, [1, 2], tables)
+    at_device = cluster.directory / "device" / "cluster.key"
+    at_device.parent.mkdir(mode=0o700)
+    shutil.copy2(cluster.key, at_device)
+    own = cluster.directory / "device.toml"
+    own.write_text(cluster.config_text(tables, key=at_device), encoding="utf-8")
+    with open(cluster.directory / "device.log", "ab") as log:
+        arbiter = subprocess.Popen(
+            [program("phalanx-arbiter"), "--config", str(own), "--instance", "n1",
+             "--state-directory", str(at_device.parent)], stdout=log, stderr=log)
+    cluster.wait_whole()
+
+    make_next(cluster, 1, [1, 2])
+    refused = key(cluster, 1, "rotate")
+    assert refused.returncode == 1 and "quorum device does not know" in refused.stderr, refused
+    known = states(cluster, 1)
+    assert {one["key"]["id"] for one in known.values()} == {1}, known
+    assert {one["phase"] for one in known.values()} == {"holds both"}, known
+    shutil.copy2(next_file(cluster, 1), at_device.with_name("cluster.key.next"))
+    # From another node: it waits a little for the one that led the first.
+    wait_until("n2 may lead one", lambda: key(cluster, 2, "rotate").returncode == 0, 30)
+    one_key(cluster, [1, 2], 2)
+    wait_until("the device has the new key only", lambda: "id 2\n" in at_device.read_text(), 30)
+    cluster.wait_whole()  # It answers.
+    arbiter.kill()
+    arbiter.wait(10)
+
+
+sandbox.run(test_device if sys.argv[1:] == ["device"] else test, limit_s=150)
