@@ -34,7 +34,9 @@ struct RequestBody {
   std::uint32_t id;
   std::uint32_t slot;         ///< Of a call: below outstanding_max, and not in use.
   std::uint32_t sequence;     ///< Comes back with the reply.
-  std::uint32_t reply_bytes;  ///< What the reply may have at most.
+  /// Of a call: what the reply may have at most. Of a post: how many bytes at the end are no part
+  /// of it, because less was written than was reserved.
+  std::uint32_t reply_bytes;
 };
 static_assert(sizeof(RequestBody) == 16);
 

@@ -88,7 +88,8 @@ phx_status exchange(Slot& slot, Handle& handle, Exchange& what, int timeout_ms) 
   if (handle.free_slots.load(std::memory_order_relaxed) == 0) take_replies(handle);
   {
     const LockGuard guard(slot.send);
-    if (over(handle) != PHX_OK) return over(handle);
+    const phx_status may = may_send(handle);
+    if (may != PHX_OK) return may;
     number = take_slot(handle);
     if (number < 0) return PHX_TRY_AGAIN;
     submission.pending = &handle.pending[number];
@@ -123,31 +124,48 @@ phx_status post(Slot& slot, Handle& handle, const Exchange& what, int timeout_ms
                 std::uint64_t* end) noexcept {
   Submission submission{.slot = slot, .handle = handle, .what = what};
   submission.body = {.id = what.id, .slot = 0, .sequence = 0, .reply_bytes = 0};
+  bool sent = false;
+  {
+    const LockGuard guard(slot.send);
+    const phx_status may = may_send(handle);
+    if (may != PHX_OK) return may;
+    sent = submission.try_locked();
+  }
+  phx_status status = PHX_OK;
+  if (!sent) {
+    status = wait_for_room(slot, handle, {.try_it = Submission::again, .what = &submission},
+                           timeout_ms);
+  }
+  if (end != nullptr) *end = submission.end;
+  return status;
+}
+
+phx_status wait_for_room(Slot& slot, Handle& handle, const Attempt& attempt,
+                         int timeout_ms) noexcept {
   int number = -1;
   {
     const LockGuard guard(slot.send);
     if (over(handle) != PHX_OK) return over(handle);
-    bool sent = submission.try_locked();
-    if (end != nullptr) *end = submission.end;
-    if (sent) return PHX_OK;
-    if (over(handle) != PHX_OK) return over(handle);
     if (timeout_ms == 0) return PHX_TRY_AGAIN;
     number = take_slot(handle);  // To wait with.
     if (number < 0) return PHX_TRY_AGAIN;
-    submission.pending = &handle.pending[number];
-    submission.pending->for_room.store(true, std::memory_order_relaxed);
-    prepare(*submission.pending, {});
+    handle.pending[number].for_room.store(true, std::memory_order_relaxed);
+    prepare(handle.pending[number], {});
   }
-  Pending& pending = *submission.pending;
-  const phx_status status = wait_for(
-      handle, pending, {.try_it = Submission::again, .what = &submission}, deadline_of(timeout_ms));
-  // Whether it went out is what counts: a connection that ended then is told by the next call.
-  const bool sent = submission.end != 0;
+  Pending& pending = handle.pending[number];
+  phx_status status = wait_for(handle, pending, attempt, deadline_of(timeout_ms));
+  // Whether there was room is what counts: a connection that ended then is told by the next call.
+  if (pending.state.load(std::memory_order_acquire) == kDone || status != PHX_OK) {
+    const bool done = attempt.try_it(attempt.what);
+    if (done) {
+      status = PHX_OK;
+    } else if (status == PHX_OK) {
+      status = over(handle);
+    }
+  }
   pending.for_room.store(false, std::memory_order_relaxed);
   give_slot(handle, static_cast<unsigned>(number));
-  if (end != nullptr) *end = submission.end;
-  if (sent) return PHX_OK;
-  return status == PHX_OK ? over(handle) : status;
+  return status;
 }
 
 }  // namespace phalanx::call

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ipc/call/client/handle.h"
+#include "ipc/call/client/waiting_room.h"
 
 namespace phalanx::call {
 
@@ -30,5 +31,9 @@ struct Exchange {
 /// has released once it is done with the message.
 [[nodiscard]] phx_status post(Slot& slot, Handle& handle, const Exchange& what, int timeout_ms,
                               std::uint64_t* end = nullptr) noexcept;
+/// Waits for room in the request ring, until the attempt, which takes the send lock, succeeds.
+/// PHX_OK, PHX_TRY_AGAIN, PHX_TIMED_OUT, or why the connection is over.
+[[nodiscard]] phx_status wait_for_room(Slot& slot, Handle& handle, const Attempt& attempt,
+                                       int timeout_ms) noexcept;
 
 }  // namespace phalanx::call

@@ -107,7 +107,7 @@ phx_status phx_ipc_post(phx_ipc_handle value, std::uint32_t id, const iovec* par
     Handle* handle = nullptr;
     phx_status status = look_up(*slot, value, false, handle);
     if (status == PHX_OK) status = measure(*handle, what);
-    if (status == PHX_OK) status = over_of(*handle);
+    if (status == PHX_OK) status = may_send(*handle);
     if (status != PHX_OK) return status;
     const RequestBody body{.id = id, .slot = 0, .sequence = 0, .reply_bytes = 0};
     if (write_request(*handle, what.kind, body, parts, part_count, what.request_bytes)) [[likely]] {
@@ -130,7 +130,7 @@ phx_status phx_ipc_post_batch(phx_ipc_handle value, const phx_ipc_item* items, s
   const LockGuard guard(slot->send);  // Keeps the handle, too: it is freed under this lock.
   Handle* handle = nullptr;
   phx_status status = look_up(*slot, value, false, handle);
-  if (status == PHX_OK) status = over_of(*handle);
+  if (status == PHX_OK) status = may_send(*handle);
   if (status != PHX_OK) return status;
   const std::uint64_t most = handle->memory.geometry().message_bytes_max;
   std::size_t n = 0;

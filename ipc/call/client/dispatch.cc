@@ -8,12 +8,6 @@
 namespace phalanx::call {
 namespace {
 
-/// Names the calling thread, also against those that came before it.
-std::uintptr_t this_thread() noexcept {
-  static thread_local char here;
-  return reinterpret_cast<std::uintptr_t>(&here);
-}
-
 /// Whether an event waits.
 bool something_came(Handle& handle, std::memory_order order) noexcept {
   return handle.events.queued_bytes() != 0 || handle.events.refresh(order);

@@ -48,6 +48,18 @@ struct Buffer {
   bool sending = false;  ///< A call or post of it is under way.
 };
 
+/// Room in the request ring that is being filled.
+struct Reserved {
+  std::byte* body = nullptr;  ///< A RequestBody, then the bytes.
+  std::uint32_t bytes = 0;
+};
+
+/// Names the calling thread, also against those that came before it.
+[[nodiscard]] inline std::uintptr_t this_thread() noexcept {
+  static thread_local char here;
+  return reinterpret_cast<std::uintptr_t>(&here);
+}
+
 /// A connection. What the ring ends and tables are guarded by stands with them; the locks are taken
 /// in this order: leading, receive, send.
 struct Handle {
@@ -68,6 +80,10 @@ struct Handle {
   // Sending: under the slot's send lock.
   alignas(64) shm::BulkProducer requests;
   std::atomic<std::uint64_t> free_slots{0};  ///< Bits; taken under the send lock.
+  /// The thread that builds messages in the ring: nothing is shown before it is done. 0: none.
+  std::uintptr_t reserver = 0;
+  std::uint32_t reserved_count = 0;
+  Reserved reserved[PHX_IPC_RESERVED_MAX];
 
   Buffer buffers[PHX_IPC_BUFFERS_MAX];
 
@@ -106,6 +122,9 @@ inline constexpr std::size_t kSlots = 256;
 void drop(Handle* handle) noexcept;
 /// The connection is over, for a reason that stays the first one. Wakes nobody.
 void end_connection(Handle& handle, phx_status why) noexcept;
+/// Under the send lock: PHX_OK, PHX_PINNED (the thread's own reservation comes first), or why the
+/// connection is over.
+[[nodiscard]] phx_status may_send(const Handle& handle) noexcept;
 /// The reason from the page, once the socket hung up.
 [[nodiscard]] phx_status reason_of(const Handle& handle) noexcept;
 

@@ -113,6 +113,13 @@ void end_connection(Handle& handle, phx_status why) noexcept {
   handle.over.compare_exchange_strong(fine, why, std::memory_order_acq_rel);
 }
 
+phx_status may_send(const Handle& handle) noexcept {
+  const auto over = static_cast<phx_status>(handle.over.load(std::memory_order_acquire));
+  if (over != PHX_OK) [[unlikely]]
+    return over;
+  return handle.reserver != 0 && handle.reserver == this_thread() ? PHX_PINNED : PHX_OK;
+}
+
 phx_status reason_of(const Handle& handle) noexcept {
   const Page* page = handle.memory.page();
   switch (static_cast<State>(

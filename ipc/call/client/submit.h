@@ -23,8 +23,11 @@ namespace phalanx::call {
   return true;
 }
 
-/// Shows what was written, and wakes the server if it sleeps.
+/// Shows what was written, and wakes the server if it sleeps. While some thread builds messages in
+/// the ring, what comes behind them waits for its commit.
 inline void publish_requests(Handle& handle) noexcept {
+  if (handle.reserver != 0) [[unlikely]]
+    return;
   handle.requests.publish(publish_order(handle.barriers));
   before_flag(handle.barriers);
   std::atomic_ref sleeps(handle.memory.page()->server_sleeps);

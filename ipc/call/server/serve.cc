@@ -52,6 +52,9 @@ bool parse(const Connection& c, const shm::BulkRecord& record, Message& out) noe
     out.bytes = {c.memory.buffers() + range.offset, range.bytes};
   } else if (out.bytes.size() > g.message_bytes_max) {
     return false;
+  } else if (out.kind == RequestKind::Post) {
+    if (out.body.reply_bytes > out.bytes.size()) return false;
+    out.bytes = out.bytes.first(out.bytes.size() - out.body.reply_bytes);
   }
   return !out.is_call() ||
          (out.body.slot < g.outstanding_max && out.body.reply_bytes <= g.message_bytes_max);

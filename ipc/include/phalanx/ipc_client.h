@@ -212,6 +212,63 @@ typedef struct phx_ipc_item {
 PHX_API phx_status phx_ipc_post_batch(phx_ipc_handle handle, const phx_ipc_item* items,
                                       size_t count, size_t* accepted);
 
+/** Messages of one phx_ipc_reserve(). */
+#define PHX_IPC_RESERVED_MAX 256
+
+/** Room for one message in the request ring. */
+typedef struct phx_ipc_room {
+  uint32_t id;
+  size_t bytes; /**< To reserve: how much is needed at most. To commit: how much of it was used. */
+  void* data;   /**< Written by phx_ipc_reserve(); 8-byte aligned, in one piece. */
+} phx_ipc_room;
+
+/**
+ * Take room for several messages without replies in the request ring, to build them in place: no
+ * byte is copied. phx_ipc_commit() sends all of them with one store, and is due soon: until then
+ * nothing that other threads send on this handle goes out either, and this thread sends nothing
+ * else (PHX_PINNED).
+ *
+ * @param rooms      id and bytes are read; data is written. A room may be read and written until it
+ *                   is committed, also after phx_ipc_disconnect().
+ * @param count      1 to PHX_IPC_RESERVED_MAX.
+ * @param reserved   How many there is room for now; written when PHX_OK: at least 1.
+ * @param timeout_ms How long to wait for room for the first.
+ *
+ * @retval PHX_OK           Commit the first @p reserved of them.
+ * @retval PHX_PINNED       This thread has not committed what it reserved before.
+ * @retval PHX_WRONG_THREAD Another thread has not.
+ * @retval PHX_TOO_BIG      One is over options->message_bytes_max. None is reserved.
+ * @retval PHX_INVALID      NULL, or a wrong count.
+ * @retval PHX_TRY_AGAIN, PHX_TIMED_OUT, PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE,
+ *         PHX_FORKED as phx_ipc_post().
+ * @par Thread safety
+ * Any thread; the same one commits.
+ * @par Cost
+ * Some stores a message, whatever its size.
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_reserve(phx_ipc_handle handle, phx_ipc_room* rooms, size_t count,
+                                   size_t* reserved, int timeout_ms);
+
+/**
+ * Send what this thread reserved, in the order of its rooms.
+ *
+ * @param rooms As phx_ipc_reserve() gave them, with bytes lowered where less was used. NULL: all as
+ *              they were reserved.
+ * @param count What was reserved. Ignored when @p rooms is NULL.
+ *
+ * @retval PHX_OK           Accepted, as by phx_ipc_post().
+ * @retval PHX_NOT_PINNED   Nothing is reserved.
+ * @retval PHX_WRONG_THREAD Another thread reserved it.
+ * @retval PHX_INVALID      A count that was not reserved. It still is reserved.
+ * @retval PHX_TOO_BIG      More bytes than were reserved. It still is reserved.
+ * @retval PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE (disconnected meanwhile): given
+ *         back, and not sent.
+ * @retval PHX_FORKED       Made before fork().
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_commit(phx_ipc_handle handle, const phx_ipc_room* rooms, size_t count);
+
 /* Zero-copy buffers lie in memory that the server maps too: what is sent is where, not what. Making
  * one takes microseconds; make few, of the sizes that are needed, and use them again. */
 

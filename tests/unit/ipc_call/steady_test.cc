@@ -16,7 +16,7 @@ namespace {
 constexpr int kRounds = 2000;
 constexpr int kEach = 16;
 
-/// Posts, batches, buffers and events, handled by the same thread. False: some call failed.
+/// Posts, batches, messages built in place, buffers and events, handled by the same thread. False: some call failed.
 bool pass_messages(phx_ipc_server* server, phx_ipc_connection connection, phx_ipc_handle h,
                    phx_ipc_buffer buffer) {
   char bytes[64] = {};
@@ -30,8 +30,13 @@ bool pass_messages(phx_ipc_server* server, phx_ipc_connection connection, phx_ip
       if (phx_ipc_dispatch(server, connection, 1, bytes, sizeof bytes) != PHX_OK) return false;
     }
     if (phx_ipc_post_batch(h, items, kEach, &count) != PHX_OK) return false;
+    phx_ipc_room rooms[kEach];
+    for (phx_ipc_room& room : rooms) room = {.id = kCount, .bytes = sizeof bytes, .data = nullptr};
+    if (phx_ipc_reserve(h, rooms, kEach, &count, -1) != PHX_OK || count != kEach) return false;
+    for (phx_ipc_room& room : rooms) std::memcpy(room.data, bytes, sizeof bytes);
+    if (phx_ipc_commit(h, rooms, kEach) != PHX_OK) return false;
     if (phx_ipc_buffer_post(h, kCount, buffer, 1000, -1) != PHX_OK) return false;
-    if (phx_ipc_server_poll(server, &count) != PHX_OK || count != 2 * kEach + 1) return false;
+    if (phx_ipc_server_poll(server, &count) != PHX_OK || count != 3 * kEach + 1) return false;
     phx_ipc_event event{};
     for (int i = 0; i < kEach; ++i) {
       if (phx_ipc_get(h, &event, -1) != PHX_OK || phx_ipc_put(h) != PHX_OK) return false;
