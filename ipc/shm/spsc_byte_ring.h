@@ -38,6 +38,16 @@ struct RingIndices {
 };
 static_assert(sizeof(RingIndices) == 128);
 
+/// Shows a position. An order that the compiler does not know it would take for the dearest one.
+inline void store_in_order(RingIndex& index, std::uint64_t position,
+                           std::memory_order order) noexcept {
+  if (order == std::memory_order_release) {
+    std::atomic_ref(index.position).store(position, std::memory_order_release);
+  } else {
+    std::atomic_ref(index.position).store(position, std::memory_order_seq_cst);
+  }
+}
+
 inline constexpr std::uint64_t kRingPrefixBytes = 8;
 
 /// Ring space that a record with so much payload takes.
@@ -106,7 +116,7 @@ class SpscProducer {
   bool publish(std::memory_order order = std::memory_order_release) noexcept {
     if (published_ == tail_) return false;
     published_ = tail_;
-    std::atomic_ref(shared_tail_->position).store(tail_, order);
+    store_in_order(*shared_tail_, tail_, order);
     return true;
   }
 
@@ -195,7 +205,7 @@ class SpscConsumer {
   bool release(std::memory_order order = std::memory_order_release) noexcept {
     if (released_ == head_) return false;
     released_ = head_;
-    std::atomic_ref(shared_head_->position).store(head_, order);
+    store_in_order(*shared_head_, head_, order);
     return true;
   }
 
@@ -206,7 +216,7 @@ class SpscConsumer {
     PHX_CHECK(position - released_ <= head_ - released_);
     if (released_ == position) return false;
     released_ = position;
-    std::atomic_ref(shared_head_->position).store(position, order);
+    store_in_order(*shared_head_, position, order);
     return true;
   }
 

@@ -98,19 +98,20 @@ phx_status phx_ipc_reply_release(phx_ipc_handle handle, phx_ipc_reply* reply) {
 
 phx_status phx_ipc_post(phx_ipc_handle value, std::uint32_t id, const iovec* parts,
                         std::size_t part_count, int timeout_ms) {
-  Exchange what{.kind = RequestKind::Post, .id = id, .request = parts, .request_parts = part_count};
+  std::uint64_t bytes = 0;
   Slot* slot = slot_of(value);
   if (slot == nullptr) return PHX_BAD_HANDLE;
   {
     // Most of the time there is room: then one lock is all that is needed.
-    const LockGuard guard(slot->send);
+    const BiasedGuard guard(slot->send);
     Handle* handle = nullptr;
     phx_status status = look_up(*slot, value, false, handle);
-    if (status == PHX_OK) status = measure(*handle, what);
     if (status == PHX_OK) status = may_send(*handle);
     if (status != PHX_OK) return status;
+    if (!sum_parts(parts, part_count, bytes)) return PHX_INVALID;
+    if (bytes > handle->memory.geometry().message_bytes_max) return PHX_TOO_BIG;
     const RequestBody body{.id = id, .slot = 0, .sequence = 0, .reply_bytes = 0};
-    if (write_request(*handle, what.kind, body, parts, part_count, what.request_bytes)) [[likely]] {
+    if (write_request(*handle, RequestKind::Post, body, parts, part_count, bytes)) [[likely]] {
       publish_requests(*handle);
       return PHX_OK;
     }
@@ -118,6 +119,11 @@ phx_status phx_ipc_post(phx_ipc_handle value, std::uint32_t id, const iovec* par
   }
   const Reference reference(value);
   if (reference.status() != PHX_OK) return reference.status();
+  const Exchange what{.kind = RequestKind::Post,
+                      .id = id,
+                      .request = parts,
+                      .request_parts = part_count,
+                      .request_bytes = bytes};
   return post(reference.slot(), reference.handle(), what, timeout_ms);
 }
 
@@ -127,7 +133,7 @@ phx_status phx_ipc_post_batch(phx_ipc_handle value, const phx_ipc_item* items, s
   *accepted = 0;
   Slot* slot = slot_of(value);
   if (slot == nullptr) return PHX_BAD_HANDLE;
-  const LockGuard guard(slot->send);  // Keeps the handle, too: it is freed under this lock.
+  const BiasedGuard guard(slot->send);  // Keeps the handle, too: it is freed under this lock.
   Handle* handle = nullptr;
   phx_status status = look_up(*slot, value, false, handle);
   if (status == PHX_OK) status = may_send(*handle);

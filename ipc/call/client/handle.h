@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/call/biased_lock.h"
 #include "ipc/call/mapping.h"
 #include "ipc/client/lock.h"
 #include "ipc/include/phalanx/ipc_client.h"
@@ -107,7 +108,8 @@ struct Handle {
 
 /// The place of a handle, in static memory for ever, so that a stale value finds its lock.
 struct Slot {
-  Lock send;
+  BiasedLock send;
+  std::atomic<bool> taken{false};
   std::uint32_t generation = 0;
   std::uint32_t forked_generation = 0;  ///< Of the handle that fork() took away.
   Handle* handle = nullptr;

@@ -23,6 +23,7 @@ void after_fork_in_child() {
   slots_lock.reset();
   for (Slot& slot : slots) {
     slot.send.reset();
+    slot.taken.store(false, std::memory_order_relaxed);
     if (slot.handle == nullptr) continue;
     for (int* fd : {&slot.handle->socket, &slot.handle->wake}) {
       if (*fd >= 0) close(*fd);
@@ -37,11 +38,16 @@ void after_fork_in_child() {
 phx_status place(Handle* handle) noexcept {
   const LockGuard guard(slots_lock);
   for (std::size_t i = 0; i < kSlots; ++i) {
-    const LockGuard slot_guard(slots[i].send);
-    if (slots[i].handle != nullptr) continue;
-    slots[i].handle = handle;
-    if (slots[i].generation == 0) slots[i].generation = 1;
-    handle->value = static_cast<phx_ipc_handle>(slots[i].generation) << 32 | (i + 1);
+    Slot& slot = slots[i];
+    if (slot.taken.load(std::memory_order_acquire)) continue;
+    // Who connects need not be who sends: the lock is to be that thread's.
+    slot.send.lock_for_anybody();
+    slot.taken.store(true, std::memory_order_relaxed);
+    slot.handle = handle;
+    if (slot.generation == 0) slot.generation = 1;
+    handle->value = static_cast<phx_ipc_handle>(slot.generation) << 32 | (i + 1);
+    slot.send.renew();
+    slot.send.unlock(false);
     return PHX_OK;
   }
   return PHX_LIMIT;
@@ -49,9 +55,10 @@ phx_status place(Handle* handle) noexcept {
 
 void destroy(Handle* handle) noexcept {
   if (Slot* slot = slot_of(handle->value); slot != nullptr) {
-    const LockGuard guard(slot->send);
+    const BiasedGuard guard(slot->send);
     slot->handle = nullptr;
     ++slot->generation;
+    slot->taken.store(false, std::memory_order_release);
   }
   for (const int fd : {handle->socket, handle->wake}) {
     if (fd < 0) continue;
@@ -66,7 +73,9 @@ void destroy(Handle* handle) noexcept {
 
 bool watch_forks() noexcept {
   const LockGuard guard(slots_lock);
-  if (!fork_watched && pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0) return false;
+  if (fork_watched) return true;
+  if (pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0) return false;
+  allow_bias();
   fork_watched = true;
   return true;
 }
@@ -91,7 +100,7 @@ phx_status look_up(const Slot& slot, phx_ipc_handle value, bool closing_too,
 
 Reference::Reference(phx_ipc_handle value, bool closing_too) noexcept : slot_(slot_of(value)) {
   if (slot_ == nullptr) return;
-  const LockGuard guard(slot_->send);
+  const BiasedGuard guard(slot_->send);
   status_ = look_up(*slot_, value, closing_too, handle_);
   if (status_ != PHX_OK) return;
   // One whose last reference went waits for our lock to be taken from its slot: it is not for us.
@@ -167,7 +176,7 @@ phx_status phx_ipc_disconnect(phx_ipc_handle value) {
   if (slot == nullptr) return PHX_BAD_HANDLE;
   Handle* handle = nullptr;
   {
-    const LockGuard guard(slot->send);
+    const BiasedGuard guard(slot->send);
     const phx_status status = look_up(*slot, value, false, handle);
     if (status != PHX_OK) return status;
     handle->closing.store(true, std::memory_order_seq_cst);

@@ -118,7 +118,7 @@ const phx_ipc_service* service_of(const phx_ipc_server& server, std::uint32_t nu
 phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
                  const phx_ipc_service& service) noexcept {
   {
-    const LockGuard guard(server.places[index].lock);
+    const BiasedGuard guard(server.places[index].lock);
     server.places[index].connection = &c;
   }
   if (service.private_bytes > 0) {
@@ -150,7 +150,7 @@ phx_status welcome(phx_ipc_server& server, unsigned index, Connection& c,
   int error = 0;
   {
     // The thread takes this lock before anything else: nothing comes ahead of the reply.
-    const LockGuard guard(server.places[index].lock);
+    const BiasedGuard guard(server.places[index].lock);
     if (of_thread) error = start_thread(server, c);
     if (error == 0) {
       if (shm::send_with_descriptors(c.socket, &reply, sizeof reply, fds, kConnectDescriptors)) {
@@ -197,7 +197,7 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
   close(memory);
   close(wake);
   if (status == PHX_OK) return PHX_OK;
-  const LockGuard guard(server.places[index].lock);
+  const BiasedGuard guard(server.places[index].lock);
   c->socket = -1;  // Its owner answers on it.
   return status;
 }

@@ -106,7 +106,7 @@ Locked::Locked(phx_ipc_server* server, phx_ipc_connection value) noexcept {
   } else if (server->forks != fork_count()) {
     status_ = PHX_FORKED;
   } else if (Place* place = place_of(*server, value); place != nullptr) {
-    place->lock.lock();
+    as_owner_ = place->lock.lock();
     place_ = place;
     if (place->connection != nullptr && place->generation == value >> 32) status_ = PHX_OK;
   }
@@ -138,7 +138,7 @@ void end_connection(phx_ipc_server& server, Connection& connection) noexcept {
   Place& place = server.places[index_of(c->value)];
   bool held = false;
   {
-    const LockGuard guard(place.lock);
+    const BiasedGuard guard(place.lock);
     c->gone = true;
     std::atomic_ref state(c->memory.page()->state);
     std::uint32_t open = static_cast<std::uint32_t>(State::Open);
@@ -159,9 +159,10 @@ void free_connection(phx_ipc_server& server, Connection* c) noexcept {
     c->service->exit(server.options.context, &server, c->value, c->private_data);
   const unsigned index = index_of(c->value);
   {
-    const LockGuard guard(server.places[index].lock);
+    const BiasedGuard guard(server.places[index].lock);
     server.places[index].connection = nullptr;
     ++server.places[index].generation;
+    server.places[index].lock.renew();
   }
   delete_connection(server, c);
   give_place(server, index);

@@ -59,10 +59,14 @@ epoll_event event_of(int fd, short events, unsigned index) noexcept {
 
 std::size_t serve_all(phx_ipc_server& server) noexcept {
   std::size_t handled = 0;
+  bool called = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;
-    if (c != nullptr) handled += serve(server, *c, 64);
+    if (c == nullptr) continue;
+    handled += serve(server, *c, 64);
+    called = called || c->called;
   }
+  if (handled > 0 && !called) let_posts_gather(handled);
   return handled;
 }
 

@@ -159,7 +159,7 @@ void close_server(phx_ipc_server& server) noexcept {
       place.served = nullptr;
       end_connection(server, c);
     } else {
-      const LockGuard guard(place.lock);
+      const BiasedGuard guard(place.lock);
       if (place.connection != nullptr) cut_off(*place.connection, State::Disconnected);
     }
   }

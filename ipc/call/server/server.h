@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/call/biased_lock.h"
 #include "ipc/call/mapping.h"
 #include "ipc/client/lock.h"
 #include "ipc/include/phalanx/ipc_server.h"
@@ -51,6 +52,7 @@ struct Connection {
   /// The next call has to wait until there is room for its reply. Set under the place's lock.
   std::atomic<bool> stalled{false};
   bool broken = false;
+  bool called = false;  ///< There was a call among what serve() handled last.
   bool named_unknown = false;    ///< It was told off once for a message that the service has not.
   std::atomic<bool> cut{false};  ///< cut_off(): nothing more of it is served.
   std::atomic<std::uint64_t> handled{0};
@@ -71,7 +73,7 @@ struct Connection {
 /// The place of a connection. Plain memory for as long as the server lives, so that a stale value
 /// finds its lock.
 struct Place {
-  Lock lock;
+  BiasedLock lock;
   std::uint32_t generation = 1;
   Connection* connection = nullptr;
   Connection* served = nullptr;  ///< The same, while the driving thread serves it.
@@ -138,7 +140,7 @@ class Locked {
  public:
   Locked(phx_ipc_server* server, phx_ipc_connection value) noexcept;
   ~Locked() {
-    if (place_ != nullptr) place_->lock.unlock();
+    if (place_ != nullptr) place_->lock.unlock(as_owner_);
   }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
@@ -148,6 +150,7 @@ class Locked {
 
  private:
   Place* place_ = nullptr;
+  bool as_owner_ = false;
   phx_status status_ = PHX_BAD_HANDLE;
 };
 

@@ -168,6 +168,8 @@ std::size_t open_descriptors() {
 // Whatever the child keeps would hold the name, and the connections, after the server went.
 TEST(Fork, LeavesTheChildNoDescriptor) {
   const Folder folder;
+  int forked[2] = {-1, -1};  // A byte once the child has given up what it does.
+  ASSERT_EQ(pipe(forked), 0);
   const std::size_t before = open_descriptors();
   TestServer server(folder);
   server.start();
@@ -176,9 +178,13 @@ TEST(Fork, LeavesTheChildNoDescriptor) {
   EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
   const pid_t child = fork();
   if (child == 0) {
-    if (open_descriptors() != before) _exit(1);
+    if (open_descriptors() != before || write(forked[1], "x", 1) != 1) _exit(1);
     for (;;) pause();
   }
+  close(forked[1]);
+  char byte = 0;
+  EXPECT_EQ(read(forked[0], &byte, 1), 1);
+  close(forked[0]);
   EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
   server.stop();
   TestServer next(folder);

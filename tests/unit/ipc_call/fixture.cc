@@ -149,7 +149,8 @@ phx_ipc_handle connect_to(const Folder& folder, phx_ipc_options options) {
 }
 
 bool eventually(const std::function<bool()>& what) {
-  for (int i = 0; i < 5000; ++i) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < end) {
     if (what()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -74,7 +74,7 @@ class TestServer {
 /// Connects, with everything else as `options` says.
 phx_ipc_handle connect_to(const Folder& folder, phx_ipc_options options = {});
 
-/// Waits up to 5 s for something to become true.
+/// Waits up to 20 s for something to become true.
 bool eventually(const std::function<bool()>& what);
 
 }  // namespace phalanx::call

@@ -70,6 +70,7 @@ TEST_F(Hostile, RecordsThatNoLibraryWritesEndTheConnection) {
       {"body in a bulk ring that is not there", 16, tag_of(RequestKind::Call) | 0x8000, fine},
       {"slot beyond its share", 16, tag_of(RequestKind::Call), high_slot},
       {"reply larger than any message", 16, tag_of(RequestKind::Call), large_reply},
+      {"post that ends before it begins", 16, tag_of(RequestKind::Post), fine},
       {"buffer message without a buffer", 16, tag_of(RequestKind::BufferCall), fine},
   };
   for (const Lie& lie : lies) {
