@@ -99,14 +99,30 @@ struct Page {
 
   alignas(64) std::uint32_t client_waits;
 
+  /// How far this client has read the broadcast log; where it joined, at first.
+  shm::RingIndex broadcast_head;
+
   shm::RingIndices request, response, dispatch, request_bulk, response_bulk, dispatch_bulk;
 };
 static_assert(sizeof(Page) <= kPageBytes && alignof(Page) == 64);
+
+/// The first page of the broadcast log's memory; the ring of events follows. Written by the server,
+/// which alone can.
+struct BroadcastPage {
+  std::uint64_t magic;
+  std::uint32_t version;
+  std::uint32_t struct_bytes;
+  std::uint64_t ring_bytes;
+  shm::RingIndex tail;
+};
+static_assert(sizeof(BroadcastPage) == 128);
 
 // --- Connecting ---
 
 /// Registered for membarrier(): see barrier.h.
 inline constexpr std::uint32_t kBarriers = 1;
+/// Wanted; granted, with one descriptor more.
+inline constexpr std::uint32_t kBroadcast = 2;
 
 struct ConnectRequest {
   std::uint64_t magic = kMagic;
@@ -117,7 +133,7 @@ struct ConnectRequest {
   std::uint64_t request_bytes = 0, response_bytes = 0, dispatch_bytes = 0;
   std::uint64_t buffer_bytes = 0;
   std::uint32_t message_bytes_max = 0;
-  std::uint32_t flags = 0;  ///< kBarriers.
+  std::uint32_t flags = 0;  ///< kBarriers, kBroadcast.
   char program[32] = {};
   std::byte unused[32] = {};
 };
@@ -135,5 +151,6 @@ struct ConnectReply {
 };
 static_assert(sizeof(ConnectReply) == 128);
 inline constexpr std::size_t kConnectDescriptors = 2;
+inline constexpr std::size_t kConnectDescriptorsMost = 3;  ///< With the broadcast log's.
 
 }  // namespace phalanx::call

@@ -168,6 +168,8 @@ phx_status phx_ipc_flow_state(phx_ipc_handle value, phx_ipc_flow* flow) {
            .request_queued_bytes = queued(page.request, g.request_bytes),
            .dispatch_ring_bytes = g.dispatch_bytes,
            .dispatch_queued_bytes = queued(page.dispatch, g.dispatch_bytes),
+           .broadcast_ring_bytes = handle.broadcast.is_mapped() ? handle.broadcast.bytes() : 0,
+           .broadcast_queued_bytes = handle.broadcast.queued_bytes(),
            .outstanding = static_cast<unsigned>(all) - free,
            .flow_control =
                std::atomic_ref(page.flow_control).load(std::memory_order_relaxed) != 0 ? 1 : 0};

@@ -34,6 +34,7 @@ ConnectRequest request_for(std::uint32_t service, const phx_ipc_options& options
   const bool looks_first =
       options.wait == PHX_IPC_POLL || (options.wait == PHX_IPC_ADAPTIVE && options.spin_us >= 0);
   r.flags = looks_first && register_for_barriers() ? kBarriers : 0;
+  if (options.broadcast != 0) r.flags |= kBroadcast;
   r.outstanding_max = options.outstanding_max == 0 || options.outstanding_max > kOutstandingMax
                           ? kOutstandingMax
                           : options.outstanding_max;
@@ -51,11 +52,11 @@ ConnectRequest request_for(std::uint32_t service, const phx_ipc_options& options
 
 /// Waits for the answer. PHX_OK: `fds` and the geometry are there.
 phx_status receive_reply(int socket, TimeNs deadline, ConnectReply& reply,
-                         int (&fds)[kConnectDescriptors]) noexcept {
+                         int (&fds)[kConnectDescriptorsMost]) noexcept {
   for (;;) {
     std::size_t count = 0;
     const ssize_t got = shm::receive_with_descriptors(socket, &reply, sizeof reply, fds,
-                                                      kConnectDescriptors, count);
+                                                      kConnectDescriptorsMost, count);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
       if (monotonic_now() >= deadline) return PHX_TRY_AGAIN;
       sleep_on(socket, deadline);
@@ -68,7 +69,8 @@ phx_status receive_reply(int socket, TimeNs deadline, ConnectReply& reply,
     }
     if (reply.status != PHX_OK)
       return reply.status <= PHX_BROKEN ? static_cast<phx_status>(reply.status) : PHX_VERSION;
-    return count == kConnectDescriptors ? PHX_OK : PHX_VERSION;
+    const bool log = (reply.flags & kBroadcast) != 0;
+    return count == (log ? kConnectDescriptorsMost : kConnectDescriptors) ? PHX_OK : PHX_VERSION;
   }
 }
 
@@ -101,7 +103,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return PHX_NO_MEMORY;
   phx_status status = PHX_OK;
-  int fds[kConnectDescriptors] = {-1, -1};
+  int fds[kConnectDescriptorsMost] = {-1, -1, -1};
   ConnectReply reply;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address) != 0) {
     status = client::status_of_connect(errno);
@@ -114,13 +116,18 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   }
   if (status == PHX_OK) status = receive_reply(fd, deadline, reply, fds);
   if (status == PHX_OK) status = take(handle, fds[0], reply.geometry);
-  if (fds[0] >= 0) close(fds[0]);
+  if (status == PHX_OK && fds[2] >= 0)
+    status = handle.broadcast.map(fds[2], *handle.memory.page());
+  for (const int mapped : {fds[0], fds[2]}) {
+    if (mapped >= 0) close(mapped);
+  }
   if (status == PHX_OK) {
     handle.barriers = (request.flags & reply.flags & kBarriers) != 0;
     handle.socket = fd;
     handle.wake = fds[1];
     return PHX_OK;
   }
+  handle.broadcast.unmap();
   handle.memory.unmap();
   if (fds[1] >= 0) close(fds[1]);
   close(fd);

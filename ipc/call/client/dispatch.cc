@@ -10,12 +10,13 @@ namespace {
 
 /// Whether an event waits.
 bool something_came(Handle& handle, std::memory_order order) noexcept {
-  return handle.events.queued_bytes() != 0 || handle.events.refresh(order);
+  return handle.events.queued_bytes() != 0 || handle.events.refresh(order) ||
+         handle.broadcast.refresh(order);
 }
 
 /// Fills the event from the ring, and steps over it: its bytes stay until they are given back.
 /// PHX_OK, PHX_TRY_AGAIN, PHX_BROKEN.
-phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
+phx_status take_own(Handle& handle, phx_ipc_event& event) noexcept {
   shm::BulkRecord record;
   if (!handle.events.peek(record)) {
     if (!handle.events.broken()) return PHX_TRY_AGAIN;
@@ -32,8 +33,26 @@ phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
   return PHX_BROKEN;
 }
 
+phx_status take_broadcast(Handle& handle, phx_ipc_event& event) noexcept {
+  const phx_status status = handle.broadcast.take(event);
+  if (status == PHX_OK) handle.broadcast_pinned = true;
+  if (status == PHX_BROKEN) distrust(handle);
+  return status;
+}
+
+/// The next event of either: both have their turns.
+phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
+  if (!handle.broadcast.is_mapped()) return take_own(handle, event);
+  const bool log_first = handle.broadcast_first;
+  const phx_status first = log_first ? take_broadcast(handle, event) : take_own(handle, event);
+  if (first != PHX_TRY_AGAIN) return first;
+  return log_first ? take_own(handle, event) : take_broadcast(handle, event);
+}
+
 void give_back(Handle& handle) noexcept {
-  if (handle.events.release(publish_order(handle.barriers))) tell_of_room(handle);
+  const std::memory_order order = publish_order(handle.barriers);
+  const bool own = handle.events.release(order);
+  if (handle.broadcast.release(order) || own) tell_of_room(handle);
 }
 
 /// Asks the server for a byte with the next event. True: there is something already, or the end.
@@ -148,8 +167,17 @@ phx_status phx_ipc_put(phx_ipc_handle value) {
   if (thread == 0) return PHX_NOT_PINNED;
   if (thread != this_thread()) return PHX_WRONG_THREAD;
   if (!handle.event_pinned.exchange(false, std::memory_order_relaxed)) return PHX_NOT_PINNED;
-  if (handle.events.release_is_due()) give_back(handle);
+  phx_status status = PHX_OK;
+  if (handle.broadcast_pinned) {
+    handle.broadcast_pinned = false;
+    if (handle.broadcast.is_evicted()) status = PHX_EVICTED;
+  }
+  handle.broadcast_first = !handle.broadcast_first;
+  if (handle.events.release_is_due() ||
+      (handle.broadcast.is_mapped() && handle.broadcast.release_is_due())) {
+    give_back(handle);
+  }
   handle.dispatcher.store(0, std::memory_order_release);
   drop(&handle);  // What the event held; ours is still there.
-  return PHX_OK;
+  return status;
 }

@@ -30,6 +30,7 @@ void after_fork_in_child() {
       *fd = -1;
     }
     slot.handle->memory.forget();
+    slot.handle->broadcast.forget();
     slot.handle = nullptr;
     slot.forked_generation = slot.generation++;
   }

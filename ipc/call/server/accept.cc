@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ipc/call/barrier.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
 #include "ipc/shm/descriptor_socket.h"
@@ -133,28 +134,32 @@ phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
 /// Has the first event make the client's descriptor readable. Not before the reply is on its way:
 /// the byte of an event that init() or another thread sent would come in front of it. Under the
 /// place's lock.
-void wish_for_events(Connection& c) noexcept {
+void wish_for_events(const phx_ipc_server& server, Connection& c) noexcept {
   std::atomic_ref(c.memory.page()->client_waits)
       .fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
-  if (c.events.committed_in_ring() != 0) wake_client(c, kWaitsForEvent);
+  if (c.broadcast_joined != kNoBroadcast) barrier_everywhere(c.barriers);
+  if (c.events.committed_in_ring() != 0 || broadcast_since_joining(server, c))
+    wake_client(c, kWaitsForEvent);
 }
 
 /// Gives the connection what serves it, then tells the client. With PHX_OK and a thread of its own
 /// the connection is that thread's, and may be gone.
 phx_status welcome(phx_ipc_server& server, unsigned index, Connection& c,
-                   const int (&fds)[kConnectDescriptors]) noexcept {
+                   const int (&fds)[kConnectDescriptorsMost]) noexcept {
   const bool of_thread = server.options.threading == PHX_IPC_THREADS;
   ConnectReply reply;
   reply.geometry = c.memory.geometry();
-  reply.flags = c.barriers ? kBarriers : 0;
+  const bool broadcast = c.broadcast_joined != kNoBroadcast;
+  reply.flags = (c.barriers ? kBarriers : 0u) | (broadcast ? kBroadcast : 0u);
+  const std::size_t count = broadcast ? kConnectDescriptorsMost : kConnectDescriptors;
   int error = 0;
   {
     // The thread takes this lock before anything else: nothing comes ahead of the reply.
     const BiasedGuard guard(server.places[index].lock);
     if (of_thread) error = start_thread(server, c);
     if (error == 0) {
-      if (shm::send_with_descriptors(c.socket, &reply, sizeof reply, fds, kConnectDescriptors)) {
-        wish_for_events(c);
+      if (shm::send_with_descriptors(c.socket, &reply, sizeof reply, fds, count)) {
+        wish_for_events(server, c);
         return PHX_OK;
       }
       if (!of_thread) return PHX_DISCONNECTED;
@@ -189,10 +194,12 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
   c->uid = place.uid;
   c->gid = place.gid;
   c->socket = socket;
+  if ((request.flags & kBroadcast) != 0 && server.broadcast.page != nullptr)
+    join_broadcast(server, *c);
   status = begin(server, index, *c, *service);
   if (status == PHX_OK) {
     c->service = service;  // From here on exit() is owed.
-    status = welcome(server, index, *c, {memory, wake});
+    status = welcome(server, index, *c, {memory, wake, server.broadcast.memory});
   }
   close(memory);
   close(wake);

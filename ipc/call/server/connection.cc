@@ -136,6 +136,7 @@ phx_status make_connection(phx_ipc_server& server, unsigned index, const Connect
 void end_connection(phx_ipc_server& server, Connection& connection) noexcept {
   Connection* const c = &connection;
   Place& place = server.places[index_of(c->value)];
+  leave_broadcast(server, connection);
   bool held = false;
   {
     const BiasedGuard guard(place.lock);
@@ -200,6 +201,20 @@ phx_status phx_ipc_release(phx_ipc_server* server, phx_ipc_connection value) {
   return PHX_OK;
 }
 
+namespace {
+
+std::uint64_t broadcast_queued(const phx_ipc_server& server, const Connection& c) noexcept {
+  if (c.broadcast_joined == kNoBroadcast) return 0;
+  const auto at = [](const shm::RingIndex& index) {
+    return std::atomic_ref(const_cast<std::uint64_t&>(index.position))
+        .load(std::memory_order_acquire);
+  };
+  const std::uint64_t head = at(c.memory.page()->broadcast_head);
+  return least(at(server.broadcast.page->tail) - head, server.broadcast.bytes);
+}
+
+}  // namespace
+
 phx_status phx_ipc_client(phx_ipc_server* server, phx_ipc_connection value,
                           phx_ipc_client_info* info) {
   if (info == nullptr) return PHX_INVALID;
@@ -221,6 +236,7 @@ phx_status phx_ipc_client(phx_ipc_server* server, phx_ipc_connection value,
            .request_queued_bytes = least(tail - head, g.request_bytes),
            .dispatch_ring_bytes = g.dispatch_bytes,
            .dispatch_queued_bytes = c.events.used_bytes(),
+           .broadcast_queued_bytes = broadcast_queued(*server, c),
            .outstanding = c.open_calls,
            .handled = c.handled.load(std::memory_order_relaxed)};
   std::memcpy(info->program, c.program, sizeof info->program);

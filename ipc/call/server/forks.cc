@@ -32,6 +32,8 @@ void after_fork_in_child() {
          {&server->listener, &server->lock_file, &server->reserve, &server->kick, &server->epoll}) {
       give_up(*fd);
     }
+    give_up(server->broadcast.memory);
+    server->broadcast.lock.reset();
     for (unsigned i = 0; i < server->places_used; ++i) give_up(server->places[i]);
   }
   servers = nullptr;

@@ -173,6 +173,11 @@ bool has_room(Connection& c) noexcept {
          (c.bulk_awaited == 0 || c.events.bulk_free_bytes() >= c.bulk_awaited);
 }
 
+void tell_of_room(phx_ipc_server& server, Connection& c) noexcept {
+  if (c.service->room != nullptr)
+    c.service->room(server.options.context, &server, c.value, c.private_data);
+}
+
 /// A sender that found the dispatch ring full waits for this.
 void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
   {
@@ -188,8 +193,7 @@ void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
     if (c.events.released_bytes() != c.released_then) c.blocked_since = 0;
     std::atomic_ref(c.memory.page()->flow_control).store(0, std::memory_order_relaxed);
   }
-  if (c.service->room != nullptr)
-    c.service->room(server.options.context, &server, c.value, c.private_data);
+  tell_of_room(server, c);
 }
 
 /// Gives the space of handled requests back, and wakes a client that waits for it.
@@ -269,6 +273,8 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
   std::size_t count = 0;
   shm::BulkRecord record;
   if (c.awaits_room) look_for_room(server, c);
+  if (c.awaits_broadcast_room.load(std::memory_order_relaxed) && has_broadcast_room(server, c))
+    tell_of_room(server, c);
   if (c.held_back.load(std::memory_order_relaxed) || c.broken ||
       c.cut.load(std::memory_order_relaxed)) {
     return 0;

@@ -100,6 +100,7 @@ void free_server(phx_ipc_server* server) noexcept {
     if (fd >= 0) close(fd);
   }
   const phx_ipc_hooks hooks = server->hooks;
+  free_broadcast(*server);
   release(*server, server->places);
   server->~phx_ipc_server();
   if (hooks.free != nullptr) {
@@ -133,7 +134,8 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
   for (unsigned i = 0; i < count; ++i) new (&places[i]) Place;
   server->places = places;
   server->place_count = count;
-  if (list_server(*server)) return server;
+  if (make_broadcast(*server, server->options.broadcast_bytes) && list_server(*server))
+    return server;
   free_server(server);
   return nullptr;
 }
@@ -141,6 +143,7 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
 /// Stops listening, and lets all go that are not held.
 void close_server(phx_ipc_server& server) noexcept {
   server.closed = true;
+  close_broadcast(server);
   forget(server, server.listener);
   forget(server, server.kick);
   unlink(server.address.sun_path);

@@ -10,6 +10,7 @@
 #include "ipc/base/time_ns.h"
 #include "ipc/call/biased_lock.h"
 #include "ipc/call/mapping.h"
+#include "ipc/call/server/broadcast.h"
 #include "ipc/client/lock.h"
 #include "ipc/include/phalanx/ipc_server.h"
 
@@ -19,6 +20,8 @@ using client::Lock;
 using client::LockGuard;
 
 inline constexpr unsigned kClientsMost = 4096;
+
+inline constexpr std::uint64_t kNoBroadcast = ~std::uint64_t{0};  ///< No position.
 
 /// A call whose reply is due. Under the place's lock.
 struct OpenCall {
@@ -65,6 +68,13 @@ struct Connection {
   std::uint64_t ring_awaited = 0, bulk_awaited = 0;  ///< What the largest such event needs.
   TimeNs blocked_since = 0;                          ///< 0: the client reads.
   std::uint64_t released_then = 0;
+  // As a reader of the broadcast log, under its lock.
+  bool reads_broadcast = false;
+  std::atomic<bool> awaits_broadcast_room{false};
+  std::uint64_t broadcast_seen = 0;  ///< It has read so far, as of the last look.
+  std::uint64_t broadcast_joined = kNoBroadcast;
+  TimeNs broadcast_blocked_since = 0;  ///< 0: it reads.
+  std::uint64_t broadcast_seen_then = 0;
   bool sealed = false;  ///< Cut off: no more events.
   bool gone = false;    ///< No more is sent; the memory may be unmapped.
   OpenCall calls[kOutstandingMax];
@@ -109,6 +119,7 @@ struct phx_ipc_server {
   std::atomic<bool> room_made{false};  ///< A reply was shorter than what a stalled call waits for.
   std::atomic<std::uint32_t> threads{0};
   bool closed = false;
+  phalanx::call::Broadcast broadcast;
   phx_ipc_server* next = nullptr;  ///< In the list of forks.cc.
 };
 

@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "ipc_item.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -59,6 +60,7 @@ typedef struct phx_ipc_options {
   int connect_timeout_ms;        /**< Default 5000. */
   int spin_us;                   /**< Of PHX_IPC_ADAPTIVE. Default 30; < 0: 0. */
   phx_ipc_wait wait;
+  int broadcast; /**< Non-zero: map the server's broadcast log as well, if it has one. */
 } phx_ipc_options;
 
 /**
@@ -196,13 +198,6 @@ PHX_API phx_status phx_ipc_reply_release(phx_ipc_handle handle, phx_ipc_reply* r
  */
 PHX_API phx_status phx_ipc_post(phx_ipc_handle handle, uint32_t id, const struct iovec* parts,
                                 size_t part_count, int timeout_ms);
-
-/** One message of a batch. */
-typedef struct phx_ipc_item {
-  uint32_t id;
-  const void* data;
-  size_t bytes;
-} phx_ipc_item;
 
 /**
  * Send several messages without replies, each as phx_ipc_post() would, with one lock and one fenced
@@ -350,6 +345,10 @@ PHX_API phx_status phx_ipc_fd(phx_ipc_handle handle, int* fd);
  * Pin the next event in place. One thread at a time dispatches: the one that got an event puts it
  * back, and until then no other one may get.
  *
+ * With options->broadcast, what the server broadcasts comes here too, in place in the log that all
+ * readers share; in its own order, with no order between it and what is sent to this client alone.
+ * Whoever is too slow for the log is evicted, by the server's policy, and it is written over.
+ *
  * @param timeout_ms < 0 waits without a descriptor until there is one.
  *
  * @retval PHX_OK           Pinned; give it back with phx_ipc_put().
@@ -376,6 +375,8 @@ PHX_API phx_status phx_ipc_get_batch(phx_ipc_handle handle, phx_ipc_event* event
 /**
  * Give what is pinned back, also after phx_ipc_disconnect().
  * @retval PHX_OK           Its space is the server's again, with the next quarter of the ring.
+ * @retval PHX_EVICTED      Given back; it was of the broadcast log, and the server cut this client
+ *                          off: it may have been written over while it was read.
  * @retval PHX_NOT_PINNED   Put without get.
  * @retval PHX_WRONG_THREAD Another thread got it.
  * @retval PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call().
@@ -390,7 +391,9 @@ typedef struct phx_ipc_flow {
   size_t dispatch_ring_bytes;
   size_t
       dispatch_queued_bytes; /**< Not put back. Near the ring size: eviction or waiting is near. */
-  unsigned outstanding;      /**< Requests that wait for a reply. */
+  size_t broadcast_ring_bytes;   /**< 0: it does not read the broadcast log. */
+  size_t broadcast_queued_bytes; /**< As dispatch_queued_bytes. */
+  unsigned outstanding;          /**< Requests that wait for a reply. */
   int flow_control;          /**< Non-zero: the server holds events back until there is room. */
 } phx_ipc_flow;
 

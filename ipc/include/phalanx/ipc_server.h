@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "ipc_item.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -140,6 +141,9 @@ typedef struct phx_ipc_server_options {
   size_t ring_bytes_max;         /**< Of each ring. Default 1 MiB. */
   size_t message_bytes_max;      /**< Default 1 MiB, at most 16 MiB. */
   size_t buffer_bytes_max;       /**< Of zero-copy buffers. Default 16 MiB. */
+  /** Of the log for phx_ipc_broadcast(): how far its slowest reader may lag. Rounded up to a power
+   * of two, at most 64 MiB. Default 0: none. */
+  size_t broadcast_bytes;
 } phx_ipc_server_options;
 
 /**
@@ -237,6 +241,29 @@ PHX_API phx_status phx_ipc_dispatch(phx_ipc_server* server, phx_ipc_connection c
 PHX_API phx_status phx_ipc_dispatchv(phx_ipc_server* server, phx_ipc_connection connection,
                                      uint32_t id, const struct iovec* parts, size_t part_count);
 
+/**
+ * Send events to all clients that asked for them (options->broadcast of theirs): they are written
+ * once, into a log that those map read-only, however many they are. Any thread. Never waits.
+ *
+ * A reader that lags by the whole log meets the policy: PHX_IPC_EVICT cuts it off; with
+ * PHX_IPC_THROTTLE this is PHX_TRY_AGAIN until service->room() of that client, or until
+ * throttle_max_ms without progress evict it. Clients that do not read hold up nobody else's log for
+ * longer.
+ *
+ * @param accepted How many were sent, of which the first; always written.
+ * @retval PHX_OK            All are in the log.
+ * @retval PHX_TRY_AGAIN     Some reader is in the way (PHX_IPC_THROTTLE).
+ * @retval PHX_TOO_BIG       One is over half the log.
+ * @retval PHX_NOT_SUPPORTED options->broadcast_bytes is 0.
+ * @retval PHX_DISCONNECTED  phx_ipc_server_destroy() has begun.
+ * @retval PHX_INVALID, PHX_FORKED as phx_ipc_reply_send().
+ * @par Cost
+ * One copy an event, one store a call, and a look at each reader whether it sleeps.
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_broadcast(phx_ipc_server* server, const phx_ipc_item* items,
+                                     size_t count, size_t* accepted);
+
 /** Keep a connection's value and private data beyond its client: exit() waits for the last
  * phx_ipc_release(). Any thread. @retval PHX_OK, PHX_DISCONNECTED (too late), PHX_BAD_HANDLE,
  * PHX_FORKED. @since 0.1 */
@@ -259,6 +286,7 @@ typedef struct phx_ipc_client_info {
   size_t request_queued_bytes;
   size_t dispatch_ring_bytes;
   size_t dispatch_queued_bytes;
+  size_t broadcast_queued_bytes; /**< What it has not read of the broadcast log. */
   unsigned outstanding; /**< Requests without a reply. */
   uint64_t handled;     /**< Messages so far. */
 } phx_ipc_client_info;

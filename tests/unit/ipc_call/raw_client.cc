@@ -24,15 +24,16 @@ RawClient::RawClient(const std::string& path, const ConnectRequest& request) {
   if (send(socket_, &request, sizeof request, MSG_NOSIGNAL) != sizeof request) return;
   pollfd p{.fd = socket_, .events = POLLIN, .revents = 0};
   poll(&p, 1, 5000);
-  int fds[kConnectDescriptors] = {-1, -1};
+  int fds[kConnectDescriptorsMost] = {-1, -1, -1};
   std::size_t count = 0;
-  if (shm::receive_with_descriptors(socket_, &reply_, sizeof reply_, fds, kConnectDescriptors,
-                                    count) != sizeof reply_ ||
-      count != kConnectDescriptors) {
+  if (shm::receive_with_descriptors(socket_, &reply_, sizeof reply_, fds, kConnectDescriptorsMost,
+                                    count) != sizeof reply_) {
     return;
   }
   memory_ = fds[0];
   wake_ = fds[1];
+  log_ = fds[2];
+  if (memory_ < 0 || wake_ < 0) return;
   struct stat file {};
   fstat(memory_, &file);
   bytes_ = static_cast<std::size_t>(file.st_size);
@@ -42,7 +43,7 @@ RawClient::RawClient(const std::string& path, const ConnectRequest& request) {
 
 RawClient::~RawClient() {
   if (base_ != nullptr) munmap(base_, bytes_);
-  for (const int fd : {socket_, memory_, wake_}) {
+  for (const int fd : {socket_, memory_, wake_, log_}) {
     if (fd >= 0) close(fd);
   }
 }

@@ -26,6 +26,8 @@ class RawClient {
   [[nodiscard]] Page& page() const { return *reinterpret_cast<Page*>(base_); }
   [[nodiscard]] int socket() const { return socket_; }
   [[nodiscard]] int memory() const { return memory_; }
+  /// Of the broadcast log; -1 without one.
+  [[nodiscard]] int log() const { return log_; }
 
   /// Writes a record at the start of a request ring that is unused, and shows it.
   void write(std::uint32_t length, std::uint32_t tag, const void* body, std::size_t body_bytes);
@@ -35,7 +37,7 @@ class RawClient {
   [[nodiscard]] bool is_cut_off() const;
 
  private:
-  int socket_ = -1, memory_ = -1, wake_ = -1;
+  int socket_ = -1, memory_ = -1, wake_ = -1, log_ = -1;
   ConnectReply reply_{};
   std::byte* base_ = nullptr;
   std::size_t bytes_ = 0;
