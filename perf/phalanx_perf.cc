@@ -5,7 +5,9 @@
 #include "perf/core/core_perf.h"
 #include "perf/failover/calm.h"
 #include "perf/failover/failover.h"
+#include "perf/group/group_bench.h"
 #include "perf/harness/environment.h"
+#include "perf/idle/idle_bench.h"
 #include "perf/ipc/ipc_bench.h"
 #include "perf/map/map_bench.h"
 #include "perf/replica/replica_bench.h"
@@ -25,6 +27,8 @@ int main(int argc, char** argv) {
   perf::add_core(root, globals);
   perf::add_environment(root, globals);
   perf::add_failover(root, globals);
+  perf::add_group(root, globals);
+  perf::add_idle(root, globals);
   perf::add_ipc_bench(root, globals);
   perf::add_map_bench(root, globals);
   perf::add_replica_bench(root, globals);

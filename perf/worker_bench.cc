@@ -3,7 +3,6 @@
 // message outstanding.
 
 #include <phalanx/phalanx.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -21,6 +20,7 @@
 
 #include "ipc/base/time_ns.h"
 #include "perf/harness/data_planes.h"
+#include "perf/harness/placement.h"
 
 namespace {
 
@@ -60,17 +60,6 @@ struct Shared {
   std::uint64_t sample_count;
   std::uint32_t samples[kSamplesMax];
 };
-
-void pin_to(pid_t pid, int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<unsigned>(cpu), &set);
-  // Every thread: a data plane's worker is not its first.
-  for (const auto& task :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-    sched_setaffinity(std::stoi(task.path().filename()), sizeof set, &set);
-  }
-}
 
 std::uint64_t cpu_ns_of(pid_t pid) {
   std::uint64_t total = 0;
@@ -292,8 +281,8 @@ int main(int argc, char** argv) {
     if (pid == 0) run_client(i, planes.runtime_directory(), options, shared);
     clients.push_back(pid);
     if (options.pin) {  // The orderer's worker and its client have a core, the rest the other.
-      pin_to(planes.pid(i), i == 0 ? 0 : 1);
-      pin_to(pid, i == 0 ? 0 : 1);
+      (void)perf::bind_process(planes.pid(i), i == 0 ? 0 : 1);
+      (void)perf::bind_process(pid, i == 0 ? 0 : 1);
     }
   }
   const auto all = [&](auto field) {

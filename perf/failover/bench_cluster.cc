@@ -19,18 +19,9 @@ using cli::DemoCrew;
 
 constexpr TimeNs kPatience = 30 * kSecond;
 
-Expected<bool, Error> work_with(DemoCluster& cluster, const BenchOptions& options,
-                                const cli::DemoTransport& transport, const BenchWork& work) {
-  if (auto whole = cluster.wait_whole(kPatience); !whole) return fail(whole.error());
-  auto crew = DemoCrew::start(options.demo, cluster);
-  if (!crew) return fail(crew.error());
-  if (auto joined = crew->wait_joined(kPatience); !joined) return fail(joined.error());
-  return work(transport, cluster, *crew);
-}
-
 ExitCode orchestrate(const BenchOptions& options, const cli::Globals& globals,
                      const cli::DemoTransport& transport, const DemoCluster::Places& places,
-                     const BenchWork& work) {
+                     const ClusterWork& work) {
   cli::catch_stop_signals();
   cli::show_step(transport.told);
   using Ports = cli::DemoNetwork::Ports;
@@ -41,7 +32,8 @@ ExitCode orchestrate(const BenchOptions& options, const cli::Globals& globals,
   if (!network) return cli::report(network.error(), globals);
   auto cluster = DemoCluster::start(options.demo, places, std::move(*network), transport);
   if (!cluster) return cli::report(cluster.error(), globals);
-  const auto done = work_with(*cluster, options, transport, work);
+  const auto whole = cluster->wait_whole(kPatience);
+  const auto done = whole ? work(transport, *cluster) : Expected<bool, Error>(fail(whole.error()));
   if (done) return *done ? ExitCode::Fine : ExitCode::Failed;
   const ExitCode code = cli::report(done.error(), globals);
   if (!cli::stop_requested()) std::fputs(cluster->logs().c_str(), stderr);
@@ -73,7 +65,7 @@ void add_cluster_options(cli::Command& command, BenchOptions& options) {
               "cluster.stall_after, milliseconds");
 }
 
-ExitCode run_bench(BenchOptions options, const cli::Globals& globals, const BenchWork& work) {
+ExitCode run_cluster(BenchOptions options, const cli::Globals& globals, const ClusterWork& work) {
   options.demo.dead_after = static_cast<TimeNs>(options.dead_after_ms) * kMillisecond;
   options.demo.stall_after = static_cast<TimeNs>(options.stall_after_ms) * kMillisecond;
   cli::catch_stop_signals();
@@ -88,6 +80,17 @@ ExitCode run_bench(BenchOptions options, const cli::Globals& globals, const Benc
   const DemoCluster::Places places{.directory = directory, .runtime_directory = directory + "/run"};
   return cli::supervise([&] { return orchestrate(options, globals, *transport, places, work); },
                         {directory});
+}
+
+ExitCode run_bench(BenchOptions options, const cli::Globals& globals, const BenchWork& work) {
+  return run_cluster(
+      options, globals,
+      [&](const cli::DemoTransport& transport, DemoCluster& cluster) -> Expected<bool, Error> {
+        auto crew = DemoCrew::start(options.demo, cluster);
+        if (!crew) return fail(crew.error());
+        if (auto joined = crew->wait_joined(kPatience); !joined) return fail(joined.error());
+        return work(transport, cluster, *crew);
+      });
 }
 
 std::string await_same_order(DemoCrew& crew, std::size_t nodes) {

@@ -22,11 +22,19 @@ struct BenchOptions {
 /// Registers --nodes, --transport, --dead-after and --stall-after.
 void add_cluster_options(cli::Command& command, BenchOptions& options);
 
-/// What a bench does with a cluster that is whole and whose clients have joined. True: as wanted.
+/// What a bench does with a cluster that is whole. True: as wanted.
+using ClusterWork =
+    std::function<Expected<bool, Error>(const cli::DemoTransport&, cli::DemoCluster&)>;
+
+/// Starts it, works, and leaves nothing behind, however that ends.
+[[nodiscard]] ExitCode run_cluster(BenchOptions options, const cli::Globals& globals,
+                                   const ClusterWork& work);
+
+/// What a bench does with a cluster that is whole and whose clients have joined.
 using BenchWork = std::function<Expected<bool, Error>(const cli::DemoTransport&, cli::DemoCluster&,
                                                       cli::DemoCrew&)>;
 
-/// Starts it, works, and leaves nothing behind, however that ends.
+/// As run_cluster(), with the demo's clients.
 [[nodiscard]] ExitCode run_bench(BenchOptions options, const cli::Globals& globals,
                                  const BenchWork& work);
 

@@ -1,7 +1,6 @@
 #include "perf/harness/repeat.h"
 
 #include <linux/perf_event.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,26 +86,6 @@ void add_figures(Point& point, const std::string& name, Repeated&& measured) {
                            .unit = "",
                            .more_is_better = false,
                            .runs = std::move(measured.instructions)});
-}
-
-bool run_on(std::size_t n) noexcept {
-  // As it was before the first thread was bound, since those it starts inherit that.
-  static const cpu_set_t allowed = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    (void)sched_getaffinity(0, sizeof set, &set);
-    return set;
-  }();
-  if (CPU_COUNT(&allowed) == 0) return false;
-  n %= static_cast<std::size_t>(CPU_COUNT(&allowed));
-  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed) || n-- != 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    return sched_setaffinity(0, sizeof one, &one) == 0;
-  }
-  return false;
 }
 
 }  // namespace phalanx::perf

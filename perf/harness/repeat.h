@@ -32,8 +32,4 @@ struct Repeated {
 /// The figures "NAME_ns" and "NAME_instructions".
 void add_figures(Point& point, const std::string& name, Repeated&& measured);
 
-/// Binds the calling thread to the n-th processor that it may use, counted round; false: it may
-/// not.
-bool run_on(std::size_t n) noexcept;
-
 }  // namespace phalanx::perf

@@ -10,6 +10,7 @@
 #include "ipc/base/time_ns.h"
 #include "ipc/shm/mirrored_ring.h"
 #include "ipc/shm/spsc_byte_ring.h"
+#include "perf/harness/placement.h"
 #include "perf/harness/repeat.h"
 
 namespace phalanx::perf {
