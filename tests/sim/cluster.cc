@@ -210,6 +210,7 @@ void Cluster::heal() {
   calm_links(/*mend_cuts=*/true);
   management_cut_until_ = 0;
   start_all();
+  complete_rotation();
 }
 
 void Cluster::calm_links(bool mend_cuts) {

@@ -55,6 +55,9 @@ class Cluster {
   void set_own_link(NodeId node, bool up);
   void start(NodeId node);
   void heal();
+  void hold_next_key(Node& node);
+  void go_over_to_next_key(Node& node);
+  void complete_rotation();
   /// With the links as they were left, until the views are what they allow: no heal before.
   void run_until_settled();
   [[nodiscard]] std::string unsettled();
@@ -87,6 +90,7 @@ class Cluster {
   TimeNs management_cut_until_ = 0;
   TimeNs healed_after_ = 0;
   bool healed_ = false;
+  bool rotates_ = false;  ///< The cluster key was rotated, or begun to be.
 };
 
 }  // namespace phalanx::sim

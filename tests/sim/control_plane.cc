@@ -5,13 +5,15 @@
 namespace phalanx::sim {
 namespace {
 
-membership::MembershipConfig machine_config(const Scenario& scenario, Member self) {
+membership::MembershipConfig machine_config(const Scenario& scenario, Member self,
+                                            const KeysHeld& keys) {
   membership::MembershipConfig config;
   config.self = self;
   for (NodeId node = 1; node <= scenario.nodes; ++node) config.nodes.push_back(node);
   config.lanes = scenario.lanes;
   config.config_hash = 0xC0FFEE;
-  config.key_id_highest = 1;
+  config.key_id_lowest = config.key_id_highest = keys.lowest;
+  config.key_id_next = keys.next;
   config.dead_after = scenario.dead_after;
   config.stall_after = scenario.stall_after;
   config.hold_min = scenario.hold_min;
@@ -32,7 +34,7 @@ ControlPlane::ControlPlane(const Scenario& scenario, Member self, Durable& durab
     : self_(self),
       durable_(durable),
       trace_(trace),
-      machine_(machine_config(scenario, self), durable.sequence_reserved),
+      machine_(machine_config(scenario, self, durable.keys), durable.sequence_reserved),
       quorum_(votes(scenario), self.node) {}
 
 void ControlPlane::start(TimeNs now) { execute(machine_.start(now), now); }

@@ -18,6 +18,7 @@ struct Durable {
   std::uint64_t sequence_reserved = 0;
   std::vector<std::byte> snapshot;  ///< Dies with the data plane.
   std::vector<std::byte> votes;     ///< Likewise.
+  KeysHeld keys;                    ///< Its key files.
 };
 
 /// A control-plane process: the production membership machine and quorum, their actions in order.
@@ -33,6 +34,9 @@ class ControlPlane {
 
   void on_event(const PlaneEvent& event, TimeNs now);
   void leave(TimeNs now) { execute(machine_.leave(now), now); }
+  void rekey(const membership::KeyIds& keys, TimeNs now) {
+    execute(machine_.rekey(keys, now), now);
+  }
   /// An order about votes: which one comes from `draw`.
   void order_votes(std::uint64_t draw, TimeNs now);
   void on_dead(Member peer, TimeNs now) { execute(machine_.on_dead(peer, now), now); }

@@ -55,7 +55,8 @@ NodeMemory::Sizes memory_sizes(const Scenario& scenario) {
           .origin = ring_bytes(scenario.submit_window_bytes)};
 }
 
-DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now)
+DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now,
+                     const KeysHeld& keys)
     : scenario_(parts.scenario),
       port_(parts.port),
       observer_(parts.observer),
@@ -67,7 +68,7 @@ DataPlane::DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t see
       incarnation_(parts.observer.on_boot(self)),
       load_(parts.scenario, self.node, seed, now),
       seals_(parts.scenario.real_seals
-                 ? make_real_seals(self, parts.scenario.nodes, parts.scenario.lanes)
+                 ? make_real_seals(self, parts.scenario.nodes, parts.scenario.lanes, keys)
                  : make_model_seals(self, parts.scenario.nodes, parts.scenario.lanes)),
       scratch_(parts.scenario.frame_payload_bytes + 4096) {
   for (NodeId node = 1; node <= parts.scenario.nodes; ++node) seen_.push_back({.node = node});
@@ -258,6 +259,10 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
       return;
     }
     case PlaneCommand::Kind::Recover:
+      if (!seals_->holds(command.plan.key_id)) {
+        events_.push_back({.kind = PlaneEvent::Kind::Refused, .view = command.plan.attempt});
+        return;
+      }
       if (tape().begin_recovery(core_, command.plan, encoded(command.plan), now)) {
         recovering_ = command.plan.attempt;
       } else {
@@ -272,7 +277,7 @@ void DataPlane::execute(const PlaneCommand& command, TimeNs now) {
         recovering_ = {};
         std::vector<NodeId> nodes;
         for (const Member& member : command.plan.members) nodes.push_back(member.node);
-        seals_->install(command.plan.attempt, command.plan.members);
+        seals_->install(command.plan.attempt, command.plan.members, command.plan.key_id);
         port_.set_members(nodes);
       }
       events_.push_back({.kind = PlaneEvent::Kind::Installed, .view = command.plan.attempt});
@@ -292,17 +297,18 @@ void DataPlane::send_control(const membership::Send& send) {
         send_control_to(member, {Kind::Peer, member.node}, send);
       return;
     case membership::Send::To::Everyone:
-      send_control_to({}, {.kind = Kind::Everyone}, send);
+      for (std::size_t which = 0; which < seals_->hellos(); ++which)
+        send_control_to({}, {.kind = Kind::Everyone}, send, which);
       return;
   }
 }
 
 void DataPlane::send_control_to(Member receiver, const transport::Destination& to,
-                                const membership::Send& send) {
+                                const membership::Send& send, std::size_t which) {
   std::vector<std::byte> message{static_cast<std::byte>(send.kind)};
   message.insert(message.end(), send.bytes.begin(), send.bytes.end());
   std::vector<std::byte> frame(message.size() + wire::kControlOverheadBytes);
-  frame.resize(seals_->seal_control(receiver.boot, message, frame));
+  frame.resize(seals_->seal_control(receiver.boot, message, frame, which));
   const auto header = wire::decode(frame);
   PHX_CHECK(header.has_value());
   observer_.on_seal(incarnation_, seals_->key_of(*header), wire::nonce_space(header->lane, true),

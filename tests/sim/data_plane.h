@@ -55,12 +55,14 @@ struct DataPlaneParts {
 /// dataplane/worker does with ciphers and rings is done here with key identities and a Load.
 class DataPlane {
  public:
-  DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now);
+  DataPlane(const DataPlaneParts& parts, Member self, std::uint64_t seed, TimeNs now,
+            const KeysHeld& keys);
 
   /// One turn of the worker; returns frames and records handled. `readers_paused`: clients take
   /// nothing.
   std::size_t turn(TimeNs now, bool readers_paused);
   void execute(const PlaneCommand& command, TimeNs now);
+  void hold_keys(const KeysHeld& keys) { seals_->hold(keys); }
   /// A process that is attached as long as this one lives; it must live longer.
   void set_app(ReplicatedApp* app) noexcept { app_ = app; }
 
@@ -93,7 +95,7 @@ class DataPlane {
   void seal_item(const core::TxItem& item, transport::TxFrame& frame);
   void send_control(const membership::Send& send);
   void send_control_to(Member receiver, const transport::Destination& to,
-                       const membership::Send& send);
+                       const membership::Send& send, std::size_t which = 0);
   void trace_delivery(LaneId lane, const core::LocalRecord& record);
 
   const Scenario& scenario_;

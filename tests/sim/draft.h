@@ -38,5 +38,6 @@ void crash_control_at_actions(Draft& d);
 void representative_steps(Draft& d);
 void many_nodes(Draft& d);
 void vote_orders(Draft& d);
+void rotate_keys(Draft& d);
 
 }  // namespace phalanx::sim

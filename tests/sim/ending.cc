@@ -169,6 +169,9 @@ std::string Cluster::unfinished() {
              ", state " + std::string(to_string(node->control().machine().state())) + ", attempt " +
              to_string(node->control().machine().attempt()) + "; n1 has " + to_string(view);
     }
+    if (node->keys().next != 0 || node->keys().lowest != nodes_[0]->keys().lowest) {
+      return name + " has not given up cluster key " + std::to_string(node->keys().lowest);
+    }
     if (const std::size_t waiting = node->data().load().waiting(); waiting != 0) {
       return name + " cannot take " + std::to_string(waiting) +
              " records from its clients: " + describe_lanes(node->data());

@@ -52,7 +52,7 @@ void Node::start(TimeNs at) {
   const TimeNs now = clock_.local(at);
   durable_.snapshot.clear();
   durable_.votes.clear();
-  data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now);
+  data_ = std::make_unique<DataPlane>(parts_, self, random_.next(), now, durable_.keys);
   if (parts_.scenario.replicas && id_ <= kReplicasMax) start_app(now);
   if (std::exchange(disk_lost_, false)) {
     durable_.sequence_reserved = random_.percent(50) ? 0 : older_sequence_;
@@ -118,6 +118,25 @@ void Node::order_votes(std::uint64_t draw, TimeNs at) {
   if (control_ == nullptr) return;
   control_->order_votes(draw, clock_.local(at));
   commands_due_ = std::min(commands_due_, at);
+}
+
+void Node::hold_keys(const KeysHeld& keys, bool goes_over, TimeNs at) {
+  durable_.keys = keys;
+  if (data_ != nullptr) data_->hold_keys(keys);
+  if (control_ == nullptr) return;
+  control_->rekey(
+      {.lowest = keys.lowest, .highest = goes_over ? keys.next : keys.lowest, .next = keys.next},
+      clock_.local(at));
+  commands_due_ = std::min(commands_due_, at);
+}
+
+void Node::hold_next_key(TimeNs at) {
+  if (durable_.keys.next != 0) return;
+  hold_keys({.lowest = durable_.keys.lowest, .next = durable_.keys.lowest + 1}, false, at);
+}
+
+void Node::go_over_to_next_key(TimeNs at) {
+  if (durable_.keys.next != 0) hold_keys(durable_.keys, true, at);
 }
 
 void Node::restore_control(TimeNs at) {
@@ -207,6 +226,11 @@ void Node::step_control(TimeNs at) {
       count_action();
       if (!lets_fall(events.front())) control_->on_event(events.front(), now);
     }
+  }
+  // Its view uses the next key: the old one goes.
+  const std::uint32_t next = durable_.keys.next;
+  if (next != 0 && control_->machine().view_key_id() == next) {
+    hold_keys({.lowest = next, .next = 0}, false, at);
   }
   if (now >= control_->wake_at()) control_->on_time(data_->peers_seen(now), now);
   if (!control_->commands().empty()) {

@@ -35,6 +35,11 @@ class Node {
   void kill_control();
   void leave(TimeNs at);
   void order_votes(std::uint64_t draw, TimeNs at);
+  /// A rotation of the cluster key: it holds the next as well; it goes over to it with the next
+  /// view.
+  void hold_next_key(TimeNs at);
+  void go_over_to_next_key(TimeNs at);
+  [[nodiscard]] const KeysHeld& keys() const noexcept { return durable_.keys; }
   void restore_control(TimeNs at);
   void stall_until(TimeNs until, TimeNs at);
   void stall_control_until(TimeNs until) noexcept { control_stalled_until_ = until; }
@@ -80,6 +85,7 @@ class Node {
 
  private:
   void step_control(TimeNs at);
+  void hold_keys(const KeysHeld& keys, bool goes_over, TimeNs at);
   void start_app(TimeNs now);
   void count_action() noexcept {
     dies_now_ = dies_now_ || (actions_left_ > 0 && --actions_left_ == 0);

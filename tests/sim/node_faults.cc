@@ -232,4 +232,31 @@ void vote_orders(Draft& d) {
   if (d.random.percent(70)) something_else(d);
 }
 
+/// Operators that rotate the cluster key, at nodes in any order, while views change: some are told
+/// of the second half, the others follow; who is down holds what its files say when it comes back.
+void rotate_keys(Draft& d) {
+  d.s.real_seals = true;
+  TimeNs at = d.s.faulty_until / 16;
+  for (std::uint64_t n = d.times(1, 3); n > 0; --n) {
+    for (NodeId node = 1; node <= d.s.nodes; ++node) {
+      d.step({.at = at + d.random.below(40 * kMillisecond),
+              .kind = Step::Kind::HoldNextKey,
+              .node = node});
+    }
+    at += 40 * kMillisecond;
+    for (std::uint64_t told = d.times(1, 3); told > 0; --told) {
+      d.step({.at = at + d.random.below(60 * kMillisecond),
+              .kind = Step::Kind::GoOverToNextKey,
+              .node = d.any()});
+    }
+    at += d.random.range(60, 160) * kMillisecond;
+  }
+  if (d.random.percent(30)) partition_merge(d);
+  if (d.random.percent(30)) {  // Copies of frames from long ago, sealed with keys of long ago.
+    d.s.faults.duplicate_ppm = static_cast<std::uint32_t>(d.random.range(20'000, 200'000));
+    d.s.faults.reorder_delay = d.random.range(10, 400) * kMillisecond;
+  }
+  if (d.random.percent(80)) something_else(d);
+}
+
 }  // namespace phalanx::sim

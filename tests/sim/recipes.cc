@@ -256,10 +256,12 @@ constexpr std::array kRecipes{
            representative_steps},
     Recipe{{"many-nodes", "up to 64 nodes, a few of which die"}, many_nodes},
     Recipe{{"vote-orders", "votes are changed while views change"}, vote_orders},
+    Recipe{{"rotate-keys", "the cluster key is rotated, once and again, while views change"},
+           rotate_keys},
 };
 /// What swarm picks from: histories that found a bug once stay what they were.
 constexpr std::size_t kSwarmRecipes = 30;
-constexpr std::size_t kStormRecipes = kRecipes.size() - 2;  ///< Up to many-nodes.
+constexpr std::size_t kStormRecipes = kRecipes.size() - 3;  ///< Up to many-nodes.
 constexpr RecipeInfo kSwarm{"swarm",
                             "random subsets of the first 30, with random sizes and timers"};
 constexpr RecipeInfo kStorm{"storm", "the same of all of them, half of it with production seals"};

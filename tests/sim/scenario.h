@@ -56,7 +56,9 @@ struct Step {
                     ///< tell each other; the node starts it again after `span`.
     KillControlAtAction,  ///< The same of the control plane; what it still wrote is drawn.
     VoteOrder,            ///< An operator at the node asks for other votes: `mask` draws what for.
-    Mute,  ///< Until all others are in one view: what `mask` (Mute) says has no effect.
+    HoldNextKey,  ///< A rotation's first half at the node, unless others still finish the last one.
+    GoOverToNextKey,  ///< Its second half, at the node, once all nodes hold the next key.
+    Mute,             ///< Until all others are in one view: what `mask` (Mute) says has no effect.
   };
   TimeNs at = 0;
   Kind kind = Kind::HealLinks;

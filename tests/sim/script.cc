@@ -133,6 +133,10 @@ const char* name_of(Step::Kind kind) noexcept {
       return "kill-control-at-action";
     case Step::Kind::VoteOrder:
       return "vote-order";
+    case Step::Kind::HoldNextKey:
+      return "hold-next-key";
+    case Step::Kind::GoOverToNextKey:
+      return "go-over-to-next-key";
     case Step::Kind::Mute:
       return "mute";
   }

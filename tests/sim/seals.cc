@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
+#include <string>
 
 #include "ipc/base/assert.h"
 #include "tests/sim/keys.h"
@@ -18,7 +20,11 @@ class ModelSeals final : public Seals {
 
   void begin_turn(TimeNs) override {}
 
-  void install(const ViewId& view, std::span<const Member> members) override {
+  void hold(const KeysHeld&) override {}
+  bool holds(std::uint32_t) const override { return true; }
+  std::size_t hellos() const override { return 1; }
+
+  void install(const ViewId& view, std::span<const Member> members, std::uint32_t) override {
     member_keys_.fill({});
     for (const Member& member : members) member_keys_[member.node] = view_key(view, member);
     view_key_ = member_keys_[self_.node];
@@ -40,7 +46,7 @@ class ModelSeals final : public Seals {
   }
 
   std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
-                           std::span<std::byte> out) override {
+                           std::span<std::byte> out, std::size_t) override {
     const wire::FrameHeader header{.type = wire::FrameType::Control,
                                    .sender = self_.node,
                                    .key_tag = boot_key_.tag,
@@ -107,20 +113,27 @@ class ModelSeals final : public Seals {
 /// of the checks are those of every cluster.
 class RealSeals final : public Seals {
  public:
-  RealSeals(Member self, std::size_t nodes, LaneId lanes)
-      : keys_(config(self, nodes, lanes), wire::insecure_cluster_key("phalanx-sim")),
+  RealSeals(Member self, std::size_t nodes, LaneId lanes, const KeysHeld& keys)
+      : keys_(config(self, nodes, lanes), cluster_key(keys.lowest), next_key(keys)),
         sealer_(keys_),
         opener_(keys_) {}
 
+  void hold(const KeysHeld& keys) override { keys_.hold(cluster_key(keys.lowest), next_key(keys)); }
+  bool holds(std::uint32_t key_id) const override { return keys_.holds(key_id); }
+  std::size_t hellos() const override { return keys_.held(); }
+
   void begin_turn(TimeNs now) override { keys_.begin_turn(now); }
-  void install(const ViewId& view, std::span<const Member> members) override {
-    keys_.install(view, members);
+  void install(const ViewId& view, std::span<const Member> members, std::uint32_t key_id) override {
+    keys_.install(view, members, key_id);
   }
   std::size_t seal_data(const core::TxItem& item, std::span<std::byte> out) override {
     return sealer_.seal_data(item.type, item.lane, item.position, item.payload, out);
   }
   std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
-                           std::span<std::byte> out) override {
+                           std::span<std::byte> out, std::size_t which) override {
+    if (receiver.is_none()) {
+      return sealer_.seal_control(0, receiver, message, out, keys_.boot_seal(which));
+    }
     return sealer_.seal_control(0, receiver, message, out);
   }
   std::uint64_t key_of(const wire::FrameHeader& header) const override {
@@ -146,6 +159,16 @@ class RealSeals final : public Seals {
   bool refuses_replays() const override { return true; }
 
  private:
+  static wire::ClusterKey cluster_key(std::uint32_t id) {
+    wire::ClusterKey key =
+        wire::insecure_cluster_key(id == 1 ? "phalanx-sim" : "phalanx-sim " + std::to_string(id));
+    key.id = id;
+    return key;
+  }
+  static std::optional<wire::ClusterKey> next_key(const KeysHeld& keys) {
+    if (keys.next == 0) return std::nullopt;
+    return cluster_key(keys.next);
+  }
   static wire::KeyTable::Config config(Member self, std::size_t nodes, LaneId lanes) {
     wire::KeyTable::Config out{
         .cipher = wire::Cipher::Insecure, .self = self, .lanes = lanes, .nodes = {}};
@@ -164,8 +187,9 @@ std::unique_ptr<Seals> make_model_seals(Member self, std::size_t nodes, LaneId l
   return std::make_unique<ModelSeals>(self, nodes, lanes);
 }
 
-std::unique_ptr<Seals> make_real_seals(Member self, std::size_t nodes, LaneId lanes) {
-  return std::make_unique<RealSeals>(self, nodes, lanes);
+std::unique_ptr<Seals> make_real_seals(Member self, std::size_t nodes, LaneId lanes,
+                                       const KeysHeld& keys) {
+  return std::make_unique<RealSeals>(self, nodes, lanes, keys);
 }
 
 }  // namespace phalanx::sim

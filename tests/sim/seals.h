@@ -24,6 +24,12 @@ struct Arrival {
   [[nodiscard]] bool is_control() const noexcept { return header.type == wire::FrameType::Control; }
 };
 
+/// The cluster keys that a node holds, by id: one, or two while they are rotated.
+struct KeysHeld {
+  std::uint32_t lowest = 1;
+  std::uint32_t next = 0;  ///< 0: none.
+};
+
 /// How a node's frames are sealed and opened: by a stand-in that costs little and lets every
 /// duplicate through to the core, or by transport/wire as in production, replay window and all.
 class Seals {
@@ -31,12 +37,17 @@ class Seals {
   virtual ~Seals() = default;
 
   virtual void begin_turn(TimeNs now) = 0;
-  virtual void install(const ViewId& view, std::span<const Member> members) = 0;
+  virtual void hold(const KeysHeld& keys) = 0;
+  [[nodiscard]] virtual bool holds(std::uint32_t key_id) const = 0;
+  virtual void install(const ViewId& view, std::span<const Member> members,
+                       std::uint32_t key_id) = 0;
 
-  /// Both return the length of the frame in `out`.
+  /// How many frames a hello to all takes: one under each cluster key.
+  [[nodiscard]] virtual std::size_t hellos() const = 0;
+  /// Both return the length of the frame in `out`. `which` of the hellos to all it is.
   virtual std::size_t seal_data(const core::TxItem& item, std::span<std::byte> out) = 0;
   virtual std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
-                                   std::span<std::byte> out) = 0;
+                                   std::span<std::byte> out, std::size_t which) = 0;
   /// Names the key of a frame that this node sealed, as an onlooker tells keys apart.
   [[nodiscard]] virtual std::uint64_t key_of(const wire::FrameHeader& header) const = 0;
 
@@ -47,7 +58,9 @@ class Seals {
   [[nodiscard]] virtual bool refuses_replays() const = 0;
 };
 
+/// Of one cluster key, for ever.
 [[nodiscard]] std::unique_ptr<Seals> make_model_seals(Member self, std::size_t nodes, LaneId lanes);
-[[nodiscard]] std::unique_ptr<Seals> make_real_seals(Member self, std::size_t nodes, LaneId lanes);
+[[nodiscard]] std::unique_ptr<Seals> make_real_seals(Member self, std::size_t nodes, LaneId lanes,
+                                                     const KeysHeld& keys);
 
 }  // namespace phalanx::sim

@@ -65,6 +65,10 @@ void Cluster::apply(const Step& step) {
       return node->die_at_action(step.mask, Step::Kind::KillControl, step.span);
     case Step::Kind::VoteOrder:
       return node->order_votes(step.mask, now_);
+    case Step::Kind::HoldNextKey:
+      return hold_next_key(*node);
+    case Step::Kind::GoOverToNextKey:
+      return go_over_to_next_key(*node);
     case Step::Kind::Mute:
       return node->mute(static_cast<std::uint8_t>(step.mask));
     case Step::Kind::Kill:
@@ -83,6 +87,33 @@ void Cluster::apply(const Step& step) {
       }
       return;
   }
+}
+
+// What the node that leads a rotation finds out first: nobody has a key that another has not.
+
+void Cluster::hold_next_key(Node& node) {
+  for (const auto& other : nodes_) {
+    if (other->keys().lowest != node.keys().lowest) return;
+  }
+  rotates_ = true;
+  node.hold_next_key(now_);
+  if (node.up()) schedule(node.id(), node.ready_at(now_));
+}
+
+void Cluster::go_over_to_next_key(Node& node) {
+  const KeysHeld& keys = node.keys();
+  for (const auto& other : nodes_) {
+    if (other->keys().next != keys.next && other->keys().lowest != keys.next) return;
+  }
+  node.go_over_to_next_key(now_);
+  if (node.up()) schedule(node.id(), node.ready_at(now_));
+}
+
+/// An operator who sees that a rotation is not over orders it again.
+void Cluster::complete_rotation() {
+  if (!rotates_) return;
+  for (const auto& node : nodes_) hold_next_key(*node);
+  for (const auto& node : nodes_) go_over_to_next_key(*node);
 }
 
 }  // namespace phalanx::sim
