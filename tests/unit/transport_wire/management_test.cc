@@ -73,7 +73,7 @@ TEST_P(Management, RefusesOrdersThatMakeNoSense) {
   ManagementMessage to_nobody = order("");
   to_nobody.order.to = 0;
   ManagementMessage unknown = order("");
-  unknown.order.kind = static_cast<OrderWord::Kind>(7);
+  unknown.order.kind = static_cast<OrderWord::Kind>(10);
   ManagementMessage unnumbered = order("");
   unnumbered.order.number = 0;
 
