@@ -43,29 +43,31 @@ NodeKeys::Hooks Daemon::key_hooks() {
 }
 
 security::Rotation::Hooks Daemon::rotation_hooks() {
-  return {
-      .state = [this] { return keys_.state(); },
-      .hold = [this](const security::KeyName& next) { return keys_.hold(next); },
-      .go_over = [this](const security::KeyName& next) { return keys_.go_over(next); },
-      .device_follows = [this] { return !config_.quorum.device || management_->device_has_next(); },
-      .send =
-          [this](const wire::OrderWord& word) {
-            return management_ != nullptr && management_->send_order(word);
-          },
-      .wake = [this](TimeNs at) { key_timer_.arm(at); },
-      .draw =
-          [] {
-            std::uint32_t drawn = 0;
-            (void)!getrandom(&drawn, sizeof drawn, 0);
-            return drawn;
-          },
-      .name_of =
-          [this](NodeId node) {
-            for (const config::ClusterNode& one : config_.cluster.nodes) {
-              if (one.id == node) return one.name;
-            }
-            return "node " + std::to_string(node);
-          }};
+  return {.state = [this] { return keys_.state(); },
+          .hold = [this](const security::KeyName& next) { return keys_.hold(next); },
+          .go_over = [this](const security::KeyName& next) { return keys_.go_over(next); },
+          .device_follows =
+              [this] {
+                return !config_.quorum.device || (management_ && management_->device_has_next());
+              },
+          .send =
+              [this](const wire::OrderWord& word) {
+                return management_ != nullptr && management_->send_order(word);
+              },
+          .wake = [this](TimeNs at) { key_timer_.arm(at); },
+          .draw =
+              [] {
+                std::uint32_t drawn = 0;
+                (void)!getrandom(&drawn, sizeof drawn, 0);
+                return drawn;
+              },
+          .name_of =
+              [this](NodeId node) {
+                for (const config::ClusterNode& one : config_.cluster.nodes) {
+                  if (one.id == node) return one.name;
+                }
+                return "node " + std::to_string(node);
+              }};
 }
 
 std::uint32_t Daemon::view_key_id() const {

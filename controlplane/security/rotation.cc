@@ -89,6 +89,7 @@ void Rotation::rotate(std::vector<NodeId> others, bool force, TimeNs now, Begun 
   }
   progress_ =
       Progress{.running = true, .step = Step::Check, .to = own.next, .without = {}, .error = {}};
+  began_with_ = own;  // It may go over while the others answer, if this was begun before.
   force_ = force;
   begun_ = std::move(begun);
   round_ = make_round(Kind::Keys, std::move(others), now + kPatience);
@@ -132,9 +133,8 @@ std::string Rotation::refusals(const Round& round, bool late) const {
 
 void Rotation::check(TimeNs now) {
   Round& round = *round_;
-  const KeyState own = hooks_.state();
   for (const auto& [node, state] : round.states) {
-    if (const std::string why = objection(own, state); !why.empty()) {
+    if (const std::string why = objection(began_with_, state); !why.empty()) {
       round.answers[node] = {.kind = Answer::Kind::No, .why = why};
     }
   }

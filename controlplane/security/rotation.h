@@ -102,6 +102,7 @@ class Rotation {
   std::optional<Progress> progress_;
   std::optional<Round> round_;  ///< Of the rotation that is led here.
   bool force_ = false;
+  KeyState began_with_;
   Begun begun_;
   std::optional<Round> question_;  ///< What ask() asks.
   std::vector<Asked> asked_;

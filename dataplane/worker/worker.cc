@@ -128,14 +128,12 @@ void Worker::take_orders() noexcept {
 
 /// Never without the key that the view was agreed on with: the files may be ahead of this node.
 void Worker::take_keys(NewKeys& fresh) {
-  bool taken = false;
-  if (!fresh.ring) {
-  } else if (keys_.has_view() && !fresh.ring->holds(keys_.view_seal().key_id)) {
+  if (fresh.ring && keys_.has_view() && !fresh.ring->holds(keys_.view_seal().key_id)) {
+    fresh.ring.reset();
     fresh.text = "the key in use is not in its files any more";
-  } else {
-    keys_.hold(std::move(fresh.ring->current), std::move(fresh.ring->next));
-    taken = true;
   }
+  const bool taken = fresh.ring.has_value();
+  if (taken) keys_.hold(std::move(fresh.ring->current), std::move(fresh.ring->next));
   const auto text = std::as_bytes(std::span(fresh.text));
   control_.post({.kind = shm::WorkerEventKind::KeysHeld,
                  .token = taken ? 1U : 0U,
