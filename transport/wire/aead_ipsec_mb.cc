@@ -7,6 +7,10 @@
 #include <openssl/crypto.h>
 
 #include <array>
+#include <new>
+#include <type_traits>
+
+#include "transport/wire/secret_memory.h"
 
 namespace phalanx::wire::ipsec_mb {
 namespace {
@@ -39,14 +43,15 @@ const IMB_MGR* manager() noexcept {
 bool available() noexcept { return manager() != nullptr; }
 
 void* make(const Secret& key) {
-  auto* state = new State{.key = {}, .seal = manager()->gcm256_enc, .open = manager()->gcm256_dec};
+  auto* state = new (allocate_secret(sizeof(State)))
+      State{.key = {}, .seal = manager()->gcm256_enc, .open = manager()->gcm256_dec};
   manager()->gcm256_pre(key.bytes().data(), &state->key);
   return state;
 }
 
 void free(void* state) noexcept {
-  OPENSSL_cleanse(state, sizeof(State));
-  delete static_cast<State*>(state);
+  static_assert(std::is_trivially_destructible_v<State>);
+  free_secret(state, sizeof(State));
 }
 
 void seal(const void* state, const AeadText& in, std::byte* out, TagOut tag) noexcept {

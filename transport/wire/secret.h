@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
+
+#include "transport/wire/secret_memory.h"
 
 namespace phalanx::wire {
 
@@ -14,35 +16,39 @@ void wipe(std::span<std::uint8_t> secret) noexcept;
 [[nodiscard]] bool same_secret(std::span<const std::uint8_t> a,
                                std::span<const std::uint8_t> b) noexcept;
 
-/// 32 secret bytes that are wiped when they go. Copying is explicit: every copy is one more place
-/// to look after.
+/// 32 secret bytes in memory of allocate_secret(), wiped when they go. Copying is explicit: every
+/// copy is one more place to look after. One that was moved from is all zeros.
 class Secret {
  public:
   static constexpr std::size_t kBytes = 32;
 
-  Secret() = default;
-  explicit Secret(std::span<const std::uint8_t, kBytes> from) noexcept {
-    std::copy(from.begin(), from.end(), bytes_.begin());
+  Secret() : bytes_(static_cast<std::uint8_t*>(allocate_secret(kBytes))) {}
+  explicit Secret(std::span<const std::uint8_t, kBytes> from) : Secret() {
+    std::copy(from.begin(), from.end(), bytes_);
   }
-  Secret(Secret&& other) noexcept : Secret(other.bytes()) { wipe(other.bytes_); }
+  Secret(Secret&& other) noexcept : Secret() { std::swap(bytes_, other.bytes_); }
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
-      bytes_ = other.bytes_;
-      wipe(other.bytes_);
+      std::swap(bytes_, other.bytes_);
+      wipe(other.mutable_bytes());
     }
     return *this;
   }
-  ~Secret() { wipe(bytes_); }
+  ~Secret() { free_secret(bytes_, kBytes); }
 
   [[nodiscard]] Secret clone() const noexcept { return Secret(bytes()); }
-  [[nodiscard]] std::span<const std::uint8_t, kBytes> bytes() const noexcept { return bytes_; }
-  [[nodiscard]] std::span<std::uint8_t, kBytes> mutable_bytes() noexcept { return bytes_; }
+  [[nodiscard]] std::span<const std::uint8_t, kBytes> bytes() const noexcept {
+    return std::span<const std::uint8_t, kBytes>(bytes_, kBytes);
+  }
+  [[nodiscard]] std::span<std::uint8_t, kBytes> mutable_bytes() noexcept {
+    return std::span<std::uint8_t, kBytes>(bytes_, kBytes);
+  }
   friend bool operator==(const Secret& a, const Secret& b) noexcept {
     return same_secret(a.bytes(), b.bytes());
   }
 
  private:
-  std::array<std::uint8_t, kBytes> bytes_{};
+  std::uint8_t* bytes_;
 };
 
 }  // namespace phalanx::wire
