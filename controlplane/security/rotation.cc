@@ -218,7 +218,7 @@ void Rotation::watch(TimeNs now) {
                .remedy = "they do so by themselves once they can; phalanx key status"});
 }
 
-void Rotation::finish(std::optional<Error> error) {
+void Rotation::finish(const std::optional<Error>& error) {
   round_.reset();
   progress_->running = false;
   progress_->error = error;

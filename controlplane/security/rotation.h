@@ -94,7 +94,7 @@ class Rotation {
   [[nodiscard]] std::string objection(const KeyState& own, const KeyState& state) const;
   void step_on(Step step, TimeNs now);
   void watch(TimeNs now);
-  void finish(std::optional<Error> error);
+  void finish(const std::optional<Error>& error);
   [[nodiscard]] NodeId led_by(TimeNs now) const noexcept { return now < led_until_ ? led_by_ : 0; }
 
   NodeId self_;
