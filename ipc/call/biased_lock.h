@@ -22,9 +22,8 @@ inline void allow_bias() noexcept {
 #if defined(__SANITIZE_THREAD__)
   return;  // It knows nothing of membarrier().
 #endif
-  bias_allowed.store(
-      syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0,
-      std::memory_order_relaxed);
+  bias_allowed.store(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0,
+                     std::memory_order_relaxed);
 }
 
 /// A mutex for what one thread uses most of the time: it then takes plain stores, where a mutex

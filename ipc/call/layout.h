@@ -32,8 +32,8 @@ enum class RequestKind : std::uint8_t {
 };
 struct RequestBody {
   std::uint32_t id;
-  std::uint32_t slot;         ///< Of a call: below outstanding_max, and not in use.
-  std::uint32_t sequence;     ///< Comes back with the reply.
+  std::uint32_t slot;      ///< Of a call: below outstanding_max, and not in use.
+  std::uint32_t sequence;  ///< Comes back with the reply.
   /// Of a call: what the reply may have at most. Of a post: how many bytes at the end are no part
   /// of it, because less was written than was reserved.
   std::uint32_t reply_bytes;

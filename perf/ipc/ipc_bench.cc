@@ -11,6 +11,7 @@ namespace {
 struct Options {
   std::string mode = "rr", wait = "poll", placement = "two-cores";
   std::uint64_t clients = 1, bytes = 64, batch = 1;
+  bool in_place = false;
   double seconds = 1;
 };
 
@@ -31,6 +32,7 @@ ExitCode run(const Options& o, bool as_json) {
   IpcShape shape{.clients = static_cast<unsigned>(o.clients),
                  .bytes = o.bytes,
                  .batch = o.batch,
+                 .in_place = o.in_place,
                  .seconds = o.seconds};
   const bool read = read_mode(o.mode, shape.mode) && read_wait(o.wait, shape.wait) &&
                     read_placement(o.placement, shape.placement);
@@ -49,14 +51,15 @@ ExitCode run(const Options& o, bool as_json) {
 void add_ipc_bench(cli::Command& root, const cli::Globals& globals) {
   const auto o = std::make_shared<Options>();
   root.add("ipc", "Calls, posts and events between processes of this host: rate and latency.")
-      .word("--mode", o->mode, {"rr", "oneway", "events"},
-            "Request and reply, posts, or events to every client")
+      .word("--mode", o->mode, {"rr", "oneway", "events", "fanout"},
+            "Request and reply, posts, events to every client, or to all of them at once")
       .word("--wait", o->wait, {"poll", "yield", "adaptive", "block"}, "How both sides wait")
       .word("--placement", o->placement, {"same-core", "two-cores", "free"},
             "The server beside its clients, on another core, or as the kernel likes")
       .number("--clients", o->clients, {1, kIpcClientsMax}, "Client processes")
       .number("--size", o->bytes, {0, 16u << 20}, "Bytes of a message")
       .number("--batch", o->batch, {1, 1024}, "Posts or events of one call")
+      .flag("--in-place", o->in_place, "Build posts in the ring, by reserve and commit")
       .seconds("--seconds", o->seconds, "How long to measure")
       .run([&globals, o] { return run(*o, globals.json); });
 }

@@ -15,6 +15,7 @@ enum class IpcMode : std::uint8_t {
   RequestReply,  ///< Each client calls, and waits for its reply.
   OneWay,        ///< Each client sends what nobody answers.
   Events,        ///< The server sends to every client.
+  Fanout,        ///< The server writes once, and every client reads that.
 };
 enum class IpcWait : std::uint8_t {
   Poll,      ///< Nobody sleeps or yields.
@@ -31,6 +32,7 @@ struct IpcShape {
   unsigned clients = 1;
   std::size_t bytes = 64;
   std::size_t batch = 1;  ///< Posts or events a call, where the library has such a call.
+  bool in_place = false;  ///< Posts are built in the ring, where the library can.
   double seconds = 1;
 };
 

@@ -26,9 +26,9 @@ const char* name_of(const std::array<std::pair<const char*, Value>, kCount>& wor
   return "?";
 }
 
-constexpr std::array kModes{std::pair{"rr", IpcMode::RequestReply},
-                            std::pair{"oneway", IpcMode::OneWay},
-                            std::pair{"events", IpcMode::Events}};
+constexpr std::array kModes{
+    std::pair{"rr", IpcMode::RequestReply}, std::pair{"oneway", IpcMode::OneWay},
+    std::pair{"events", IpcMode::Events}, std::pair{"fanout", IpcMode::Fanout}};
 constexpr std::array kWaits{std::pair{"poll", IpcWait::Poll}, std::pair{"yield", IpcWait::Yield},
                             std::pair{"adaptive", IpcWait::Adaptive},
                             std::pair{"block", IpcWait::Block}};
@@ -46,16 +46,17 @@ bool read_placement(const std::string& word, IpcPlacement& out) {
 
 std::string to_json(const IpcLibrary& library, const IpcShape& shape, const IpcResult& r) {
   char text[512];
-  std::snprintf(text, sizeof text,
-                "{\"version\": 1, \"library\": \"%s\", \"mode\": \"%s\", \"wait\": \"%s\", "
-                "\"placement\": \"%s\", \"clients\": %u, \"bytes\": %zu, \"batch\": %zu, "
-                "\"per_second\": %.0f, \"p50_ns\": %llu, \"p99_ns\": %llu, \"max_ns\": %llu, "
-                "\"server_cpu_us\": %.4f, \"client_cpu_us\": %.4f}",
-                library.name, name_of(kModes, shape.mode), name_of(kWaits, shape.wait),
-                name_of(kPlacements, shape.placement), shape.clients, shape.bytes, shape.batch,
-                r.per_second, static_cast<unsigned long long>(r.p50_ns),
-                static_cast<unsigned long long>(r.p99_ns),
-                static_cast<unsigned long long>(r.max_ns), r.server_cpu_us, r.client_cpu_us);
+  std::snprintf(
+      text, sizeof text,
+      "{\"version\": 1, \"library\": \"%s\", \"mode\": \"%s\", \"wait\": \"%s\", "
+      "\"placement\": \"%s\", \"clients\": %u, \"bytes\": %zu, \"batch\": %zu, \"in_place\": %s, "
+      "\"per_second\": %.0f, \"p50_ns\": %llu, \"p99_ns\": %llu, \"max_ns\": %llu, "
+      "\"server_cpu_us\": %.4f, \"client_cpu_us\": %.4f}",
+      library.name, name_of(kModes, shape.mode), name_of(kWaits, shape.wait),
+      name_of(kPlacements, shape.placement), shape.clients, shape.bytes, shape.batch,
+      shape.in_place ? "true" : "false", r.per_second, static_cast<unsigned long long>(r.p50_ns),
+      static_cast<unsigned long long>(r.p99_ns), static_cast<unsigned long long>(r.max_ns),
+      r.server_cpu_us, r.client_cpu_us);
   return text;
 }
 

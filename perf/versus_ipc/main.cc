@@ -5,8 +5,8 @@
 
 #include "perf/versus_ipc/libraries.h"
 
-/// versus-ipc-bench LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS: one measurement, one
-/// line of JSON. `versus-ipc-bench list` names the libraries.
+/// versus-ipc-bench LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS [in-place]: one
+/// measurement, one line of JSON. `versus-ipc-bench list` names the libraries.
 int main(int argc, char** argv) {
   using namespace phalanx::perf;
   if (argc == 2 && std::strcmp(argv[1], "list") == 0) {
@@ -14,11 +14,14 @@ int main(int argc, char** argv) {
     return 0;
   }
   IpcShape shape;
-  if (argc != 9 || !read_mode(argv[2], shape.mode) || !read_wait(argv[3], shape.wait) ||
-      !read_placement(argv[4], shape.placement)) {
-    std::fprintf(stderr,
-                 "usage: %s LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS | list\n",
-                 argv[0]);
+  // A tenth word: posts are built in place.
+  shape.in_place = argc == 10 && std::strcmp(argv[9], "in-place") == 0;
+  if ((argc != 9 && !shape.in_place) || !read_mode(argv[2], shape.mode) ||
+      !read_wait(argv[3], shape.wait) || !read_placement(argv[4], shape.placement)) {
+    std::fprintf(
+        stderr,
+        "usage: %s LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS [in-place] | list\n",
+        argv[0]);
     return 2;
   }
   shape.clients = static_cast<unsigned>(std::strtoul(argv[5], nullptr, 10));
@@ -32,6 +35,9 @@ int main(int argc, char** argv) {
   }
   for (const IpcLibrary& library : libraries()) {
     if (std::strcmp(library.name, argv[1]) != 0) continue;
+    // Theirs to every client is what they have for it.
+    if (shape.mode == IpcMode::Fanout && std::strcmp(library.name, "phalanx") != 0)
+      shape.mode = IpcMode::Events;
     IpcResult result;
     if (!measure_ipc(library, shape, result)) return 1;
     std::printf("%s\n", to_json(library, shape, result).c_str());

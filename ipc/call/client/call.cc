@@ -133,8 +133,8 @@ phx_status post(Slot& slot, Handle& handle, const Exchange& what, int timeout_ms
   }
   phx_status status = PHX_OK;
   if (!sent) {
-    status = wait_for_room(slot, handle, {.try_it = Submission::again, .what = &submission},
-                           timeout_ms);
+    status =
+        wait_for_room(slot, handle, {.try_it = Submission::again, .what = &submission}, timeout_ms);
   }
   if (end != nullptr) *end = submission.end;
   return status;

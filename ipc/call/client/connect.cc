@@ -116,8 +116,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   }
   if (status == PHX_OK) status = receive_reply(fd, deadline, reply, fds);
   if (status == PHX_OK) status = take(handle, fds[0], reply.geometry);
-  if (status == PHX_OK && fds[2] >= 0)
-    status = handle.broadcast.map(fds[2], *handle.memory.page());
+  if (status == PHX_OK && fds[2] >= 0) status = handle.broadcast.map(fds[2], *handle.memory.page());
   for (const int mapped : {fds[0], fds[2]}) {
     if (mapped >= 0) close(mapped);
   }

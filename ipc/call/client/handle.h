@@ -101,8 +101,8 @@ struct Handle {
   alignas(64) std::uint32_t empty_looks = 0;
   shm::BulkConsumer events;
   BroadcastReader broadcast;
-  bool broadcast_first = false;    ///< Whose turn it is, where both have events.
-  bool broadcast_pinned = false;   ///< Some of what is pinned is of the log.
+  bool broadcast_first = false;               ///< Whose turn it is, where both have events.
+  bool broadcast_pinned = false;              ///< Some of what is pinned is of the log.
   std::atomic<std::uintptr_t> dispatcher{0};  ///< The thread that is in get, or has an event.
   std::atomic<bool> event_pinned{false};
   std::atomic<bool> fd_given{false};

@@ -100,8 +100,7 @@ void append(Broadcast& b, const phx_ipc_item& item, std::uint64_t record) noexce
   std::memcpy(at, &length, sizeof length);
   std::memcpy(at + sizeof length, &tag, sizeof tag);
   std::memcpy(at + shm::kRingPrefixBytes, &body, sizeof body);
-  if (item.bytes > 0)
-    std::memcpy(at + shm::kRingPrefixBytes + sizeof body, item.data, item.bytes);
+  if (item.bytes > 0) std::memcpy(at + shm::kRingPrefixBytes + sizeof body, item.data, item.bytes);
   b.tail += record;
 }
 

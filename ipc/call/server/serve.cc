@@ -28,7 +28,8 @@ struct Message {
 enum class Verdict : std::uint8_t { Handled, NotNow, Lie };
 
 /// False: a lie. Into the loop that calls it: 3 of 9 ns a post, with handle().
-[[gnu::always_inline]] inline bool parse(const Connection& c, const shm::BulkRecord& record, Message& out) noexcept {
+[[gnu::always_inline]] inline bool parse(const Connection& c, const shm::BulkRecord& record,
+                                         Message& out) noexcept {
   const Geometry& g = c.memory.geometry();
   if (record.kind < static_cast<std::uint8_t>(RequestKind::Call) ||
       record.kind > static_cast<std::uint8_t>(RequestKind::BufferPost) ||

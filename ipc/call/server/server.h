@@ -55,7 +55,7 @@ struct Connection {
   /// The next call has to wait until there is room for its reply. Set under the place's lock.
   std::atomic<bool> stalled{false};
   bool broken = false;
-  bool called = false;  ///< There was a call among what serve() handled last.
+  bool called = false;           ///< There was a call among what serve() handled last.
   bool named_unknown = false;    ///< It was told off once for a message that the service has not.
   std::atomic<bool> cut{false};  ///< cut_off(): nothing more of it is served.
   std::atomic<std::uint64_t> handled{0};

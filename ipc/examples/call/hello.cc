@@ -13,10 +13,10 @@ phalanx::ipc::Server* running = nullptr;
 
 phx_status serve(const char* name) {
   phalanx::ipc::Server server;
-  const phx_status status = server.create(
-      name, kHelloService, {[](const phalanx::ipc::Request& request) {
-        (void)request.reply("hello " + std::string(request.text()));
-      }});
+  const phx_status status =
+      server.create(name, kHelloService, {[](const phalanx::ipc::Request& request) {
+                      (void)request.reply("hello " + std::string(request.text()));
+                    }});
   if (status != PHX_OK) return status;
   running = &server;
   std::signal(SIGTERM, [](int) { running->stop(); });

@@ -52,8 +52,8 @@ int main(int argc, char** argv) {
     perror(path);
     return 1;
   }
-  static const phx_ipc_handler handlers[] = {[kStatisticsWork] = {.handle = work},
-                                             [kStatisticsPath] = {.handle = tell_path}};
+  static const phx_ipc_handler handlers[] = {
+      [kStatisticsWork] = {.handle = work}, [kStatisticsPath] = {.handle = tell_path}};
   static const phx_ipc_service service = {
       .service = kStatisticsService, .handlers = handlers, .handler_count = 2};
   const phx_ipc_server_options options = {

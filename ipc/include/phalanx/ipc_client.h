@@ -219,25 +219,20 @@ typedef struct phx_ipc_room {
 
 /**
  * Take room for several messages without replies in the request ring, to build them in place: no
- * byte is copied. phx_ipc_commit() sends all of them with one store, and is due soon: until then
- * nothing that other threads send on this handle goes out either, and this thread sends nothing
- * else (PHX_PINNED).
+ * byte is copied. phx_ipc_commit() sends all with one store, and is due soon: until then nothing
+ * that other threads send on this handle goes out, and this thread sends nothing else (PHX_PINNED).
  *
- * @param rooms      id and bytes are read; data is written. A room may be read and written until it
- *                   is committed, also after phx_ipc_disconnect().
+ * @param rooms      id and bytes are read; data is written. A room may be written to until it is
+ *                   committed, also after phx_ipc_disconnect().
  * @param count      1 to PHX_IPC_RESERVED_MAX.
- * @param reserved   How many there is room for now; written when PHX_OK: at least 1.
- * @param timeout_ms How long to wait for room for the first.
+ * @param reserved   How many there is room for now, at least 1; written when PHX_OK.
+ * @param timeout_ms How long to wait for room for one.
  *
  * @retval PHX_OK           Commit the first @p reserved of them.
  * @retval PHX_PINNED       This thread has not committed what it reserved before.
  * @retval PHX_WRONG_THREAD Another thread has not.
  * @retval PHX_TOO_BIG      One is over options->message_bytes_max. None is reserved.
- * @retval PHX_INVALID      NULL, or a wrong count.
- * @retval PHX_TRY_AGAIN, PHX_TIMED_OUT, PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE,
- *         PHX_FORKED as phx_ipc_post().
- * @par Thread safety
- * Any thread; the same one commits.
+ * @retval PHX_INVALID      NULL, or a wrong count. Others as phx_ipc_post().
  * @par Cost
  * Some stores a message, whatever its size.
  * @since 0.1
@@ -249,17 +244,15 @@ PHX_API phx_status phx_ipc_reserve(phx_ipc_handle handle, phx_ipc_room* rooms, s
  * Send what this thread reserved, in the order of its rooms.
  *
  * @param rooms As phx_ipc_reserve() gave them, with bytes lowered where less was used. NULL: all as
- *              they were reserved.
- * @param count What was reserved. Ignored when @p rooms is NULL.
+ *              they were reserved, and @p count is ignored.
  *
  * @retval PHX_OK           Accepted, as by phx_ipc_post().
  * @retval PHX_NOT_PINNED   Nothing is reserved.
  * @retval PHX_WRONG_THREAD Another thread reserved it.
  * @retval PHX_INVALID      A count that was not reserved. It still is reserved.
  * @retval PHX_TOO_BIG      More bytes than were reserved. It still is reserved.
- * @retval PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE (disconnected meanwhile): given
- *         back, and not sent.
- * @retval PHX_FORKED       Made before fork().
+ * @retval PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call():
+ *                          given back, and not sent.
  * @since 0.1
  */
 PHX_API phx_status phx_ipc_commit(phx_ipc_handle handle, const phx_ipc_room* rooms, size_t count);
@@ -346,8 +339,7 @@ PHX_API phx_status phx_ipc_fd(phx_ipc_handle handle, int* fd);
  * back, and until then no other one may get.
  *
  * With options->broadcast, what the server broadcasts comes here too, in place in the log that all
- * readers share; in its own order, with no order between it and what is sent to this client alone.
- * Whoever is too slow for the log is evicted, by the server's policy, and it is written over.
+ * readers share; there is no order between it and what is sent to this client alone.
  *
  * @param timeout_ms < 0 waits without a descriptor until there is one.
  *
@@ -394,7 +386,7 @@ typedef struct phx_ipc_flow {
   size_t broadcast_ring_bytes;   /**< 0: it does not read the broadcast log. */
   size_t broadcast_queued_bytes; /**< As dispatch_queued_bytes. */
   unsigned outstanding;          /**< Requests that wait for a reply. */
-  int flow_control;          /**< Non-zero: the server holds events back until there is room. */
+  int flow_control;              /**< Non-zero: the server holds events back until there is room. */
 } phx_ipc_flow;
 
 /** @retval PHX_OK, PHX_INVALID, PHX_DISCONNECTED, PHX_BAD_HANDLE, PHX_FORKED. Any thread.

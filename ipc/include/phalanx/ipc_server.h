@@ -287,8 +287,8 @@ typedef struct phx_ipc_client_info {
   size_t dispatch_ring_bytes;
   size_t dispatch_queued_bytes;
   size_t broadcast_queued_bytes; /**< What it has not read of the broadcast log. */
-  unsigned outstanding; /**< Requests without a reply. */
-  uint64_t handled;     /**< Messages so far. */
+  unsigned outstanding;          /**< Requests without a reply. */
+  uint64_t handled;              /**< Messages so far. */
 } phx_ipc_client_info;
 
 /** @retval PHX_OK, PHX_DISCONNECTED, PHX_INVALID, PHX_BAD_HANDLE, PHX_FORKED. Any thread.

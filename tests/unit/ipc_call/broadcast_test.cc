@@ -230,8 +230,8 @@ TEST(HostileReader, IsCutOffAloneForAPositionThatCannotBe) {
     expect_events(bystander, next, count);
     next += count;
   };
-  for (const std::uint64_t lie : {std::uint64_t{4}, ~std::uint64_t{0}, std::uint64_t{1} << 40,
-                                  std::uint64_t{1} << 63}) {
+  for (const std::uint64_t lie :
+       {std::uint64_t{4}, ~std::uint64_t{0}, std::uint64_t{1} << 40, std::uint64_t{1} << 63}) {
     RawReader reader(folder);
     ASSERT_TRUE(reader.client().good());
     pass(10);

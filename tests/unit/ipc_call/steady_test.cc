@@ -16,7 +16,8 @@ namespace {
 constexpr int kRounds = 2000;
 constexpr int kEach = 16;
 
-/// Posts, batches, messages built in place, buffers and events, handled by the same thread. False: some call failed.
+/// Posts, batches, messages built in place, buffers and events, handled by the same thread. False:
+/// some call failed.
 bool pass_messages(phx_ipc_server* server, phx_ipc_connection connection, phx_ipc_handle h,
                    phx_ipc_buffer buffer) {
   char bytes[64] = {};
