@@ -144,9 +144,15 @@ TEST(Fork, TakesHandlesAndServersFromTheChildAlone) {
   TestServer server(folder);
   server.start();
   const phx_ipc_handle h = connect_to(folder);
+  phx_ipc_room room{kCount, 8, nullptr};
+  std::size_t count = 0;
+  ASSERT_EQ(phx_ipc_reserve(h, &room, 1, &count, 0), PHX_OK);
   const pid_t child = fork();
   if (child == 0) {
-    const bool refused = phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 0) == PHX_FORKED &&
+    const bool refused = phx_ipc_commit(h, &room, 1) == PHX_FORKED &&
+                         phx_ipc_reserve(h, &room, 1, &count, 0) == PHX_FORKED &&
+                         phx_ipc_broadcast(server.server, nullptr, 0, &count) == PHX_FORKED &&
+                         phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 0) == PHX_FORKED &&
                          phx_ipc_disconnect(h) == PHX_FORKED && phx_ipc_put(h) == PHX_FORKED &&
                          phx_ipc_server_destroy(server.server) == PHX_FORKED &&
                          phx_ipc_dispatch(server.server, server.last, 0, "", 0) == PHX_FORKED;
@@ -155,6 +161,7 @@ TEST(Fork, TakesHandlesAndServersFromTheChildAlone) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+  EXPECT_EQ(phx_ipc_commit(h, &room, 1), PHX_OK);
   EXPECT_EQ(phx_ipc_call(h, kEcho, "", 0, nullptr, 0, nullptr, 5000), PHX_OK);
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }

@@ -37,9 +37,10 @@ bool pass_messages(phx_ipc_server* server, phx_ipc_connection connection, phx_ip
     for (phx_ipc_room& room : rooms) std::memcpy(room.data, bytes, sizeof bytes);
     if (phx_ipc_commit(h, rooms, kEach) != PHX_OK) return false;
     if (phx_ipc_buffer_post(h, kCount, buffer, 1000, -1) != PHX_OK) return false;
+    if (phx_ipc_broadcast(server, items, kEach, &count) != PHX_OK) return false;
     if (phx_ipc_server_poll(server, &count) != PHX_OK || count != 3 * kEach + 1) return false;
     phx_ipc_event event{};
-    for (int i = 0; i < kEach; ++i) {
+    for (int i = 0; i < 2 * kEach; ++i) {
       if (phx_ipc_get(h, &event, -1) != PHX_OK || phx_ipc_put(h) != PHX_OK) return false;
     }
   }
@@ -49,8 +50,10 @@ bool pass_messages(phx_ipc_server* server, phx_ipc_connection connection, phx_ip
 /// In a process of its own: its exit status, or the signal that the kernel sent.
 void run_alone(const Folder& folder) {
   TestServer server(folder);
+  server.options.broadcast_bytes = 64 << 10;
   server.start();
-  const phx_ipc_handle h = connect_to(folder, {.buffer_bytes = 4096, .wait = PHX_IPC_POLL});
+  const phx_ipc_handle h =
+      connect_to(folder, {.buffer_bytes = 4096, .wait = PHX_IPC_POLL, .broadcast = 1});
   phx_ipc_buffer buffer = 0;
   void* data = nullptr;
   if (phx_ipc_buffer_alloc(h, 1000, &buffer, &data) != PHX_OK) _exit(2);
