@@ -1,10 +1,14 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "tests/unit/ipc_call/fixture.h"
@@ -53,6 +57,56 @@ TEST(Server, ThatGoesIsToldPromptlyAndAfterTheLastEvent) {
   next.start();
   EXPECT_EQ(try_connect(folder, "test", 1, &none), PHX_OK);
   EXPECT_EQ(phx_ipc_disconnect(none), PHX_OK);
+}
+
+/// The descriptor that listens for the name "test".
+int listener() {
+  for (int fd = 3; fd < 256; ++fd) {
+    sockaddr_un name{};
+    socklen_t bytes = sizeof name;
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&name), &bytes) == 0 &&
+        name.sun_family == AF_UNIX && std::strstr(name.sun_path, "test.sock") != nullptr &&
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+TEST(Server, ThatCannotGoOnSaysSoToTheApplication) {
+  const Folder folder;
+  TestServer server(folder);
+  static std::atomic<int> told;
+  told = 0;
+  server.options.hooks.fatal_error = [](void* context, const char* text) {
+    EXPECT_NE(std::string(text).find("listener"), std::string::npos);
+    if (++told == 1) phx_ipc_server_stop(static_cast<TestServer*>(context)->server);
+  };
+  server.start();
+  const phx_ipc_handle h = connect_to(folder);
+  const int fd = listener();
+  ASSERT_GE(fd, 0);
+  // Something else closed it, and its number is another file's now. The copy keeps it watched.
+  const int copy = dup(fd);
+  const int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(dup2(other, fd), fd);
+  sockaddr_un name{};
+  socklen_t bytes = sizeof name;
+  ASSERT_EQ(getsockname(copy, reinterpret_cast<sockaddr*>(&name), &bytes), 0);
+  const int late = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(connect(late, reinterpret_cast<sockaddr*>(&name), bytes), 0);
+  EXPECT_TRUE(eventually([] { return told > 0; }));
+  server.stop();
+  {
+    const std::lock_guard guard(server.mutex);
+    EXPECT_FALSE(server.lines.empty());
+  }
+  phx_ipc_event event{};
+  EXPECT_EQ(phx_ipc_get(h, &event, -1), PHX_DISCONNECTED);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  for (const int mine : {copy, other, late}) close(mine);
 }
 
 TEST(Server, OfANameIsOne) {
