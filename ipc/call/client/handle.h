@@ -58,7 +58,7 @@ struct Reserved {
 
 /// Names the calling thread, also against those that came before it.
 [[nodiscard]] inline std::uintptr_t this_thread() noexcept {
-  static thread_local char here;
+  static constinit thread_local char here = 0;
   return reinterpret_cast<std::uintptr_t>(&here);
 }
 
