@@ -2,6 +2,7 @@
 
 import html
 import math
+import statistics
 
 from .style import SERIES, number
 
@@ -124,7 +125,7 @@ def strips(caption, rows):
     """A row a point: its runs as dots, by per cent off their median. rows: (label, runs)."""
     left, width, step = 200, 220, 22
     off = [(label, [(run / middle - 1) * 100 for run in runs])
-           for label, runs in rows if (middle := sorted(runs)[len(runs) // 2]) > 0]
+           for label, runs in rows if (middle := statistics.median(runs)) > 0]
     if not off:
         return ""
     far = max(1.0, max(abs(v) for _, values in off for v in values))

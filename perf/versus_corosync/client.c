@@ -1,8 +1,10 @@
 /* client BOARD INDEX MODE SIZE NODES NODE_ID PLACE
  *
- * MODE: flood (send all the time), listen (only receive), ping (one message outstanding). BOARD is
- * a file of 64-bit numbers that the conductor maps as well: word 0 go, word 1 stop; from word 8 *
- * (1 + INDEX): ready, delivered, sent, members, view_ns. Prints percentiles of ping in ns. */
+ * MODE: flood (send all the time), listen (only receive), ping (one message outstanding), safe
+ * (ping with safe messages), trip (ping that waits for somebody's answer), answer (to everybody).
+ * BOARD is a file of 64-bit numbers that the conductor maps as well: word 0 go, word 1 stop; from
+ * word 8 * (1 + INDEX): ready, delivered, own, members, view_ns. Prints percentiles of pings in ns.
+ */
 #include "perf/versus_corosync/client.h"
 
 #include <fcntl.h>
@@ -14,7 +16,7 @@
 #include <unistd.h>
 
 enum { kBoardBytes = 8192, kSamplesMax = 1 << 20, kBurst = 64, kWaitMs = 10 };
-enum { kReady, kDelivered, kSent, kMembers, kViewNs };
+enum { kReady, kDelivered, kOwn, kMembers, kViewNs };
 
 static volatile uint64_t* board;
 static volatile uint64_t* mine;
@@ -47,9 +49,9 @@ static int stopped(void) { return board[1] != 0; }
 static void flood(struct client* client, const void* data, size_t size) {
   while (!stopped()) {
     int sent = 0;
-    while (sent < kBurst && backend_send(data, size)) ++sent;
-    mine[kSent] += (uint64_t)sent;
+    while (sent < kBurst && backend_send(data, size, 0)) ++sent;
     backend_dispatch(sent > 0 ? 0 : kWaitMs);
+    mine[kOwn] = client->own;
     mine[kDelivered] = client->delivered;
   }
 }
@@ -61,15 +63,30 @@ static void listen_only(struct client* client) {
   }
 }
 
-static void ping(struct client* client, const void* data, size_t size) {
+static uint64_t of_others(const struct client* client) { return client->delivered - client->own; }
+
+static void answer(struct client* client, const void* data, size_t size) {
+  uint64_t answered = 0; /* What came while this client waited to begin wants an answer too. */
   while (!stopped()) {
-    const uint64_t before = client->own;
+    while (answered < of_others(client) && backend_send(data, size, 0)) ++answered;
+    backend_dispatch(answered < of_others(client) ? 0 : kWaitMs);
+  }
+}
+
+enum wanted { kOwnMessage, kAnAnswer };
+
+static void ping(struct client* client, const void* data, size_t size, enum wanted wanted,
+                 int safe) {
+  while (!stopped()) {
+    const uint64_t before = wanted == kOwnMessage ? client->own : of_others(client);
     const uint64_t start = now_ns();
-    if (!backend_send(data, size)) {
+    if (!backend_send(data, size, safe)) {
       backend_dispatch(kWaitMs);
       continue;
     }
-    while (client->own == before && !stopped()) backend_dispatch(kWaitMs);
+    while ((wanted == kOwnMessage ? client->own : of_others(client)) == before && !stopped())
+      backend_dispatch(kWaitMs);
+    if (stopped()) return;
     if (sample_count < kSamplesMax) samples[sample_count++] = (uint32_t)(now_ns() - start);
     mine[kDelivered] = client->delivered;
   }
@@ -91,7 +108,9 @@ static void print_samples(void) {
 
 int main(int argc, char** argv) {
   if (argc != 8) {
-    fprintf(stderr, "usage: %s BOARD INDEX flood|listen|ping SIZE NODES NODE_ID PLACE\n", argv[0]);
+    fprintf(stderr,
+            "usage: %s BOARD INDEX flood|listen|ping|safe|trip|answer SIZE NODES NODE_ID PLACE\n",
+            argv[0]);
     return 2;
   }
   const int fd = open(argv[1], O_RDWR);
@@ -116,7 +135,13 @@ int main(int argc, char** argv) {
   if (strcmp(argv[3], "flood") == 0) {
     flood(&client, data, size);
   } else if (strcmp(argv[3], "ping") == 0) {
-    ping(&client, data, size);
+    ping(&client, data, size, kOwnMessage, 0);
+  } else if (strcmp(argv[3], "safe") == 0) {
+    ping(&client, data, size, kOwnMessage, 1);
+  } else if (strcmp(argv[3], "trip") == 0) {
+    ping(&client, data, size, kAnAnswer, 0);
+  } else if (strcmp(argv[3], "answer") == 0) {
+    answer(&client, data, size);
   } else {
     listen_only(&client);
   }

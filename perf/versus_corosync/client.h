@@ -23,8 +23,8 @@ void client_view(struct client* client, size_t members);
 /** What a backend gives: attach to `place` (an instance; unused by CPG), join the one group. Each
  * ends the process with a message when it cannot go on. */
 void backend_open(struct client* client, const char* place);
-/** 1: accepted. 0: no room now. */
-int backend_send(const void* data, size_t bytes);
+/** 1: accepted. 0: no room now. `safe`: to be delivered once every member holds it. */
+int backend_send(const void* data, size_t bytes, int safe);
 /** Runs callbacks; without an event it waits at most so long, asleep. */
 void backend_dispatch(int wait_ms);
 void backend_close(void);

@@ -33,6 +33,7 @@ class Cluster:
 
     def __init__(self, name, family, secure, nodes):
         self.name, self.family, self.secure, self.nodes = name, family, secure, nodes
+        self.command = ""  # What starts it, for the page.
 
     def daemons(self):
         raise NotImplementedError
@@ -57,6 +58,7 @@ class Ours(Cluster):
         self.build = build
         words = [build / "controlplane/cli/phalanx", "demo", "--serve", "--nodes", str(nodes),
                  "--transport", transport] + ([] if secure else ["--insecure"])
+        self.command = " ".join(["phalanx", *(str(w) for w in words[1:])])
         self.process = subprocess.Popen([str(w) for w in words], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.directory, said = None, []
@@ -101,6 +103,8 @@ class Corosync(Cluster):
         self.build = build
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="versus-", dir="/tmp"))
         self.arena = Arena(nodes)
+        self.command = ("corosync -f -c FILE, in namespaces of its own a node; FILE: " +
+                        " ".join(self._config(transport, secure, 1, realtime, totem).split()))
         (self.directory / "key").write_bytes(os.urandom(128))
         self.processes = []
         for node in range(1, nodes + 1):
@@ -115,6 +119,8 @@ class Corosync(Cluster):
             log.close()
         try:
             self._wait_ready()
+            if realtime and os.sched_getscheduler(self.daemons()[0]) != os.SCHED_RR:
+                raise Failed("corosync may not have real-time priority here")
         except BaseException:
             self.stop()
             raise

@@ -10,7 +10,7 @@ import time
 from .clusters import Failed, threads_ns
 
 WORDS = 1024  # Of the board, as client.c has it.
-READY, DELIVERED, SENT, MEMBERS, VIEW_NS = range(5)
+READY, DELIVERED, OWN, MEMBERS, VIEW_NS = range(5)
 
 
 class Board:
@@ -34,13 +34,13 @@ class Board:
 
 
 class Crew:
-    """A client on each node; `senders` of them in `mode`, the others listen."""
+    """A client on each node, in the mode that `modes` has for it, or else listening."""
 
-    def __init__(self, cluster, mode, size, senders, errors=None):
+    def __init__(self, cluster, modes, size, errors=None):
         self.cluster, self.board = cluster, Board()
         self.clients = []
         for node in range(1, cluster.nodes + 1):
-            words = [self.board.path, str(node - 1), mode if node in senders else "listen",
+            words = [self.board.path, str(node - 1), modes.get(node, "listen"),
                      str(size), str(cluster.nodes), str(node)]
             self.clients.append(cluster.client(node, words, errors))
         self.await_all(READY, lambda value: value == 1, 20)
@@ -58,6 +58,9 @@ class Crew:
 
     def delivered(self):
         return [self.board.word(n, DELIVERED) for n in range(self.cluster.nodes)]
+
+    def own(self, nodes):
+        return [self.board.word(n - 1, OWN) for n in nodes]
 
     def cpu_ns(self):
         return (sum(threads_ns(p) for p in self.cluster.daemons()) +
@@ -80,23 +83,34 @@ class Crew:
 
 def rate(cluster, size, senders, seconds):
     """Messages a second that every node delivered, and processor time a message a node."""
-    crew = Crew(cluster, "flood", size, senders)
+    crew = Crew(cluster, {node: "flood" for node in senders}, size)
     crew.go()
     time.sleep(seconds / 3)  # Warm-up: not counted.
     before, cpu, start = crew.delivered(), crew.cpu_ns(), time.monotonic()
+    own = crew.own(senders)
     time.sleep(seconds)
     after, cpu_after, end = crew.delivered(), crew.cpu_ns(), time.monotonic()
+    shares = [b - a for a, b in zip(own, crew.own(senders))]
     crew.finish()
     slowest = min(b - a for a, b in zip(before, after))
     if slowest == 0:
         raise Failed(f"{cluster.name}: nothing was delivered at some node")
     return {"msgs_per_s": slowest / (end - start), "mb_per_s": slowest * size / (end - start) / 1e6,
-            "cpu_us": (cpu_after - cpu) / 1e3 / slowest / cluster.nodes}
+            "cpu_us": (cpu_after - cpu) / 1e3 / slowest / cluster.nodes,
+            "fairness": jain(shares)}
 
 
-def latency(cluster, size, sender, seconds):
-    """Own delivery with one message outstanding, in microseconds."""
-    crew = Crew(cluster, "ping", size, [sender])
+def jain(shares):
+    """1: all senders got as much through; 1 / their number: one of them alone did."""
+    squares = sum(share * share for share in shares)
+    return sum(shares) ** 2 / (len(shares) * squares) if squares else 0.0
+
+
+def latency(cluster, size, sender, seconds, mode="ping"):
+    """One message outstanding, in microseconds: own delivery; mode "safe": of safe messages; mode
+    "trip": until the next node's answer."""
+    modes = {sender: mode} | ({sender % cluster.nodes + 1: "answer"} if mode == "trip" else {})
+    crew = Crew(cluster, modes, size)
     crew.go()
     time.sleep(seconds)
     order = [sender - 1]
@@ -120,7 +134,7 @@ def idle(cluster, seconds):
 def failover(cluster, limit_s=30):
     """From SIGKILL of the last node's data path to the new view at every survivor's client."""
     # A client of the dead complains before it ends.
-    crew = Crew(cluster, "listen", 64, [], errors=subprocess.DEVNULL)
+    crew = Crew(cluster, {}, 64, errors=subprocess.DEVNULL)
     crew.go()
     time.sleep(1)
     survivors = range(1, cluster.nodes)

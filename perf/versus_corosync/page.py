@@ -3,6 +3,8 @@
 import html
 import math
 
+from pictures.style import number, page
+
 COLOURS = {"phalanx": "var(--ours)", "corosync": "var(--theirs)"}
 
 
@@ -16,14 +18,6 @@ def best(results, shape, family, secure=None):
     if not found:
         return None
     return (max if shape["more"] else min)(found, key=lambda pair: pair[1])
-
-
-def number(value):
-    if value >= 1e6:
-        return f"{value / 1e6:.2f} M"
-    if value >= 1e4:
-        return f"{value / 1e3:.0f} k"
-    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def comparisons(results):
@@ -72,8 +66,8 @@ def bars(results, shape):
     if not values:
         return ""
     low, high = math.log10(min(values)) - 0.3, math.log10(max(values))
-    left, width, height = 250, 420, 24
-    out = [f'<svg viewBox="0 0 800 {height * len(rows) + 6}" role="img" '
+    left, width, height = 195, 150, 22
+    out = [f'<svg viewBox="0 0 440 {height * len(rows) + 6}" role="img" '
            f'aria-label="{html.escape(shape["name"])}">']
     for index, ((name, cluster, _), value) in enumerate(zip(rows, values)):
         length = max(2.0, width * (math.log10(value) - low) / max(high - low, 1e-9))
@@ -87,19 +81,47 @@ def bars(results, shape):
     return "".join(out) + "</svg>"
 
 
-STYLE = """
-:root { --ours: #1769aa; --theirs: #b4552d; --line: #ccc; --back: #fff; --text: #1b1b1b; }
-@media (prefers-color-scheme: dark) {
-  :root { --ours: #6db3f2; --theirs: #e39a6f; --line: #444; --back: #16181b; --text: #e6e6e6; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  background: var(--back); color: var(--text); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-td, th { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; }
-td { white-space: nowrap; }
-td:first-child, th:first-child { text-align: left; }
-svg { width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif;
-  fill: var(--text); }
-"""
+def percentiles(results):
+    """Latencies in full: the better cluster of a kind by its median may not be so at p99."""
+    rows = ""
+    for shape in results["shapes"]:
+        for name, cluster in results["clusters"].items():
+            found = cluster.get("median", {}).get(shape["name"], {})
+            if "p99_us" in found:
+                rows += (f"<tr><td>{html.escape(shape['name'])}</td><td>{html.escape(name)}</td>" +
+                         "".join(f"<td>{number(found[q])}</td>" for q in
+                                 ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")) + "</tr>")
+    return ('<h2>Latencies, us</h2><div class="wide"><table><tr><th>shape</th><th>cluster</th>'
+            "<th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>"
+            f"{rows}</table></div>" if rows else "")
+
+
+def costs(results):
+    """Processor time and fairness of every rate, and what encryption took of it."""
+    rows = ""
+    for shape in results["shapes"]:
+        for name, cluster in results["clusters"].items():
+            found = cluster.get("median", {}).get(shape["name"], {})
+            if "cpu_us" not in found:
+                continue
+            rows += (f"<tr><td>{html.escape(shape['name'])}</td><td>{html.escape(name)}</td>"
+                     f"<td>{number(found['msgs_per_s'])}</td><td>{number(found['mb_per_s'])}</td>"
+                     f"<td>{number(found['cpu_us'])}</td><td>{found['fairness']:.3f}</td>"
+                     f"<td>{price(results, shape, name, cluster)}</td></tr>")
+    return ('<h2>Rates in full</h2><div class="wide"><table><tr><th>shape</th><th>cluster</th>'
+            "<th>msg/s</th><th>MB/s</th><th>cpu, us a message and node</th>"
+            "<th>fairness (Jain)</th><th>encryption takes</th></tr>"
+            f"{rows}</table></div>" if rows else "")
+
+
+def price(results, shape, name, cluster):
+    """Per cent of the rate that the same cluster has unencrypted; where that was measured."""
+    plain = name.replace("aes256", "open") if "aes256" in name else name + " open"
+    other = results["clusters"].get(plain, {})
+    rate = other.get("median", {}).get(shape["name"], {}).get("msgs_per_s")
+    if not cluster["secure"] or not rate:
+        return "-"
+    return f"{(1 - cluster['median'][shape['name']]['msgs_per_s'] / rate) * 100:.0f} %"
 
 
 def render(results):
@@ -111,27 +133,29 @@ def render(results):
         f"<td>{cell(row['open'], row['shape']['unit'])}</td>"
         f"<td>{times(row['open_ratio'])}</td></tr>"
         for row in comparisons(results))
-    pictures = "".join(f"<h2>{html.escape(shape['name'])}"
-                       f" <small>({'more' if shape['more'] else 'less'} is better)</small></h2>"
-                       f"{bars(results, shape)}" for shape in results["shapes"])
+    pictures = "".join(f"<figure><figcaption>{html.escape(shape['name'])}"
+                       f" ({'more' if shape['more'] else 'less'} is better)</figcaption>"
+                       f"{bars(results, shape)}</figure>" for shape in results["shapes"])
     failures = "".join(f"<li>{html.escape(text)}</li>" for text in results["failures"])
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Phalanx and corosync</title><style>{STYLE}</style>
-<h1>Phalanx and corosync {html.escape(machine['corosync'])}</h1>
+    environment = ", ".join(f"{key} {value}" for key, value in machine.items())
+    commands = "".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(c['command'])}</code>"
+                       "</dd>" for name, c in results["clusters"].items())
+    return page(f"Phalanx and corosync {machine['corosync']}", f"""
 <p>{results['nodes']} nodes on one host ({html.escape(machine['processor'])},
-{machine['cores']} cores, Linux {html.escape(machine['kernel'])}, load
-{machine['load']:.1f} at the end),
-{html.escape(machine['when'])}. Medians of {results['rounds']} round(s) of {results['seconds']:g} s;
+{machine['cores']} cores, Linux {html.escape(machine['kernel'])}, load {machine['load']:.1f}
+before and {results['load_at_end']:.1f} at the end), {html.escape(machine['time'])}. Medians of {results['rounds']} round(s) of {results['seconds']:g} s;
 every round starts each cluster anew. The same client loop drives both; a rate is what the slowest
 node delivered.
 Command: <code>{html.escape(results['command'])}</code></p>
-<table><tr><th>shape</th><th>phalanx, encrypted</th><th>corosync, encrypted</th><th>ratio</th>
-<th>corosync, open</th><th>ratio</th></tr>{rows}</table>
+<div class="wide"><table><tr><th>shape</th><th>phalanx, encrypted</th><th>corosync, encrypted</th>
+<th>ratio</th><th>corosync, open</th><th>ratio</th></tr>{rows}</table></div>
 <p>Phalanx: its best transport, AES-256-GCM. Corosync: the better of its configurations of that
 security. A ratio over 1 means that Phalanx is ahead.</p>
 {'<h2>Failed</h2><ul>' + failures + '</ul>' if failures else ''}
-{pictures}
+{percentiles(results)}{costs(results)}
+<h2>Pictures</h2>
 <p>Scales are logarithmic; a pale bar is unencrypted.</p>
-</html>
-"""
+<div class="charts">{pictures}</div>
+<h2>Commands</h2><dl>{commands}</dl>
+<h2>Environment</h2><p>{html.escape(environment)}</p>
+""")

@@ -1,7 +1,7 @@
 """Which clusters are compared in which shapes, in rounds, and what is best."""
 
+import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -10,6 +10,10 @@ import time
 from . import measure
 from .clusters import Corosync, Failed, Ours
 
+MANY = 8
+# libcpg cuts what is over 1,047,552 bytes, waits between the pieces, and gives up under load.
+LARGE = 1_000_000
+SAFE = "own delivery, safe, 64 B"  # Corosync has no safe messages.
 # Corosync's default detection takes 8 s; this is the fastest that stands still under load here.
 FAST_TOTEM = " token: 300\n token_coefficient: 0\n consensus: 360\n"
 
@@ -20,16 +24,17 @@ def contestants(build, nodes, quick):
            ("phalanx udp", lambda: Ours(build, "udp", True, nodes)),
            ("corosync knet aes256", lambda: Corosync(build, "knet", True, nodes)),
            ("corosync knet open", lambda: Corosync(build, "knet", False, nodes)),
-           ("corosync udp open", lambda: Corosync(build, "udp", False, nodes))]
+           ("corosync udp open", lambda: Corosync(build, "udp", False, nodes)),
+           ("corosync knet aes256, sched_rr",
+            lambda: Corosync(build, "knet", True, nodes, realtime=True)),
+           ("corosync knet open, sched_rr",
+            lambda: Corosync(build, "knet", False, nodes, realtime=True))]
     if quick:
         return out
     return out + [
         ("phalanx ethernet", lambda: Ours(build, "ethernet", True, nodes)),
         ("phalanx dpdk open", lambda: Ours(build, "dpdk", False, nodes)),
-        ("corosync knet aes256, sched_rr",
-         lambda: Corosync(build, "knet", True, nodes, realtime=True)),
-        ("corosync knet open, sched_rr",
-         lambda: Corosync(build, "knet", False, nodes, realtime=True)),
+        ("phalanx udp open", lambda: Ours(build, "udp", False, nodes)),
         ("corosync udp open, sched_rr",
          lambda: Corosync(build, "udp", False, nodes, realtime=True)),
         ("corosync knet aes256, token 300",
@@ -44,18 +49,22 @@ def shapes(options):
         return lambda cluster: measure.rate(cluster, size, senders, s)
 
     last = options.nodes
-    sizes = (64, 1400, 65536) if options.quick else (64, 256, 1400, 8192, 65536, 1000000)
+    sizes = (64, 1400, 65536) if options.quick else (64, 256, 1400, 8192, 65536, LARGE)
     out = [(f"{size} B, 1 sender", "msgs_per_s", "msg/s", True, flood(size, [1]))
            for size in sizes]
     out.append((f"64 B, {options.nodes} senders", "msgs_per_s", "msg/s", True, flood(64, everyone)))
     if not options.quick:
-        out.append(("64 B, 1 sender away from the orderer", "msgs_per_s", "msg/s", True,
-                    flood(64, [last])))
+        # A node that sends most is handed the ordering: also what that is worth.
+        out += [(f"{size} B, 1 sender away from the first orderer", "msgs_per_s", "msg/s", True,
+                 flood(size, [last])) for size in (64, 1400, 8192, 65536, LARGE)]
         out.append((f"1400 B, {options.nodes} senders", "msgs_per_s", "msg/s", True,
                     flood(1400, everyone)))
     out.append(("own delivery, 64 B", "p50_us", "us", False,
                 lambda c: measure.latency(c, 64, 1, s)))
+    out.append(("round trip through another node, 64 B", "p50_us", "us", False,
+                lambda c: measure.latency(c, 64, 1, s, "trip")))
     if not options.quick:
+        out.append((SAFE, "p50_us", "us", False, lambda c: measure.latency(c, 64, 1, s, "safe")))
         out.append(("own delivery away from the orderer, 64 B", "p50_us", "us", False,
                     lambda c: measure.latency(c, 64, last, s)))
     out.append(("idle, of a core a node", "core_percent", "%", False,
@@ -64,21 +73,38 @@ def shapes(options):
     return out
 
 
+def shapes_of_many(options):
+    """Those of eight nodes, which share two cores with their clients on a small host."""
+    s, everyone = options.seconds, list(range(1, MANY + 1))
+    named = f"{MANY} nodes: "
+    return [(f"{named}{size} B, all send", "msgs_per_s", "msg/s", True,
+             lambda c, size=size: measure.rate(c, size, everyone, s)) for size in (64, 1400)] + [
+        (f"{named}own delivery, 64 B", "p50_us", "us", False,
+         lambda c: measure.latency(c, 64, 1, s)),
+        (f"{named}round trip through another node, 64 B", "p50_us", "us", False,
+         lambda c: measure.latency(c, 64, 1, s, "trip"))]
+
+
 def run(build, options):
-    results = {"machine": environment(), "rounds": options.rounds, "seconds": options.seconds,
+    results = {"machine": environment(build), "rounds": options.rounds, "seconds": options.seconds,
                "nodes": options.nodes, "command": " ".join(sys.argv), "failures": [],
                "clusters": {}, "shapes": []}
-    table = shapes(options)
+    stages = [(contestants(build, options.nodes, options.quick), shapes(options))]
+    if not options.quick and options.nodes != MANY:
+        stages.append((contestants(build, MANY, False), shapes_of_many(options)))
+    table = [shape for _, work in stages for shape in work]
     results["shapes"] = [{"name": n, "figure": f, "unit": u, "more": m} for n, f, u, m, _ in table]
     for number in range(options.rounds):
-        for name, start in contestants(build, options.nodes, options.quick):
-            begun = time.monotonic()
-            print(f"round {number + 1} of {options.rounds}: {name} ", end="", flush=True)
-            one_round(results, name, start, table)
-            print(f"{time.monotonic() - begun:.0f} s", flush=True)
+        for entrants, work in stages:
+            for name, start in entrants:
+                begun = time.monotonic()
+                print(f"round {number + 1} of {options.rounds}: {name} ", end="", flush=True)
+                one_round(results, name, start, work)
+                print(f" {time.monotonic() - begun:.0f} s", flush=True)
     for cluster in results["clusters"].values():
         cluster["median"] = {shape: median_of(runs) for shape, runs in cluster["runs"].items()
                              if runs}
+    results["load_at_end"] = os.getloadavg()[0]
     return results
 
 
@@ -89,9 +115,12 @@ def one_round(results, name, start, table):
         results["failures"].append(f"{name}: {failed}")
         return
     entry = results["clusters"].setdefault(
-        name, {"family": cluster.family, "secure": cluster.secure, "runs": {}})
+        name, {"family": cluster.family, "secure": cluster.secure, "runs": {},
+               "command": cluster.command})
     try:
         for shape, _, _, _, work in table:
+            if shape == SAFE and cluster.family != "phalanx":
+                continue
             try:
                 found = work(cluster)
                 entry["runs"].setdefault(shape, []).append(found)
@@ -107,15 +136,10 @@ def median_of(runs):
     return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
-def environment():
-    def first(path, key):
-        with open(path, encoding="utf-8") as file:
-            found = [line.split(":", 1)[1].strip() for line in file if line.startswith(key)]
-        return found[0] if found else ""
-
+def environment(build):
+    """What `phalanx-perf environment` tells, and corosync's version."""
+    host = subprocess.run([build / "perf/phalanx-perf", "--json", "environment"], text=True,
+                          capture_output=True, check=True).stdout
     package = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "corosync"], text=True,
                              capture_output=True, check=False).stdout
-    return {"processor": first("/proc/cpuinfo", "model name"), "cores": os.cpu_count(),
-            "memory": first("/proc/meminfo", "MemTotal"), "kernel": platform.release(),
-            "corosync": package, "load": os.getloadavg()[0],
-            "when": time.strftime("%Y-%m-%d %H:%M")}
+    return json.loads(host) | {"corosync": package}

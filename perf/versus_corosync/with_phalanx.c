@@ -35,9 +35,9 @@ void backend_open(struct client* client, const char* place) {
   check(phx_join(handle, "versus", 6, &group), "phx_join");
 }
 
-int backend_send(const void* data, size_t bytes) {
+int backend_send(const void* data, size_t bytes, int safe) {
   const struct iovec part = {.iov_base = (void*)(size_t)data, .iov_len = bytes};
-  const phx_status status = phx_multicast(handle, group, &part, 1, PHX_AGREED);
+  const phx_status status = phx_multicast(handle, group, &part, 1, safe ? PHX_SAFE : PHX_AGREED);
   if (status != PHX_OK && status != PHX_TRY_AGAIN) check(status, "phx_multicast");
   return status == PHX_OK;
 }
