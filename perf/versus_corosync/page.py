@@ -143,7 +143,8 @@ def render(results):
     return page(f"Phalanx and corosync {machine['corosync']}", f"""
 <p>{results['nodes']} nodes on one host ({html.escape(machine['processor'])},
 {machine['cores']} cores, Linux {html.escape(machine['kernel'])}, load {machine['load']:.1f}
-before and {results['load_at_end']:.1f} at the end), {html.escape(machine['time'])}. Medians of {results['rounds']} round(s) of {results['seconds']:g} s;
+before and {results['load_at_end']:.1f} at the end), {html.escape(machine['time'])}.
+Medians of {results['rounds']} round(s) of {results['seconds']:g} s;
 every round starts each cluster anew. The same client loop drives both; a rate is what the slowest
 node delivered.
 Command: <code>{html.escape(results['command'])}</code></p>
