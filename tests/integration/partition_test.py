@@ -1,7 +1,7 @@
 """Four nodes fall into two halves and meet again.
 
-Both halves go on with views of their own; members of a half deliver the same throughout; after the
-merge all four do.
+Both halves go on with views of their own; who goes from view to view together delivers the same
+(on a busy host a half may come together one by one); after the merge all four do.
 """
 
 from harness import check, sandbox
@@ -31,8 +31,7 @@ def test():
         subscriber.wait_for(after.sent[-1])
         check.no_duplicates(subscriber)
         check.complete(subscriber, streams[node - 1], after)
-    check.same(subscribers[:2], lambda s: s.lines_from("ready-000000"))
-    check.same(subscribers[2:], lambda s: s.lines_from("ready-000000"))
+    check.within_views(subscribers)
     check.same(subscribers, lambda s: s.lines_from(after.sent[0]))
 
 
