@@ -150,7 +150,8 @@ class Corosync(Cluster):
             whole = 0
             for node, process in enumerate(self.processes, 1):
                 if process.poll() is not None:
-                    raise Failed(f"corosync of node {node} ended: {self._log(node)}")
+                    raise Failed(f"corosync of node {node} ended with {process.returncode}: "
+                                 f"{self._log(node)[-600:]}")
                 members = re.findall(r"Sync members\[\d+\]: ([\d ]+)", self._log(node))
                 whole += bool(members) and members[-1].strip() == everyone
             if whole == self.nodes:

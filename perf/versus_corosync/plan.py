@@ -111,9 +111,12 @@ def run(build, options):
 def one_round(results, name, start, table):
     try:
         cluster = start()
-    except Failed as failed:
-        results["failures"].append(f"{name}: {failed}")
-        return
+    except Failed:  # Once more: on a busy host a start may fail.
+        try:
+            cluster = start()
+        except Failed as failed:
+            results["failures"].append(f"{name}: {failed}")
+            return
     entry = results["clusters"].setdefault(
         name, {"family": cluster.family, "secure": cluster.secure, "runs": {},
                "command": cluster.command})

@@ -42,7 +42,13 @@ void backend_open(struct client* client, const char* place) {
   cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_message, .cpg_confchg_fn = on_change};
   const struct cpg_name group = {.length = 6, .value = "versus"};
   check(cpg_initialize(&handle, &callbacks), "cpg_initialize");
-  check(cpg_join(handle, &group), "cpg_join");
+  cs_error_t joined = cpg_join(handle, &group);
+  for (int i = 0; joined == CS_ERR_TRY_AGAIN && i < 1000; ++i) { /* While its ring changes. */
+    const struct timespec pause = {.tv_nsec = 10000000};
+    nanosleep(&pause, NULL);
+    joined = cpg_join(handle, &group);
+  }
+  check(joined, "cpg_join");
   check(cpg_fd_get(handle, &descriptor), "cpg_fd_get");
 }
 
