@@ -94,36 +94,38 @@ void Worker::notice_pause(TimeNs now) noexcept {
 void Worker::take_orders() noexcept {
   WorkerOrder order;
   while (mailbox_.take(order)) {
-    if (order.kind == WorkerOrder::Kind::NewKeys) {
-      const std::unique_ptr<NewKeys> fresh(order.keys);
-      take_keys(*fresh);
-      continue;
-    }
-    ClientPort& port = *order.port;
     switch (order.kind) {
       case WorkerOrder::Kind::NewKeys:
+        take_keys(*std::unique_ptr<NewKeys>(order.keys));
         break;
       case WorkerOrder::Kind::AddClient:
-        ports_.add(port);
-        delivery_.greet(port);
-        recorder_.note(recorder::Kind::ClientAttached,
-                       {.a = port.id, .b = port.pid, .c = port.uid});
-        control_.count(shm::Counter::ClientsAttached, 1);
-        control_.post({.kind = shm::WorkerEventKind::ClientAttached,
-                       .client = port.id,
-                       .pid = port.pid,
-                       .uid = port.uid,
-                       .gid = port.gid});
+        add_client(*order.port);
         break;
       case WorkerOrder::Kind::ClientGone:
-        delivery_.forget(port);
-        recorder_.note(recorder::Kind::ClientGone, {.a = port.id});
-        submissions_.hung_up(port);
-        control_.count(shm::Counter::ClientsDetached, 1);
-        control_.post({.kind = shm::WorkerEventKind::ClientDetached, .client = port.id});
+        client_gone(*order.port);
         break;
     }
   }
+}
+
+void Worker::add_client(ClientPort& port) noexcept {
+  ports_.add(port);
+  delivery_.greet(port);
+  recorder_.note(recorder::Kind::ClientAttached, {.a = port.id, .b = port.pid, .c = port.uid});
+  control_.count(shm::Counter::ClientsAttached, 1);
+  control_.post({.kind = shm::WorkerEventKind::ClientAttached,
+                 .client = port.id,
+                 .pid = port.pid,
+                 .uid = port.uid,
+                 .gid = port.gid});
+}
+
+void Worker::client_gone(ClientPort& port) noexcept {
+  delivery_.forget(port);
+  recorder_.note(recorder::Kind::ClientGone, {.a = port.id});
+  submissions_.hung_up(port);
+  control_.count(shm::Counter::ClientsDetached, 1);
+  control_.post({.kind = shm::WorkerEventKind::ClientDetached, .client = port.id});
 }
 
 /// Never without the key that the view was agreed on with: the files may be ahead of this node.

@@ -75,6 +75,8 @@ class Worker {
   void install(const shm::Command& command, TimeNs now);
   void refuse(const shm::Command& command);
   void list_groups(std::uint32_t token);
+  void add_client(ClientPort& port) noexcept;
+  void client_gone(ClientPort& port) noexcept;
   void take_keys(NewKeys& fresh);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
