@@ -164,7 +164,7 @@ void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
     sequence_used_ = std::max(sequence_used_, conductor_->membership().sequence_seen());
   }
   conductor_.reset();
-  (void)port_.look(std::nullopt);  // The next one's port starts without a link.
+  port_.forget();
   tick_.disarm();
   for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
     reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
@@ -204,7 +204,9 @@ void Daemon::on_view(const ViewChange& change) {
 }
 
 void Daemon::on_vouch_time() {
-  if (port_.watches() && port_.look(link_.status())) return on_link();  // Comes back here.
+  if (const auto worker = link_.status(); worker && port_.look(*worker)) {
+    return on_link();  // Comes back here.
+  }
   if (management_ && link_.is_up()) management_->vouch(link_.identity().self.boot, has_link());
   if (!management_ && !port_.watches()) return;
   const TimeNs often = config_.cluster.dead_after / 4;

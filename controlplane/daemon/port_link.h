@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "config/config.h"
 #include "ipc/shm/statistics_layout.h"
 
@@ -19,8 +17,11 @@ class PortLink {
   [[nodiscard]] bool watches() const noexcept { return watches_; }
   [[nodiscard]] bool is_up() const noexcept { return up_; }
 
-  /// Whether is_up() has another answer from now on. `worker`: none without a data plane.
-  [[nodiscard]] bool look(const std::optional<shm::WorkerStatus>& worker) noexcept;
+  /// Whether is_up() has another answer from now on. Only with a status that was read whole: what
+  /// could not be read says nothing of the port.
+  [[nodiscard]] bool look(const shm::WorkerStatus& worker) noexcept;
+  /// The data plane is gone; the next one's port starts without a link.
+  void forget() noexcept;
 
  private:
   bool watches_;

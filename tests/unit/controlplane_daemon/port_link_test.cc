@@ -53,9 +53,19 @@ TEST(PortLink, ForgetsThePortWithItsDataPlane) {
   EXPECT_FALSE(link.look(one_port(1)));
   EXPECT_TRUE(link.look(one_port(0)));
 
-  EXPECT_TRUE(link.look(std::nullopt));
+  link.forget();
   EXPECT_TRUE(link.is_up());
   EXPECT_FALSE(link.look(one_port(0))) << "the next data plane's port starts";
+}
+
+// A worker that could not say anything yet, or a status without ports.
+TEST(PortLink, KeepsWhatItKnowsWhenNothingIsSaidOfPorts) {
+  PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));
+  EXPECT_FALSE(link.look(one_port(1)));
+  EXPECT_TRUE(link.look(one_port(0)));
+
+  EXPECT_FALSE(link.look(shm::WorkerStatus{}));
+  EXPECT_FALSE(link.is_up());
 }
 
 TEST(PortLink, LeavesTheWiresOfTheKernelAndOfMemifAlone) {
