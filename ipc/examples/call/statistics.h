@@ -17,14 +17,14 @@ struct statistics_page {
   _Atomic uint64_t request_bytes;
 };
 
+/* Whoever sees one of the new numbers sees that the version is odd, too. */
 static inline void statistics_add(struct statistics_page* page, uint64_t bytes) {
   const uint32_t version = atomic_load_explicit(&page->version, memory_order_relaxed);
   atomic_store_explicit(&page->version, version + 1, memory_order_relaxed);
-  atomic_thread_fence(memory_order_release);
   const uint64_t requests = atomic_load_explicit(&page->requests, memory_order_relaxed);
   const uint64_t all = atomic_load_explicit(&page->request_bytes, memory_order_relaxed);
-  atomic_store_explicit(&page->requests, requests + 1, memory_order_relaxed);
-  atomic_store_explicit(&page->request_bytes, all + bytes, memory_order_relaxed);
+  atomic_store_explicit(&page->requests, requests + 1, memory_order_release);
+  atomic_store_explicit(&page->request_bytes, all + bytes, memory_order_release);
   atomic_store_explicit(&page->version, version + 2, memory_order_release);
 }
 
@@ -34,9 +34,8 @@ static inline void statistics_read(struct statistics_page* page, uint64_t* reque
   uint32_t before, after;
   do {
     before = atomic_load_explicit(&page->version, memory_order_acquire);
-    *requests = atomic_load_explicit(&page->requests, memory_order_relaxed);
-    *request_bytes = atomic_load_explicit(&page->request_bytes, memory_order_relaxed);
-    atomic_thread_fence(memory_order_acquire);
+    *requests = atomic_load_explicit(&page->requests, memory_order_acquire);
+    *request_bytes = atomic_load_explicit(&page->request_bytes, memory_order_acquire);
     after = atomic_load_explicit(&page->version, memory_order_relaxed);
   } while (before != after || before % 2 != 0);
 }
