@@ -16,6 +16,7 @@ def test():
     streams = [cluster.stream(n, "words", f"pub{n}") for n in cluster.nodes]
     for stream in streams:
         stream.more()
+        subscribers[0].wait_for(stream.sent[0])  # Its process is attached by then.
     dataplanes = [cluster.dataplane_pid(n) for n in cluster.nodes]
 
     for node in (2, 1):  # One that does not order the lane, then the one that does.

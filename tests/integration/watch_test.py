@@ -106,23 +106,29 @@ class Cost:
 def answers_under_load(cluster):
     load = [cluster.stream(node, "words", f"load{node}") for node in (1, 2, 3)]
     wait_until("the load runs", lambda: top(cluster, 1)["workers"][0]["delivered/s"] > 100)
-    def used():
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
 
-    took, cpu = [], []
-    for _ in range(20):
-        begun, before = time.monotonic(), used()
-        assert cluster.phalanx(1, "status").returncode in (0, 4)
-        cpu.append(1000 * (used() - before))
-        took.append(1000 * (time.monotonic() - begun))
-    took.sort()
-    cpu.sort()
+    def measure(command):
+        """Milliseconds of a wall clock, and of the processor, sorted each."""
+        def used():
+            usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return usage.ru_utime + usage.ru_stime
+
+        took, cpu = [], []
+        for _ in range(20):
+            begun, before = time.monotonic(), used()
+            assert cluster.phalanx(1, command).returncode in (0, 4)
+            cpu.append(1000 * (used() - before))
+            took.append(1000 * (time.monotonic() - begun))
+        return sorted(took), sorted(cpu)
+
+    took, cpu = measure("status")
+    # What a sanitizer takes to start with is not the command's.
+    start_ms = measure("--version")[1][10] if SLOW > 1 else 0
     print(f"status under load: median {took[10]:.1f} ms, longest {took[-1]:.1f} ms of a wall clock;"
           f" {cpu[10]:.1f} ms of processor")
     # 20 ms is the promise, of a wall clock that nothing else on the machine holds up. What is only
     # ours, the processor's time, keeps it anyhow.
-    assert cpu[10] <= 20 * SLOW and took[10] <= 100 * SLOW, (took, cpu)
+    assert cpu[10] <= 20 * SLOW + start_ms and took[10] <= 100 * SLOW, (took, cpu, start_ms)
     for stream in load:
         stream.kill()
 
