@@ -18,12 +18,15 @@ std::uint64_t hash_of(const Config& config, bool reloadable) {
     if (config.transport.kind != TransportKind::Verbs && key.name.starts_with("transport.verbs.")) {
       continue;
     }
+    if (!config.transport.second.enabled && key.name.starts_with("transport.second.")) continue;
     text += std::string(key.name) + "=" + format_toml(key.kind, key.read(config)) + "\n";
   }
   for (const ClusterNode& node : config.cluster.nodes) {
     text += "node=" + std::to_string(node.id) + " " + to_string(node.address) + " " +
             (node.management ? to_string(*node.management) : std::string("-")) + " " +
-            std::to_string(node.votes) + "\n";
+            std::to_string(node.votes) +
+            (config.transport.second.enabled && node.second ? " " + to_string(*node.second) : "") +
+            "\n";
   }
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) {

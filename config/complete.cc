@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <optional>
+#include <vector>
 
 #include "config/draft.h"
 #include "config/value.h"
@@ -42,40 +44,90 @@ void check_distinct(Draft& draft) {
     if (!node.name.empty()) once(i, "name", node.name);
     if (node.address.port != 0) once(i, "address", to_string(node.address));
     if (node.management) once(i, "address", to_string(*node.management));
+    if (node.second) once(i, "address", to_string(*node.second));
   }
 }
 
-void check_addresses(Draft& draft) {
+/// The addresses of all nodes on one network of the data path, and its multicast group.
+struct DataNetwork {
+  std::string_view address_key;
+  std::optional<Endpoint> (*address)(const ClusterNode& node);
+  std::string_view group_key;
+  const std::optional<Endpoint>& group;
+};
+
+void check_network(Draft& draft, const DataNetwork& network) {
   const auto& nodes = draft.config.cluster.nodes;
+  std::optional<bool> ipv6;  // What the first address is of.
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Endpoint& address = nodes[i].address;
-    if (address.port == 0) continue;
-    const Place place = draft.place({entry(i, "address")});
-    if (is_multicast(address) || is_wildcard(address)) {
-      draft.error(place,
-                  "cluster.nodes.address = \"" + to_string(address) + "\" is no host's address",
+    const std::optional<Endpoint> address = network.address(nodes[i]);
+    if (!address || address->port == 0) continue;
+    const Place place = draft.place({entry(i, network.address_key)});
+    const std::string what = "cluster.nodes." + std::string(network.address_key) + " = \"" +
+                             to_string(*address) + "\" is ";
+    if (is_multicast(*address) || is_wildcard(*address)) {
+      draft.error(place, what + "no host's address",
                   "the address of one host, as its peers reach it",
                   "`ip address` on that host shows what it has");
     }
-    if (nodes.front().address.port != 0 && address.is_ipv6 != nodes.front().address.is_ipv6) {
-      draft.error(place,
-                  "cluster.nodes.address = \"" + to_string(address) + "\" is of another family",
+    if (!ipv6) ipv6 = address->is_ipv6;
+    if (address->is_ipv6 != *ipv6) {
+      draft.error(place, what + "of another family",
                   "all addresses of the data path IPv4, or all IPv6",
                   "give every node an address of one family");
     }
   }
-  const auto& group = draft.config.transport.multicast;
-  if (!group) return;
-  const Place place = draft.place({"transport.multicast"});
-  if (!is_multicast(*group)) {
-    draft.error(place, "transport.multicast = \"" + to_string(*group) + "\" is no multicast group",
+  if (!network.group) return;
+  const Place place = draft.place({network.group_key});
+  const std::string key(network.group_key);
+  if (!is_multicast(*network.group)) {
+    draft.error(place, key + " = \"" + to_string(*network.group) + "\" is no multicast group",
                 "239.0.0.0 to 239.255.255.255, or ff00::/8", "\"\" sends one copy a peer");
-  } else if (!nodes.empty() && nodes.front().address.port != 0 &&
-             group->is_ipv6 != nodes.front().address.is_ipv6) {
-    draft.error(place, "transport.multicast is of another family than the nodes' addresses",
+  } else if (ipv6 && network.group->is_ipv6 != *ipv6) {
+    draft.error(place, key + " is of another family than the nodes' addresses",
                 "IPv4 with IPv4, IPv6 with IPv6",
                 "take a group of the nodes' family; \"\" sends one copy a peer");
   }
+}
+
+void check_addresses(Draft& draft) {
+  const TransportSection& transport = draft.config.transport;
+  check_network(draft,
+                {.address_key = "address",
+                 .address = [](const ClusterNode& node) { return std::optional(node.address); },
+                 .group_key = "transport.multicast",
+                 .group = transport.multicast});
+  check_network(draft, {.address_key = "second",
+                        .address = [](const ClusterNode& node) { return node.second; },
+                        .group_key = "transport.second.multicast",
+                        .group = transport.second.multicast});
+}
+
+/// All nodes are on the second network, or none is.
+void check_second(Draft& draft) {
+  const auto& nodes = draft.config.cluster.nodes;
+  if (draft.config.transport.second.enabled) {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (nodes[i].second) continue;
+      draft.error(draft.place({entry(i)}),
+                  "this node has no `second` address, and transport.second.kind is set",
+                  "an address of every node on the second network",
+                  "add a line second = \"10.2.0.1:5405\"");
+    }
+    return;
+  }
+  // What is at its default may stand in a file that was written for somebody to edit.
+  std::string found;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].second) found = entry(i, "second");
+  }
+  if (draft.config.transport.second.both) found = "transport.second.use";
+  if (draft.config.transport.second.multicast) found = "transport.second.multicast";
+  if (found.empty()) return;
+  draft.error(draft.place({found, "transport.second.kind"}),
+              found + " is set, and there is no second network",
+              "transport.second.kind = \"udp\" with it",
+              "set that, or take out what belongs to it");
 }
 
 /// node.id, or the entry whose name is the instance.
@@ -169,10 +221,12 @@ void complete(const LoadOptions& options, Draft& draft) {
   }
   check_distinct(draft);
   check_addresses(draft);
+  check_second(draft);
   if (const ClusterNode* self = find_self(options, draft)) {
     config.node.id = self->id;
     config.node.name = self->name;
     config.node.address = self->address;
+    config.node.second = self->second;
     if (!config.node.management) config.node.management = self->management;
   }
   std::ranges::sort(config.cluster.nodes, {}, &ClusterNode::id);

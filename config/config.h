@@ -28,6 +28,7 @@ struct ClusterNode {
   NodeId id = 0;
   std::string name;
   Endpoint address;                    ///< Of the data path.
+  std::optional<Endpoint> second;      ///< Of the data path on a second network.
   std::optional<Endpoint> management;  ///< Kernel UDP between control planes.
   std::uint32_t votes = 1;
 
@@ -46,6 +47,7 @@ struct NodeSection {
   std::string name;      ///< Of this node's entry in cluster.nodes.
   std::string instance;  ///< Sub-directory of the runtime directory; "default" unless given.
   Endpoint address;      ///< Copied from this node's entry in cluster.nodes.
+  std::optional<Endpoint> second;      ///< Likewise; always with transport.second.
   std::optional<Endpoint> management;  ///< node.management, or that of the node's entry.
   std::string state_directory;
   std::string runtime_directory;  ///< Already resolved: environment, file, or default.
@@ -76,6 +78,13 @@ struct VerbsSection {
   std::uint32_t queue = 4096;  ///< Frames.
 };
 
+/// A second network of kernel UDP beside transport.kind.
+struct SecondSection {
+  bool enabled = false;
+  bool both = false;  ///< Every frame goes over both networks.
+  std::optional<Endpoint> multicast;
+};
+
 struct TransportSection {
   TransportKind kind = TransportKind::Udp;
   std::optional<Endpoint> multicast;  ///< Group and port, or none: one copy a peer.
@@ -85,6 +94,7 @@ struct TransportSection {
   std::uint16_t vlan = 0;             ///< For DPDK on a device: 802.1Q number; 0: no tag.
   std::string eal;                    ///< For DPDK: further words of EAL's command line.
   VerbsSection verbs;
+  SecondSection second;
 };
 
 /// Which views are quorate: controlplane/quorum. Equal on all nodes.

@@ -80,7 +80,8 @@ std::string sample_file() {
   return out +
          "\n# One entry for each node, the same on all of them.\n"
          "[[cluster.nodes]]\nid = 1\nname = \"n1\"\naddress = \"127.0.0.1:5405\"\n"
-         "# management = \"127.0.0.1:5406\"\n";
+         "# management = \"127.0.0.1:5406\"\n"
+         "# second = \"127.0.0.2:5405\"\n";
 }
 
 std::string show(const Config& config) {
@@ -98,6 +99,7 @@ std::string show(const Config& config) {
   for (const ClusterNode& node : config.cluster.nodes) {
     out += "\n[[cluster.nodes]]\nid = " + std::to_string(node.id) + "\nname = \"" + node.name +
            "\"\naddress = \"" + to_string(node.address) + "\"\n";
+    if (node.second) out += "second = \"" + to_string(*node.second) + "\"\n";
     if (node.management) out += "management = \"" + to_string(*node.management) + "\"\n";
     if (node.votes != 1) out += "votes = " + std::to_string(node.votes) + "\n";
   }

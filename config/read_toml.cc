@@ -235,6 +235,8 @@ void read_node(const toml::table& table, std::size_t index, Draft& draft) {
       refuse(endpoint.error());
     } else if (row->name == "address") {
       entry.address = *endpoint;
+    } else if (row->name == "second") {
+      entry.second = *endpoint;
     } else {
       entry.management = *endpoint;
     }

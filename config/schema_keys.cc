@@ -13,16 +13,6 @@ constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 
-std::optional<Endpoint> endpoint_or_none(const Value& value) {
-  if (value.text.empty()) return std::nullopt;
-  const auto endpoint = parse_endpoint(value.text);
-  return endpoint ? std::optional(*endpoint) : std::nullopt;
-}
-
-Value written(const std::optional<Endpoint>& endpoint) {
-  return {.text = endpoint ? to_string(*endpoint) : std::string()};
-}
-
 TransportKind transport_of(const Value& v) {
   if (v.text == "verbs") return TransportKind::Verbs;
   return v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
@@ -369,6 +359,9 @@ constexpr std::array kNodeKeys{
             "Its name in listings and for --instance; \"n\" and the id when absent."},
     NodeKey{"address", "\"10.0.0.1:5405\" or \"[fd00::1]:5405\"", true,
             "Where its data path listens. Numeric: a cluster must come up without name service."},
+    NodeKey{"second", "\"10.2.0.1:5405\" or \"[fd02::1]:5405\"", false,
+            "Where its data path listens on the second network: with transport.second.kind, and "
+            "then on every node."},
     NodeKey{"management", "\"10.1.0.1:5406\" or \"[fd01::1]:5406\"", false,
             "Where its control plane listens, best on another network."},
     NodeKey{"votes", "0 to 1000", false,
@@ -383,7 +376,8 @@ std::span<const Key> schema() noexcept {
     // Keys of one table stand together, as in a file.
     const auto lane =
         std::ranges::find_if(keys, [](const Key& key) { return key.name.starts_with("lane."); });
-    keys.insert(lane, verbs_keys().begin(), verbs_keys().end());
+    const auto second = keys.insert(lane, verbs_keys().begin(), verbs_keys().end());
+    keys.insert(second, second_keys().begin(), second_keys().end());
     keys.insert(keys.end(), log_keys().begin(), log_keys().end());
     keys.insert(keys.end(), quorum_keys().begin(), quorum_keys().end());
     return keys;

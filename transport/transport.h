@@ -26,11 +26,19 @@ struct Destination {
   friend bool operator==(const Destination&, const Destination&) = default;
 };
 
+/// Over which links a frame goes, where there are several.
+enum class Spread : std::uint8_t {
+  Used,   ///< Those in use.
+  Probe,  ///< One that was not probed for a while: a proof of life, by which it is known to carry.
+  Every,  ///< All of them.
+};
+
 /// An empty buffer borrowed for sending. tx_burst() takes it back, sent or not.
 struct TxFrame {
   std::span<std::byte> bytes;  ///< At least frame_bytes_max long when lent.
   std::size_t length = 0;      ///< Bytes written by the caller.
   Destination to;
+  Spread spread = Spread::Used;
   void* cookie = nullptr;
 };
 
@@ -63,6 +71,14 @@ struct TransportPorts {
   const char* trouble = "";
   std::uint64_t troubles = 0;  ///< How often something did.
   TimeNs trouble_at = 0;       ///< Monotonic.
+};
+
+/// One link of a transport that has several.
+struct LinkReport {
+  TransportPorts ports;
+  TransportCounters counters;
+  bool used = true;   ///< Frames for members go over it now.
+  bool heard = true;  ///< Every member is heard over it that is heard at all.
 };
 
 /// One receive queue and one transmit queue, owned by exactly one worker.
@@ -108,6 +124,22 @@ class Transport {
   [[nodiscard]] virtual TransportCounters counters() const noexcept { return {}; }
   /// Looks anew where that is due.
   [[nodiscard]] virtual TransportPorts ports() noexcept { return {}; }
+
+  /// How many networks carry the frames: transport/links. With one, nothing below is called.
+  [[nodiscard]] virtual std::size_t links() const noexcept { return 1; }
+  /// Bit L: this node hears its members over link L. It says so in every frame that it sends.
+  [[nodiscard]] virtual std::uint8_t links_heard() const noexcept { return 0; }
+  /// A link was not probed for a while. The next proof of life is to be sealed once more, for it
+  /// alone (Spread::Probe): the same bytes over two links prove one of them, as the second copy
+  /// falls to the receiver's replay window.
+  [[nodiscard]] virtual bool probe_due() noexcept { return false; }
+  /// Tells that a received frame, not given back yet, was opened and is `sender`'s, and what that
+  /// says of the links it hears.
+  virtual void heard([[maybe_unused]] NodeId sender, [[maybe_unused]] std::uint8_t links_heard,
+                     [[maybe_unused]] const RxFrame& frame) noexcept {}
+  [[nodiscard]] virtual LinkReport link([[maybe_unused]] std::size_t which) noexcept {
+    return {.ports = ports(), .counters = counters()};
+  }
 };
 
 }  // namespace phalanx::transport

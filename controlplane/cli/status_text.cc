@@ -98,6 +98,20 @@ std::string transport_line(const json& status) {
          grouped(number_at(counters, "wire_tx_refused")) + " out\n" + trouble_line(transport);
 }
 
+/// A row for each of two networks; empty where there is one.
+std::string links_table(const json& status) {
+  const json links = at(at(status, "transport"), "links");
+  if (!links.is_array() || links.empty()) return "";
+  Table table({"link", "driver", "in use", "all heard", "received", "sent", "lost", "refused"});
+  for (const json& link : links) {
+    table.row({text_at(link, "link"), text_at(link, "driver"),
+               at(link, "used") == true ? "yes" : "no", at(link, "heard") == true ? "yes" : "NO",
+               grouped(number_at(link, "rx_frames")), grouped(number_at(link, "tx_frames")),
+               grouped(number_at(link, "rx_lost")), grouped(number_at(link, "tx_refused"))});
+  }
+  return "\n" + table.text();
+}
+
 }  // namespace
 
 bool is_well(const json& status) { return watch::conditions(status).empty(); }
@@ -112,7 +126,7 @@ std::string status_text(const json& status) {
          text_at(at(status, "dataplane"), "starts") + " times; configuration " +
          text_at(status, "config_hash") + "\n";
   out += gaps_line(at(status, "dataplane"));
-  out += transport_line(status);
+  out += transport_line(status) + links_table(status);
   if (at(status, "quorum").is_object()) out += quorum_line(at(status, "quorum")) + "\n";
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);
   if (!at(status, "lanes").empty()) out += "\n" + lanes_table(status);

@@ -238,7 +238,11 @@ void Daemon::on_cut_off(Member member) {
 }
 
 void Daemon::on_link() {
-  log("management").warn("link changed interface={} up={}", interface(), has_link());
+  log("management")
+      .warn("link changed interface={} up={}{}", interface(), has_first_link(),
+            second_carrier_ ? " second=" + second_carrier_->interface() +
+                                  (second_carrier_->is_up() ? " up=true" : " up=false")
+                            : "");
   on_vouch_time();  // The peers first: they need not wait for their time-outs.
   if (!conductor_) return;
   conductor_->on_own_link(has_link(), monotonic_now());

@@ -70,7 +70,11 @@ class Daemon {
                ? config_.transport.port
                : carrier_.interface();
   }
-  [[nodiscard]] bool has_link() const noexcept { return carrier_.is_up() && port_.is_up(); }
+  [[nodiscard]] bool has_first_link() const noexcept { return carrier_.is_up() && port_.is_up(); }
+  /// False when no network is left that could carry this node's frames.
+  [[nodiscard]] bool has_link() const noexcept {
+    return has_first_link() || (second_carrier_ && second_carrier_->is_up());
+  }
   void on_probe_time();
   void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
@@ -145,6 +149,7 @@ class Daemon {
   bool ending_ = false;
 
   Carrier carrier_;
+  std::optional<Carrier> second_carrier_;  ///< Of a second network.
   PortLink port_;
   std::optional<RecorderExchange> exchange_;
   std::unique_ptr<Management> management_;  ///< nullptr: no management address is configured.

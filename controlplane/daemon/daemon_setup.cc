@@ -182,6 +182,9 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
            .event = [this](const shm::Event& event) { on_event(event); },
            .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
            .failed = [this](const Error& error) { give_up(error); }}) {
+  if (config_.transport.second.enabled) {
+    second_carrier_.emplace(loop_, *config_.node.second, [this] { on_link(); });
+  }
   acceptor_.emplace(loop_, std::move(prepared.clients), acl_,
                     AttachAcceptor::Handlers{.hand_over = [this](const shm::AdoptClient& client) {
                       return hand_over(client);

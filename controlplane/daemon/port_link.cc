@@ -3,10 +3,13 @@
 namespace phalanx::controlplane {
 
 bool PortLink::look(const shm::WorkerStatus& worker) noexcept {
-  if (!watches_ || worker.transport.ports == 0) return false;
+  const shm::TransportStatus& all = worker.transport;
+  const std::uint32_t ports = all.links > 0 ? all.link[0].ports : all.ports;
+  const std::uint32_t up = all.links > 0 ? all.link[0].ports_up : all.ports_up;
+  if (!watches_ || ports == 0) return false;
   const bool was_up = up_;
-  if (worker.transport.ports_up > 0) had_link_ = true;
-  up_ = !had_link_ || worker.transport.ports_up > 0;
+  if (up > 0) had_link_ = true;
+  up_ = !had_link_ || up > 0;
   return up_ != was_up;
 }
 

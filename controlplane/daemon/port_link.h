@@ -6,8 +6,9 @@
 namespace phalanx::controlplane {
 
 /// Knows whether the port of a data path that passes the kernel by has a link, from what the worker
-/// says of it. Says "up" where nobody can tell: of the kernel's own wires, of memif (whose links
-/// are its peers' lives), without a data plane, and before the port had its first link.
+/// says of it: of two networks, the first. Says "up" where nobody can tell: of the kernel's own
+/// wires, of memif (whose links are its peers' lives), without a data plane, and before the port
+/// had its first link.
 class PortLink {
  public:
   explicit PortLink(const config::TransportSection& set)

@@ -90,6 +90,30 @@ json port_json(const config::Config& config) {
   return {};
 }
 
+std::string text_of(const char* driver, std::size_t size) {
+  return {driver, strnlen(driver, size)};
+}
+
+json links_json(const shm::TransportStatus& seen) {
+  json links = json::array();
+  for (std::size_t i = 0; i < std::min<std::size_t>(seen.links, shm::kLinksShown); ++i) {
+    const shm::LinkStatus& link = seen.link[i];
+    links.push_back({{"link", i},
+                     {"driver", text_of(link.driver, sizeof link.driver)},
+                     {"ports", link.ports},
+                     {"ports_up", link.ports_up},
+                     {"used", link.used != 0},
+                     {"heard", link.heard != 0},
+                     {"rx_frames", link.rx_frames},
+                     {"rx_bytes", link.rx_bytes},
+                     {"rx_lost", link.rx_overflow},
+                     {"tx_frames", link.tx_frames},
+                     {"tx_bytes", link.tx_bytes},
+                     {"tx_refused", link.tx_refused}});
+  }
+  return links;
+}
+
 json transport_json(const StatusSources& from) {
   const config::TransportSection& set = from.config.transport;
   json out = {{"kind", config::to_string(set.kind)},
@@ -98,12 +122,14 @@ json transport_json(const StatusSources& from) {
               {"driver", nullptr},
               {"ports", 0},
               {"ports_up", 0},
+              {"links", json::array()},
               {"trouble", nullptr}};
   if (!from.worker) return out;
   const shm::TransportStatus& seen = from.worker->transport;
-  out["driver"] = std::string(seen.driver, strnlen(seen.driver, sizeof seen.driver));
+  out["driver"] = text_of(seen.driver, sizeof seen.driver);
   out["ports"] = seen.ports;
   out["ports_up"] = seen.ports_up;
+  out["links"] = links_json(seen);
   if (seen.troubles > 0) {
     // Text of an adapter's driver or of a peer: JSON takes UTF-8 only, and this is ASCII.
     out["trouble"] = {

@@ -48,6 +48,7 @@ constexpr std::array kMetrics = {
     CounterMetric{Counter::RxBadTag, "phx_frames_dropped_total", "bad_tag", 1, ""},
     CounterMetric{Counter::RxOutOfRange, "phx_frames_dropped_total", "out_of_range", 1, ""},
     CounterMetric{Counter::RxDuplicate, "phx_frames_dropped_total", "duplicate", 1, ""},
+    CounterMetric{Counter::RxCopies, "phx_frames_dropped_total", "copy", 1, ""},
     CounterMetric{Counter::RxWrongState, "phx_frames_dropped_total", "wrong_state", 1, ""},
     CounterMetric{Counter::RxNotMember, "phx_frames_dropped_total", "not_member", 1, ""},
     CounterMetric{Counter::NaksSent, "phx_retransmits_total", "asked", 1,

@@ -129,6 +129,24 @@ void add_worker(Families& out, const watch::Sample& sample) {
             status.transport.ports_up);
 }
 
+void add_links(Families& out, const shm::TransportStatus& transport) {
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(transport.links, shm::kLinksShown); ++i) {
+    const shm::LinkStatus& link = transport.link[i];
+    const Labels name{{"link", std::to_string(i)}};
+    out.gauge("phx_link_used", "1 while frames for members go over this network.", link.used, name);
+    out.gauge("phx_link_heard",
+              "1 while every member is heard over this network that is heard at all. 0: a cable, a "
+              "switch or an address.",
+              link.heard, name);
+    out.counter("phx_link_frames_received_total", "Frames received over it.",
+                static_cast<double>(link.rx_frames), name);
+    out.counter("phx_link_frames_sent_total", "Frames sent over it.",
+                static_cast<double>(link.tx_frames), name);
+    out.counter("phx_link_frames_lost_total", "Lost at its receive ring.",
+                static_cast<double>(link.rx_overflow), name);
+  }
+}
+
 void add_lanes(Families& out, const shm::WorkerStatus& status) {
   for (std::uint32_t i = 0; i < status.lanes; ++i) {
     const shm::LaneStatus& lane = status.lane[i];
@@ -236,6 +254,7 @@ std::string metrics_text(const NodeNow& node) {
             turns ? 1 : 0);
   if (!node.sample) return out.text();
   add_worker(out, *node.sample);
+  add_links(out, node.sample->status.transport);
   add_lanes(out, node.sample->status);
   add_tables(out, *node.sample);
   add_peers(out, node.sample->status);

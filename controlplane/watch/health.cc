@@ -11,10 +11,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 11> kNames = {
-    "dataplane_down", "worker_stalled",  "order_divergence", "no_quorum",
-    "link_down",      "port_down",       "node_missing",     "peer_link_down",
-    "device_silent",  "clients_evicted", "view_change"};
+constexpr std::array<std::string_view, 12> kNames = {
+    "dataplane_down", "worker_stalled", "order_divergence", "no_quorum",
+    "link_down",      "link_silent",    "port_down",        "node_missing",
+    "peer_link_down", "device_silent",  "clients_evicted",  "view_change"};
 
 // What the daemon says is read with care: another version of it may say less.
 json at(const json& from, const char* key) {
@@ -121,6 +121,13 @@ class Collector {
           text_at(transport, "ports_up") + " of " + text_at(transport, "ports") + " " +
               text_at(transport, "driver") + " ports are up",
           "cable, switch port, and the peers' phalanx status");
+    }
+    for (const json& one : at(transport, "links")) {
+      if (at(one, "heard") != false) continue;
+      add("link_silent",
+          "a member is not heard over link " + text_at(one, "link") + " (" +
+              text_at(one, "driver") + ")",
+          "cable, switch and addresses of that network; phalanx status on the peers");
     }
   }
 

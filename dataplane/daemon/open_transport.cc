@@ -1,9 +1,11 @@
 #include "dataplane/daemon/open_transport.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "transport/links/links_transport.h"
 #include "transport/udp/udp_transport.h"
 #ifdef PHX_WITH_DPDK
 #include "transport/dpdk/dpdk_transport.h"
@@ -29,20 +31,30 @@ std::vector<transport::udp::Peer> peers(const config::Config& config) {
   return out;
 }
 
-std::optional<transport::udp::Endpoint> multicast(const config::Config& config) {
-  if (!config.transport.multicast) return std::nullopt;
-  return endpoint(*config.transport.multicast);
+std::optional<transport::udp::Endpoint> multicast(const std::optional<config::Endpoint>& group) {
+  return group ? std::optional(endpoint(*group)) : std::nullopt;
 }
 
-Opened open_udp(const config::Config& config) {
+Opened open_udp(const config::Config& config, const transport::udp::Endpoint& local,
+                std::vector<transport::udp::Peer> peers,
+                const std::optional<config::Endpoint>& group) {
   auto opened = transport::udp::open({.self = config.node.id,
-                                      .local = endpoint(config.node.address),
-                                      .peers = peers(config),
-                                      .multicast = multicast(config),
+                                      .local = local,
+                                      .peers = std::move(peers),
+                                      .multicast = multicast(group),
                                       .mtu = config.transport.mtu,
                                       .receive_buffer = config.transport.receive_buffer});
   if (!opened) return fail(std::move(opened.error()));
   return std::unique_ptr<transport::Transport>(std::move(*opened));
+}
+
+Opened open_second(const config::Config& config) {
+  std::vector<transport::udp::Peer> peers;
+  for (const config::ClusterNode& node : config.cluster.nodes) {
+    if (node.second) peers.push_back({.node = node.id, .endpoint = endpoint(*node.second)});
+  }
+  return open_udp(config, endpoint(*config.node.second), std::move(peers),
+                  config.transport.second.multicast);
 }
 
 #ifdef PHX_WITH_DPDK
@@ -50,7 +62,7 @@ Opened open_dpdk(const config::Config& config) {
   transport::dpdk::DpdkConfig dpdk{
       .self = config.node.id,
       .peers = peers(config),
-      .multicast = multicast(config),
+      .multicast = multicast(config.transport.multicast),
       .port = config.transport.port,
       .mtu = config.transport.mtu,
       .vlan = config.transport.vlan,
@@ -102,18 +114,39 @@ Opened open_verbs(const config::Config&) {
 }
 #endif
 
-}  // namespace
-
-Opened open_transport(const config::Config& config) {
+Opened open_first(const config::Config& config) {
   switch (config.transport.kind) {
     case config::TransportKind::Udp:
-      return open_udp(config);
+      return open_udp(config, endpoint(config.node.address), peers(config),
+                      config.transport.multicast);
     case config::TransportKind::Dpdk:
       return open_dpdk(config);
     case config::TransportKind::Verbs:
       return open_verbs(config);
   }
-  return open_udp(config);
+  return open_udp(config, endpoint(config.node.address), peers(config), config.transport.multicast);
+}
+
+/// The shortest silence that convicts a network holds two heartbeats of 10 ms; the longest must not
+/// keep a cluster waiting for one that is gone.
+constexpr TimeNs kLinkSilentMin = 25 * kMillisecond;
+constexpr TimeNs kLinkSilentMax = 250 * kMillisecond;
+
+}  // namespace
+
+Opened open_transport(const config::Config& config) {
+  auto first = open_first(config);
+  if (!first || !config.transport.second.enabled) return first;
+  auto second = open_second(config);
+  if (!second) return fail(std::move(second.error()));
+  auto both = transport::LinksTransport::open(
+      {std::move(*first), std::move(*second)},
+      {.self = config.node.id,
+       .use = config.transport.second.both ? transport::LinkChoice::Use::Both
+                                           : transport::LinkChoice::Use::Healthiest,
+       .silent_after = std::clamp(config.cluster.dead_after / 2, kLinkSilentMin, kLinkSilentMax)});
+  if (!both) return fail(std::move(both.error()));
+  return std::unique_ptr<transport::Transport>(std::move(*both));
 }
 
 }  // namespace phalanx::dataplane

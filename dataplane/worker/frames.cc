@@ -69,7 +69,8 @@ Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable
       sealer_(keys),
       opener_(keys),
       scratch_(transport.limits().frame_bytes_max),
-      fragment_(transport.limits().frame_bytes_max - wire::kControlOverheadBytes) {}
+      fragment_(transport.limits().frame_bytes_max - wire::kControlOverheadBytes),
+      several_links_(transport.links() > 1) {}
 
 std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
   std::size_t frames = 0;
@@ -100,18 +101,21 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
 void Frames::take(const transport::RxFrame& received, TimeNs now) noexcept {
   wire::CheckedFrame frame = opener_.check(received.bytes);
   if (frame.verdict != wire::FrameVerdict::Good) [[unlikely]] {
-    count(counter_of(frame.verdict));
+    // Most of what two links bring twice comes from no attacker.
+    const bool copy = several_links_ && frame.verdict == wire::FrameVerdict::Replayed;
+    count(copy ? Counter::RxCopies : counter_of(frame.verdict));
   } else if (frame.is_control()) {
     take_control(frame, received);
   } else if (frame.key->use != wire::KeyUse::View) {
     count(
         Counter::RxWrongState);  // Of a view that is not installed here yet: asked for again then.
   } else {
-    take_data(frame, now);
+    take_data(frame, received, now);
   }
 }
 
-void Frames::take_data(wire::CheckedFrame& frame, TimeNs now) noexcept {
+void Frames::take_data(wire::CheckedFrame& frame, const transport::RxFrame& received,
+                       TimeNs now) noexcept {
   const core::Placement place = core_.place(frame.header, frame.sealed.size());
   if (place.verdict != core::Verdict::Accepted) {
     count(counter_of(place.verdict));
@@ -132,6 +136,9 @@ void Frames::take_data(wire::CheckedFrame& frame, TimeNs now) noexcept {
                {target, frame.sealed.size()});
   }
   data_seen_ = data_seen_ || !is_heartbeat(frame.header.type);
+  if (several_links_ && is_heartbeat(frame.header.type)) [[unlikely]] {
+    transport_.heard(frame.sender().node, frame.header.links_heard, received);
+  }
 }
 
 void Frames::take_control(wire::CheckedFrame& frame, const transport::RxFrame& received) {
@@ -146,6 +153,7 @@ void Frames::take_control(wire::CheckedFrame& frame, const transport::RxFrame& r
   });
   if (known == members.end() || *known == frame.sender()) {
     transport_.authenticated(frame.sender().node, received);
+    if (several_links_) transport_.heard(frame.sender().node, frame.header.links_heard, received);
   }
   const auto fragment = wire::decode_fragment(std::span(scratch_).first(frame.sealed.size()));
   // A hello may be for anyone; all else names the incarnation that it is for.
@@ -166,16 +174,20 @@ std::size_t Frames::send(TimeNs now) noexcept {
   std::size_t sent = 0;
   std::uint64_t bytes = 0;
   const std::size_t burst = std::min<std::size_t>(kBurst, transport_.limits().burst_frames_max);
+  if (several_links_) [[unlikely]]
+    sealer_.say_links_heard(transport_.links_heard());
   for (;;) {
     const std::size_t room = transport_.tx_alloc(std::span(tx_).first(burst));
     const std::size_t items =
         room == 0 ? 0 : tape_.poll_tx(core_, std::span(items_).first(room), now);
     std::size_t frames = 0;
+    const core::TxItem* row = nullptr;
     for (std::size_t i = 0; i < items; ++i) {
       const core::TxItem& item = items_[i];
       if (core_.members().size() < 2) break;  // Alone: there is nobody to seal for.
       transport::TxFrame& frame = tx_[frames++];
       frame.to = item.to;
+      if (several_links_ && is_heartbeat(item.type)) row = &item;
       frame.length =
           sealer_.seal_data(item.type, item.lane, item.position, item.payload, frame.bytes);
       bytes += frame.length;
@@ -188,6 +200,7 @@ std::size_t Frames::send(TimeNs now) noexcept {
     }
     if (frames > 0) count(Counter::TxBursts);
     if (room > 0) transport_.tx_burst(std::span(tx_).first(frames));
+    while (row != nullptr && transport_.probe_due()) probe_links(*row);
     sent += frames;
     if (items < room || room == 0) break;
   }
@@ -196,6 +209,17 @@ std::size_t Frames::send(TimeNs now) noexcept {
     count(Counter::TxBytes, bytes);
   }
   return sent;
+}
+
+/// A row once more, as a frame of its own, over what is not in use. Rows may come twice.
+void Frames::probe_links(const core::TxItem& row) noexcept {
+  transport::TxFrame& frame = tx_[0];
+  if (transport_.tx_alloc(std::span(tx_).first(1)) == 0) return;
+  frame.to = row.to;
+  frame.spread = transport::Spread::Probe;
+  frame.length = sealer_.seal_data(row.type, row.lane, row.position, row.payload, frame.bytes);
+  transport_.tx_burst(std::span(tx_).first(1));
+  count(Counter::TxFrames);
 }
 
 Frames::Losses Frames::losses(NodeId peer) const noexcept {
@@ -266,6 +290,7 @@ void Frames::send_fragments(wire::MessageKind kind, const transport::Destination
       const std::size_t length =
           wire::encode_fragment(kind, next_message_, done + i, message, fragment_);
       tx_[i].to = to;
+      tx_[i].spread = transport::Spread::Every;
       tx_[i].length =
           sealer_.seal_control(0, receiver, std::span(fragment_).first(length), tx_[i].bytes, with);
       bytes += tx_[i].length;

@@ -54,8 +54,10 @@ class Frames {
   static constexpr std::size_t kBurst = 64;
 
   void take(const transport::RxFrame& received, TimeNs now) noexcept;
+  void probe_links(const core::TxItem& row) noexcept;
   std::size_t poll(std::size_t room, TimeNs now) noexcept;
-  void take_data(wire::CheckedFrame& frame, TimeNs now) noexcept;
+  void take_data(wire::CheckedFrame& frame, const transport::RxFrame& received,
+                 TimeNs now) noexcept;
   void take_control(wire::CheckedFrame& frame, const transport::RxFrame& received);
   void send_fragments(wire::MessageKind kind, const transport::Destination& to,
                       const BootId& receiver, const wire::KeyTable::SealKey& with,
@@ -81,6 +83,7 @@ class Frames {
   std::vector<std::byte> fragment_;
   std::uint32_t next_message_ = 1;
   bool data_seen_ = false;
+  bool several_links_;
   struct PeerLosses {
     NodeId node = 0;  ///< 0: unused.
     Losses losses;

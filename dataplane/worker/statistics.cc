@@ -122,6 +122,26 @@ void Worker::look_at_gaps(TimeNs now) noexcept {
   gap_since_ = now;
 }
 
+void Worker::look_at_links() noexcept {
+  if (transport_.links() < 2) return;
+  status_.transport.links = shm::kLinksShown;
+  for (std::size_t i = 0; i < shm::kLinksShown; ++i) {
+    const transport::LinkReport link = transport_.link(i);
+    shm::LinkStatus& out = status_.transport.link[i];
+    out = {.ports = link.ports.count,
+           .ports_up = link.ports.up,
+           .used = link.used ? 1U : 0U,
+           .heard = link.heard ? 1U : 0U,
+           .rx_frames = link.counters.rx_frames,
+           .rx_bytes = link.counters.rx_bytes,
+           .rx_overflow = link.counters.rx_overflow,
+           .tx_frames = link.counters.tx_frames,
+           .tx_bytes = link.counters.tx_bytes,
+           .tx_refused = link.counters.tx_refused};
+    std::strncpy(out.driver, link.ports.driver, sizeof out.driver - 1);
+  }
+}
+
 void Worker::look_at_wire() noexcept {
   const transport::TransportCounters now = transport_.counters();
   control_.count(shm::Counter::WireOverflow, now.rx_overflow - wire_.rx_overflow);
@@ -132,6 +152,7 @@ void Worker::look_at_wire() noexcept {
   std::strncpy(status_.transport.driver, ports.driver, sizeof status_.transport.driver - 1);
   status_.transport.ports = ports.count;
   status_.transport.ports_up = ports.up;
+  look_at_links();
   if (ports.troubles == status_.transport.troubles) return;
   std::strncpy(status_.transport.trouble, ports.trouble, sizeof status_.transport.trouble - 1);
   status_.transport.troubles = ports.troubles;

@@ -83,6 +83,7 @@ class Worker {
   void publish_lane(LaneId id) noexcept;
   void publish_tables(TimeNs now) noexcept;
   void look_at_wire() noexcept;
+  void look_at_links() noexcept;
   void look_at_gaps(TimeNs now) noexcept;
 
   WorkerConfig config_;

@@ -13,7 +13,7 @@ namespace phalanx::shm {
 /// all other writers and passed on to whoever may attach: see statistics_memory.h. It outlives its
 /// writer for as long as somebody maps it. Fixed-width plain data, host order.
 inline constexpr std::uint64_t kStatisticsMagic = 0x3174'6174'7358'4850;  // "PHXstat1"
-inline constexpr std::uint32_t kStatisticsVersion = 2;
+inline constexpr std::uint32_t kStatisticsVersion = 3;
 
 /// What the worker counts. Append only: tools read them by name.
 enum class Counter : std::uint8_t {
@@ -65,6 +65,7 @@ enum class Counter : std::uint8_t {
   RepairsSent,    ///< Frames sent again for them.
   Divergences,    ///< Rows whose order hash contradicted ours: never, or tell us.
   Handovers,      ///< Of the ordering of a lane, in all views.
+  RxCopies,       ///< With two links: taken already, as a rule over the other one.
   Count_,
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::Count_);
@@ -102,6 +103,23 @@ struct PeerStatus {
   std::uint64_t naks_sent = 0;   ///< To it, since start: what was lost on the way here.
 };
 
+inline constexpr std::size_t kLinksShown = 2;
+
+/// One of several networks that carry the frames.
+struct LinkStatus {
+  char driver[24] = {};  ///< Ends with a zero.
+  std::uint32_t ports = 0;
+  std::uint32_t ports_up = 0;
+  std::uint32_t used = 0;       ///< 1: frames for members go over it.
+  std::uint32_t heard = 0;      ///< 1: every member is heard over it that is heard at all.
+  std::uint64_t rx_frames = 0;  ///< Since start, as all below.
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t rx_overflow = 0;
+  std::uint64_t tx_frames = 0;
+  std::uint64_t tx_bytes = 0;
+  std::uint64_t tx_refused = 0;
+};
+
 /// What carries the frames.
 struct TransportStatus {
   char driver[24] = {};  ///< Ends with a zero.
@@ -110,6 +128,9 @@ struct TransportStatus {
   char trouble[80] = {};  ///< What last broke; ends with a zero.
   std::uint64_t troubles = 0;
   TimeNs trouble_at = 0;
+  std::uint32_t links = 0;  ///< Rows in use below; 0 where there is only one network.
+  std::uint32_t reserved = 0;
+  LinkStatus link[kLinksShown];
 };
 
 /// How long the worker did not turn although it was due: between the beginnings of two turns, or
@@ -205,7 +226,7 @@ static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
               std::is_standard_layout_v<StatisticsLayout>);
 static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus) == 112 &&
               sizeof(PeerStatus) == 56 && sizeof(GroupStatus) == 104 && sizeof(ClientStatus) == 72);
-static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 128 + 16 + 16);
+static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 312 + 16 + 16);
 static_assert(offsetof(StatisticsLayout, self) == 24 &&
               offsetof(StatisticsLayout, counters) == 64 &&
               offsetof(StatisticsLayout, status_round) == 64 + 8 * kCounterSlots);

@@ -68,7 +68,8 @@ constexpr std::array<std::string_view, kCounters> kNames = {"turns",
                                                             "naks_heard",
                                                             "repairs_sent",
                                                             "divergences",
-                                                            "handovers"};
+                                                            "handovers",
+                                                            "rx_copies"};
 static_assert(!kNames.back().empty());
 
 Error other_version(const std::string& observed) {

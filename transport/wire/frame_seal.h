@@ -26,6 +26,9 @@ class FrameSealer {
  public:
   explicit FrameSealer(KeyTable& keys) noexcept : keys_(keys) {}
 
+  /// What every frame says from now on: FrameHeader::links_heard.
+  void say_links_heard(std::uint8_t links) noexcept { links_heard_ = links; }
+
   /// Seals a data frame for the installed view. Returns its length: payload and kOverheadBytes,
   /// which must fit `out`.
   [[nodiscard]] std::size_t seal_data(FrameType type, LaneId lane, Position position,
@@ -44,6 +47,7 @@ class FrameSealer {
 
  private:
   KeyTable& keys_;
+  std::uint8_t links_heard_ = 0;
 };
 
 /// Why a frame was dropped; each has a counter.

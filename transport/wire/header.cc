@@ -20,7 +20,7 @@ void encode(const FrameHeader& header, std::span<std::byte, kHeaderBytes> out) n
   store_le<std::uint8_t>(at + 2, static_cast<std::uint8_t>(header.type));
   store_le<std::uint8_t>(at + 3, header.key_id);
   store_le<std::uint16_t>(at + 4, header.lane);
-  store_le<std::uint16_t>(at + 6, 0);
+  store_le<std::uint16_t>(at + 6, header.links_heard);
   store_le<std::uint32_t>(at + 8, header.sender);
   store_le<std::uint32_t>(at + 12, header.key_tag);
   store_le<std::uint64_t>(at + 16, header.counter);
@@ -32,13 +32,14 @@ std::optional<FrameHeader> decode(std::span<const std::byte> frame) noexcept {
   const std::byte* at = frame.data();
   const auto type = load_le<std::uint8_t>(at + 2);
   if (load_le<std::uint8_t>(at) != kMagic || load_le<std::uint8_t>(at + 1) != kVersion ||
-      !is_known(type) || load_le<std::uint16_t>(at + 6) != 0) {
+      !is_known(type) || load_le<std::uint16_t>(at + 6) > kLinksHeardMax) {
     return std::nullopt;
   }
 
   const FrameHeader header{.type = static_cast<FrameType>(type),
                            .key_id = load_le<std::uint8_t>(at + 3),
                            .lane = load_le<std::uint16_t>(at + 4),
+                           .links_heard = load_le<std::uint8_t>(at + 6),
                            .sender = load_le<std::uint32_t>(at + 8),
                            .key_tag = load_le<std::uint32_t>(at + 12),
                            .counter = load_le<std::uint64_t>(at + 16),

@@ -34,12 +34,16 @@ struct FrameHeader {
   FrameType type = FrameType::Row;
   std::uint8_t key_id = 0;  ///< Low byte of the cluster key's id.
   LaneId lane = 0;
+  std::uint8_t links_heard =
+      0;  ///< Bit L: the sender hears its members over link L. 0 of one link.
   NodeId sender = 0;
   std::uint32_t key_tag =
       0;  ///< Selects the sender's key: first 4 bytes of HKDF over (view id, boot id).
   std::uint64_t counter = 0;  ///< Nonce counter within (key, nonce space).
   Position position = 0;
 };
+
+inline constexpr std::uint8_t kLinksHeardMax = 3;
 
 /// Writes the 32 bytes.
 void encode(const FrameHeader& header, std::span<std::byte, kHeaderBytes> out) noexcept;

@@ -59,10 +59,10 @@ class Cluster:
 
     alive = []
 
-    def __init__(self, nodes=3, ipv6=False, cluster="", extra="", start=True):
+    def __init__(self, nodes=3, ipv6=False, cluster="", extra="", start=True, second=False):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir="/run"))
         self.nodes = range(1, nodes + 1)
-        self.network = Network(nodes, ipv6)
+        self.network = Network(nodes, ipv6, second)
         self.controlplanes = {}
         self.clients = []
         self.cluster_keys = cluster
@@ -90,6 +90,8 @@ class Cluster:
                 f'address = "{self.network.endpoint(node)}"',
                 f'management = "{self.network.endpoint(node, "mgmt")}"',
             ]
+            if "second" in self.network.wires:
+                lines.append(f'second = "{self.network.endpoint(node, "second")}"')
         return "\n".join(lines) + "\n" + extra + "\n"
 
     # Processes.

@@ -1,4 +1,5 @@
-"""Network namespaces n1, n2 ... joined by two bridges: "data" and "mgmt" (management)."""
+"""Network namespaces n1, n2 ... joined by bridges: "data", "mgmt" (management), and where it is asked
+for "second", of the data path as well."""
 
 import subprocess
 
@@ -13,10 +14,11 @@ def command(*words):
 class Network:
     """The wires between the nodes. Cutting them is done with links and with packet filters."""
 
-    def __init__(self, count, ipv6=False):
+    def __init__(self, count, ipv6=False, second=False):
         self.ipv6 = ipv6
+        self.wires = ("data", "mgmt") + (("second",) if second else ())
         command("ip", "link", "set", "lo", "up")
-        for wire in ("data", "mgmt"):
+        for wire in self.wires:
             command("ip", "link", "add", wire, "type", "bridge", "forward_delay", "0")
             command("ip", "link", "set", wire, "up")
         for node in range(1, count + 1):
@@ -28,7 +30,7 @@ class Network:
         name = f"n{node}"
         command("ip", "netns", "add", name)
         command("ip", "-n", name, "link", "set", "lo", "up")
-        for wire in ("data", "mgmt"):
+        for wire in self.wires:
             port = f"{wire}{node}"
             command("ip", "link", "add", port, "type", "veth", "peer", "name", wire, "netns", name)
             command("ip", "link", "set", port, "master", wire, "up")
@@ -50,11 +52,11 @@ class Network:
         return command("bridge", "mdb", "show", "dev", "data").count(f"grp {group} ")
 
     def host(self, node, wire="data"):
-        subnet = {"data": 0, "mgmt": 1}[wire]
+        subnet = {"data": 0, "mgmt": 1, "second": 2}[wire]
         return f"fd77:{subnet}::{node}" if self.ipv6 else f"10.77.{subnet}.{node}"
 
     def endpoint(self, node, wire="data"):
-        host, port = self.host(node, wire), {"data": 5405, "mgmt": 5406}[wire]
+        host, port = self.host(node, wire), 5406 if wire == "mgmt" else 5405
         return f"[{host}]:{port}" if self.ipv6 else f"{host}:{port}"
 
     def link(self, node, state, wires=("data", "mgmt")):
@@ -79,9 +81,9 @@ class Network:
         """Lets a node lose some of what it would receive for its data path."""
         self._drop(f"oifname data{node} numgen random mod 100 < {percent}")
 
-    def cut(self, from_node, to_node):
+    def cut(self, from_node, to_node, wires=None):
         """One way: to_node hears from_node no more, on no wire."""
-        for wire in ("data", "mgmt"):
+        for wire in wires or self.wires:
             self._drop(f"iifname {wire}{from_node} oifname {wire}{to_node}")
 
     def split(self, left, right):

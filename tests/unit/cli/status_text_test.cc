@@ -52,6 +52,29 @@ TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
       << status_text(status);
 }
 
+TEST(Status, HasARowForEachOfTwoNetworks) {
+  json status = healthy();
+  status["transport"] = {{"kind", "dpdk"},
+                         {"port", "0000:3b:00.0"},
+                         {"driver", "net_e1000+udp"},
+                         {"ports", 2},
+                         {"ports_up", 2}};
+  EXPECT_EQ(status_text(status).find("in use"), std::string::npos);
+  const json one = {{"link", 0},      {"driver", "net_e1000"}, {"used", false},
+                    {"heard", false}, {"rx_frames", 1234},     {"tx_frames", 5},
+                    {"rx_lost", 6},   {"tx_refused", 7}};
+  json other = one;
+  other.update({{"link", 1}, {"driver", "udp"}, {"used", true}, {"heard", true}});
+  status["transport"]["links"] = {one, other};
+
+  EXPECT_NE(status_text(status).find(
+                "link  driver     in use  all heard  received  sent  lost  refused\n"
+                "   0  net_e1000  no      NO            1,234     5     6        7\n"
+                "   1  udp        yes     yes           1,234     5     6        7\n"),
+            std::string::npos)
+      << status_text(status);
+}
+
 TEST(Status, SaysWhatBrokeLastBelowTheTransport) {
   json status = healthy();
   status["transport"] = {{"kind", "verbs"},

@@ -153,7 +153,7 @@ TEST(Errors, NodeWithoutAddressOrWithAStrangeKey) {
             "  allowed: \"10.0.0.1:5405\" or \"[fd00::1]:5405\"\n"
             "  remedy:  add a line address = ...\n"
             "t.toml:5:1: error: unknown key cluster.nodes.adress\n"
-            "  allowed: id, name, address, management, votes\n"
+            "  allowed: id, name, address, second, management, votes\n"
             "  remedy:  did you mean cluster.nodes.address?\n");
 }
 

@@ -68,6 +68,22 @@ TEST(PortLink, KeepsWhatItKnowsWhenNothingIsSaidOfPorts) {
   EXPECT_FALSE(link.is_up());
 }
 
+// The kernel's own interface of the second one is watched elsewhere.
+TEST(PortLink, OfTwoNetworksItWatchesTheFirst) {
+  PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));
+  shm::WorkerStatus two = one_port(2);
+  two.transport.ports = 2;
+  two.transport.links = 2;
+  two.transport.link[0].ports = two.transport.link[1].ports = 1;
+  two.transport.link[0].ports_up = two.transport.link[1].ports_up = 1;
+  EXPECT_FALSE(link.look(two));
+
+  two.transport.ports_up = 1;
+  two.transport.link[0].ports_up = 0;
+  EXPECT_TRUE(link.look(two));
+  EXPECT_FALSE(link.is_up());
+}
+
 TEST(PortLink, LeavesTheWiresOfTheKernelAndOfMemifAlone) {
   for (const auto& set : {over(config::TransportKind::Udp, "0000:3b:00.0"),
                           over(config::TransportKind::Dpdk, "memif")}) {

@@ -11,6 +11,7 @@ namespace {
 constexpr FrameHeader kSample{.type = FrameType::Submit,
                               .key_id = 9,
                               .lane = 7,
+                              .links_heard = 2,
                               .sender = 0x01020304,
                               .key_tag = 0xa1b2c3d4,
                               .counter = 0x1122334455667788,
@@ -31,6 +32,7 @@ TEST(Header, ComesBackAsItWasWritten) {
   EXPECT_EQ(header->type, kSample.type);
   EXPECT_EQ(header->key_id, kSample.key_id);
   EXPECT_EQ(header->lane, kSample.lane);
+  EXPECT_EQ(header->links_heard, kSample.links_heard);
   EXPECT_EQ(header->sender, kSample.sender);
   EXPECT_EQ(header->key_tag, kSample.key_tag);
   EXPECT_EQ(header->counter, kSample.counter);
@@ -51,7 +53,7 @@ TEST(Header, IsRefusedWhenMagicVersionTypeLaneReserveOrSenderAreNotOurs) {
     int value;
   };
   for (const Case c : {Case{0, 0}, Case{1, 2}, Case{2, 0}, Case{2, 8}, Case{2, 33}, Case{5, 1},
-                       Case{4, 8}, Case{6, 1}, Case{7, 1}}) {
+                       Case{4, 8}, Case{6, 4}, Case{7, 1}}) {
     std::vector<std::byte> frame = frame_of(kSample);
     frame[c.offset] = static_cast<std::byte>(c.value);
     EXPECT_FALSE(decode(frame)) << c.offset;
