@@ -8,49 +8,55 @@ namespace phalanx::core {
 
 Core::Core(const CoreConfig& config, std::span<const LaneMemory> memory)
     : impl_(std::make_unique<Impl>()) {
-  PHX_CHECK(config.self != 0 && config.lanes >= 1 && config.lanes <= kLanesMax &&
-            config.lanes == memory.size() && config.frame_payload_bytes > 0 &&
-            config.window_bytes >= config.frame_payload_bytes);
+  const LaneShare share = config.share();
+  PHX_CHECK(config.self != 0 && share.is_sound() && share.count() == memory.size() &&
+            config.frame_payload_bytes > 0 && config.window_bytes >= config.frame_payload_bytes);
   impl_->config = config;
-  for (LaneId l = 0; l < config.lanes; ++l) {
-    impl_->lanes.push_back(std::make_unique<Lane>(impl_->config, l, memory[l], impl_->view));
+  for (LaneId id = share.first; id < share.lanes; id += share.step) {
+    const LaneMemory& lent = memory[impl_->lanes.size()];
+    impl_->lanes.push_back(std::make_unique<Lane>(impl_->config, id, lent, impl_->view));
+    impl_->by_id[id] = impl_->lanes.back().get();
   }
 }
 
 Core::~Core() = default;
 
 Placement Core::place(const wire::FrameHeader& header, std::size_t payload_bytes) const noexcept {
-  if (header.lane >= impl_->lanes.size()) return {Verdict::Malformed, nullptr};
+  const Lane* const lane = impl_->find(header.lane);
+  if (lane == nullptr) [[unlikely]]
+    return {Verdict::Malformed, nullptr};
   const std::size_t rank = impl_->view.rank_of(header.sender);
   if (rank == ViewInfo::kNone || rank == impl_->view.self) return {Verdict::NotMember, nullptr};
-  return impl_->lanes[header.lane]->place(header, rank, payload_bytes);
+  return lane->place(header, rank, payload_bytes);
 }
 
 Verdict Core::accept(const wire::FrameHeader& header, std::span<const std::byte> payload,
                      TimeNs now) noexcept {
-  if (header.lane >= impl_->lanes.size()) return Verdict::Malformed;
+  Lane* const lane = impl_->find(header.lane);
+  if (lane == nullptr) [[unlikely]]
+    return Verdict::Malformed;
   const std::size_t rank = impl_->view.rank_of(header.sender);
   if (rank == ViewInfo::kNone || rank == impl_->view.self) return Verdict::NotMember;
-  return impl_->lanes[header.lane]->accept(header, rank, payload, now);
+  return lane->accept(header, rank, payload, now);
 }
 
 std::byte* Core::reserve(LaneId lane, std::uint32_t payload_bytes) noexcept {
-  return impl_->lanes[lane]->reserve(payload_bytes);
+  return impl_->lane(lane).reserve(payload_bytes);
 }
 
-std::byte* Core::reserved(LaneId lane) const noexcept { return impl_->lanes[lane]->reserved(); }
+std::byte* Core::reserved(LaneId lane) const noexcept { return impl_->lane(lane).reserved(); }
 
-void Core::cancel(LaneId lane) noexcept { impl_->lanes[lane]->cancel(); }
+void Core::cancel(LaneId lane) noexcept { impl_->lane(lane).cancel(); }
 
 void Core::commit(LaneId lane, const RecordHeader& header) noexcept {
-  impl_->lanes[lane]->commit(header);
+  impl_->lane(lane).commit(header);
 }
 
 bool Core::append(LaneId lane, const AppMessage& message) noexcept {
-  return impl_->lanes[lane]->append(message);
+  return impl_->lane(lane).append(message);
 }
 
-LocalReader& Core::reader(LaneId lane) noexcept { return impl_->lanes[lane]->reader(); }
+LocalReader& Core::reader(LaneId lane) noexcept { return impl_->lane(lane).reader(); }
 
 void Core::on_time(TimeNs now) noexcept {
   for (auto& lane : impl_->lanes) lane->on_time(now);
@@ -92,7 +98,7 @@ bool Core::begin_recovery(const wire::Plan& plan, TimeNs now) {
   // A restarted control plane asks again. The others may have installed already, and send no tail
   // a second time: what came is kept.
   if (core.planned && core.attempt == plan.attempt) return true;
-  const bool bases_fit = plan.stream_bases.size() == plan.members.size() * core.lanes.size();
+  const bool bases_fit = plan.stream_bases.size() == plan.members.size() * core.config.lanes;
   const bool contains_self = std::binary_search(plan.members.begin(), plan.members.end(),
                                                 Member{core.config.self, core.config.boot});
   if (!bases_fit || !contains_self) return false;
@@ -100,7 +106,7 @@ bool Core::begin_recovery(const wire::Plan& plan, TimeNs now) {
   if (!from_nothing) {
     const auto set = std::find_if(plan.sets.begin(), plan.sets.end(),
                                   [&](const auto& s) { return s.old_view == core.view.id; });
-    if (set == plan.sets.end() || set->lanes.size() != core.lanes.size()) return false;
+    if (set == plan.sets.end() || set->lanes.size() != core.config.lanes) return false;
     for (auto& lane : core.lanes) {
       if (!lane->accepts(*set)) return false;
     }
@@ -141,24 +147,24 @@ void Core::install(const wire::Plan& plan, TimeNs now, bool quorate) {
   view.self = view.rank_of(core.config.self);
   core.frozen = core.planned = false;
   const std::span bases{plan.stream_bases};
-  for (std::size_t l = 0; l < core.lanes.size(); ++l) {
-    core.lanes[l]->install(bases.subspan(l * view.count, view.count), record, now);
+  for (auto& lane : core.lanes) {
+    lane->install(bases.subspan(lane->id() * view.count, view.count), record, now);
   }
 }
 
 const ViewId& Core::view() const noexcept { return impl_->view.id; }
 std::span<const Member> Core::members() const noexcept { return impl_->view.members(); }
 bool Core::frozen() const noexcept { return impl_->frozen; }
-NodeId Core::orderer(LaneId lane) const noexcept { return impl_->lanes[lane]->orderer(); }
+NodeId Core::orderer(LaneId lane) const noexcept { return impl_->lane(lane).orderer(); }
 
 TimeNs Core::last_heard(NodeId member, LaneId lane) const noexcept {
   const std::size_t rank = impl_->view.rank_of(member);
-  return rank == ViewInfo::kNone ? 0 : impl_->lanes[lane]->last_heard(rank);
+  return rank == ViewInfo::kNone ? 0 : impl_->lane(lane).last_heard(rank);
 }
 
 TimeNs Core::last_progress(NodeId member, LaneId lane) const noexcept {
   const std::size_t rank = impl_->view.rank_of(member);
-  return rank == ViewInfo::kNone ? 0 : impl_->lanes[lane]->last_progress(rank);
+  return rank == ViewInfo::kNone ? 0 : impl_->lane(lane).last_progress(rank);
 }
 
 bool Core::distrusts_itself(NodeId member) const noexcept {
@@ -172,6 +178,6 @@ void Core::set_distrust(bool distrusts) noexcept {
   for (auto& lane : impl_->lanes) lane->set_distrust(distrusts);
 }
 
-LaneStatus Core::lane_status(LaneId lane) const noexcept { return impl_->lanes[lane]->status(); }
+LaneStatus Core::lane_status(LaneId lane) const noexcept { return impl_->lane(lane).status(); }
 
 }  // namespace phalanx::core

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/core/lane_share.h"
 #include "dataplane/core/local_reader.h"
 #include "dataplane/core/record.h"
 #include "ipc/base/ids.h"
@@ -22,7 +23,9 @@ namespace phalanx::core {
 struct CoreConfig {
   NodeId self = 0;
   BootId boot;
-  LaneId lanes = 1;
+  LaneId lanes = 1;       ///< Of the cluster.
+  LaneId first_lane = 0;  ///< Of those this core has every `lane_step`-th, from this one on.
+  LaneId lane_step = 1;
   std::uint32_t frame_payload_bytes = 1424;  ///< Most log bytes in a frame.
   std::uint32_t record_bytes_max = 0;        ///< record_bytes(max_message), also for group states.
   std::uint64_t log_bytes =
@@ -38,6 +41,8 @@ struct CoreConfig {
   bool handover = true;  ///< Give the lane to an origin that sends nearly all of it (rule 3.8).
   /// ... of at least so many bytes in 10 ms.
   std::uint64_t handover_bytes_min = 256 * 1024;
+
+  [[nodiscard]] LaneShare share() const noexcept { return {lanes, first_lane, lane_step}; }
 };
 
 /// Log memory kept free for what an install writes: view records and headers.
@@ -115,10 +120,14 @@ struct LaneStatus {
   bool poisoned = false;
 };
 
-/// All lanes of one node: sans-I/O, deterministic, no allocation after construction but in the cold
-/// view-change calls. One thread. The order of calls in a turn is the worker's (worker.cc).
+/// All lanes of one node, or one worker's share of them: sans-I/O, deterministic, no allocation
+/// after construction but in the cold view-change calls. One thread. The order of calls in a turn
+/// is the worker's (worker.cc). Lanes are named by their id in the cluster; frames of those that
+/// it has not are Malformed here, and nobody else may name one. Cores of one node know nothing of
+/// each other: each is given the same plans.
 class Core {
  public:
+  /// `memory`: of each lane of the core's share, in their order.
   Core(const CoreConfig& config, std::span<const LaneMemory> memory);
   ~Core();
   Core(const Core&) = delete;
@@ -153,7 +162,8 @@ class Core {
 
   // View change, commanded by the control plane.
   void freeze() noexcept;
-  /// What this frozen node holds. Ends the recovery of any other attempt.
+  /// What this frozen node holds in the lanes of the share, in their order. Ends the recovery of
+  /// any other attempt.
   [[nodiscard]] wire::Report report(const ViewId& attempt);
   /// False when the plan does not fit this node (wrong old view, not a member): nothing changed.
   bool begin_recovery(const wire::Plan& plan, TimeNs now);

@@ -88,11 +88,11 @@ bool Core::turn_matters(TimeNs now) const noexcept {
 }
 
 std::uint64_t Core::reader_at(LaneId lane) const noexcept {
-  return impl_->lanes[lane]->reader().at();
+  return impl_->lane(lane).reader().at();
 }
 
 bool Core::set_reader_at(LaneId lane, std::uint64_t at) noexcept {
-  return impl_->lanes[lane]->set_reader_at(at);
+  return impl_->lane(lane).set_reader_at(at);
 }
 
 }  // namespace phalanx::core

@@ -75,6 +75,7 @@ class Lane {
   void install_digest(FieldsDigest& digest) const noexcept;
 
   [[nodiscard]] LaneStatus status() const noexcept;
+  [[nodiscard]] LaneId id() const noexcept { return id_; }
   [[nodiscard]] NodeId orderer() const noexcept { return orderer_; }
   [[nodiscard]] bool frozen() const noexcept { return frozen_; }
   [[nodiscard]] TimeNs last_heard(std::size_t rank) const noexcept { return peers_[rank].heard; }

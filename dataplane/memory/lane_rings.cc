@@ -22,7 +22,7 @@ Expected<core::RingMemory, Error> LaneRings::add(const char* name, std::uint64_t
 
 Expected<LaneRings, Error> LaneRings::create(const core::CoreConfig& config, std::size_t nodes) {
   LaneRings out;
-  for (LaneId lane = 0; lane < config.lanes; ++lane) {
+  for (LaneId lane = 0; lane < config.share().count(); ++lane) {
     core::LaneMemory memory;
     const std::uint64_t staging =
         std::uint64_t{config.record_bytes_max} + config.submit_window_bytes;

@@ -108,7 +108,7 @@ class Machine {
 
   /// What a client of this node sent.
   std::optional<std::uint64_t> submit(const Step& step, std::span<const std::byte> bytes) {
-    if (step.lane >= config_.lanes) return std::nullopt;
+    if (!config_.share().has(step.lane)) return std::nullopt;
     std::size_t& reserved = reserved_[step.lane];
     if (step.kind == StepKind::Cancel) {
       core_.cancel(step.lane);
@@ -133,10 +133,11 @@ class Machine {
 
   /// Readers bound what may be received, and what a plan may ask for: they stand where they stood.
   bool set_readers(std::span<const std::byte> bytes) {
-    if (bytes.size() != std::size_t{8} * config_.lanes) return false;
-    for (LaneId lane = 0; lane < config_.lanes; ++lane) {
-      const auto at = load_le<std::uint64_t>(bytes.data() + std::size_t{8} * lane);
-      if (!core_.set_reader_at(lane, at)) return false;
+    const core::LaneShare share = config_.share();
+    if (bytes.size() != std::size_t{8} * share.count()) return false;
+    const std::byte* next = bytes.data();
+    for (LaneId lane = share.first; lane < share.lanes; lane += share.step, next += 8) {
+      if (!core_.set_reader_at(lane, load_le<std::uint64_t>(next))) return false;
     }
     return true;
   }

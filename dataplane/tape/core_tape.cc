@@ -42,22 +42,28 @@ void CoreTape::begin(const core::Core& core) {
     writer_->turn_over();
     records_ = write_image(core);
   }
-  for (LaneId lane = 0; lane < config_.lanes; ++lane) readers_[lane] = core.reader_at(lane);
+  const core::LaneShare share = config_.share();
+  for (LaneId lane = share.first; lane < share.lanes; lane += share.step) {
+    readers_[lane] = core.reader_at(lane);
+  }
   time_due_ = poll_due_ = true;
 }
 
 void CoreTape::keep_readers(const core::Core& core) noexcept {
   std::array<std::byte, 8 * kLanesMax> bytes;
   bool moved = false;
-  for (LaneId lane = 0; lane < config_.lanes; ++lane) {
+  std::size_t used = 0;
+  const core::LaneShare share = config_.share();
+  for (LaneId lane = share.first; lane < share.lanes; lane += share.step) {
     const std::uint64_t at = core.reader_at(lane);
     moved = moved || at != readers_[lane];
     readers_[lane] = at;
-    store_le<std::uint64_t>(bytes.data() + std::size_t{8} * lane, at);
+    store_le<std::uint64_t>(bytes.data() + used, at);
+    used += sizeof at;
   }
   if (!moved) return;
-  const auto used = std::span(bytes).first(std::size_t{8} * config_.lanes);
-  records_ = writer_->step({encode({.kind = StepKind::Readers, .now = now_}), used});
+  records_ = writer_->step(
+      {encode({.kind = StepKind::Readers, .now = now_}), std::span(bytes).first(used)});
 }
 
 /// Readers move between calls: where they are goes before a call that may ask for it.
@@ -225,7 +231,8 @@ void CoreTape::consider(const core::Core& core, TimeNs now) noexcept {
   if (!writer_ || records_ || changes_ || now < considered_ || core.frozen()) return;
   considered_ = now + kPeriod;
   std::uint64_t ordered = 0;
-  for (LaneId lane = 0; lane < config_.lanes; ++lane) {
+  const core::LaneShare share = config_.share();
+  for (LaneId lane = share.first; lane < share.lanes; lane += share.step) {
     const core::LaneStatus status = core.lane_status(lane);
     ordered += status.received + status.stream_end;
   }

@@ -12,6 +12,8 @@ void visit_config(auto& config, auto& v) {
   v(config.self);
   v(config.boot);
   v(config.lanes);
+  v(config.first_lane);
+  v(config.lane_step);
   v(config.frame_payload_bytes);
   v(config.record_bytes_max);
   v(config.log_bytes);
@@ -33,7 +35,7 @@ bool sound(const core::CoreConfig& c, std::size_t nodes) {
   };
   const std::uint64_t log = 2 * std::uint64_t{c.record_bytes_max} + c.window_bytes +
                             nodes * std::uint64_t{c.submit_window_bytes} + core::kInstallBytes;
-  return c.self != 0 && !c.boot.is_none() && c.lanes > 0 && c.lanes <= kLanesMax && nodes > 0 &&
+  return c.self != 0 && !c.boot.is_none() && c.share().is_sound() && nodes > 0 &&
          nodes <= kNodesMax && c.frame_payload_bytes > 0 && c.frame_payload_bytes <= 65536 &&
          c.record_bytes_max >= core::kRecordHeaderBytes && c.record_bytes_max <= kRingMax / 4 &&
          c.submit_window_bytes > 0 && c.submit_window_bytes <= kRingMax / 64 &&
