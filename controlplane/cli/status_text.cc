@@ -56,6 +56,19 @@ std::string peers_table(const json& status) {
   return table.text();
 }
 
+std::string workers_table(const json& status) {
+  Table table({"worker", "lanes", "core", "age ms", "gap ms", "turns", "sent", "delivered"});
+  for (const json& worker : at(status, "workers")) {
+    std::string lanes;
+    for (const json& lane : at(worker, "lanes")) lanes += (lanes.empty() ? "" : ",") + lane.dump();
+    table.row({text_at(worker, "worker"), lanes, text_at(worker, "cpu", "-"),
+               text_at(worker, "age_ms", "-"), text_at(worker, "recent_gap_ms", "-"),
+               grouped(number_at(worker, "turns")), grouped(number_at(worker, "submitted")),
+               grouped(number_at(worker, "delivered"))});
+  }
+  return table.text();
+}
+
 std::string lanes_table(const json& status) {
   Table table({"lane", "orderer", "received", "limit", "delivered", "order hash"});
   for (const json& lane : at(status, "lanes")) {
@@ -129,6 +142,7 @@ std::string status_text(const json& status) {
   out += transport_line(status) + links_table(status);
   if (at(status, "quorum").is_object()) out += quorum_line(at(status, "quorum")) + "\n";
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);
+  if (at(status, "workers").size() > 1) out += "\n" + workers_table(status);
   if (!at(status, "lanes").empty()) out += "\n" + lanes_table(status);
   for (const json& rejection : at(status, "rejections")) {
     out += "\n" + text_at(rejection, "name") + " is kept out: its " + text_at(rejection, "reason") +

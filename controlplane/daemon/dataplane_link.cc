@@ -361,6 +361,10 @@ std::vector<std::byte> DataPlaneLink::load_attempt() const {
   return live_ ? live_->end.load_attempt() : std::vector<std::byte>();
 }
 
+const shm::StatisticsMemory* DataPlaneLink::statistics() const noexcept {
+  return live_ ? &live_->segment.statistics() : nullptr;
+}
+
 int DataPlaneLink::statistics_fd() const { return live_ ? live_->segment.statistics().fd() : -1; }
 
 std::optional<shm::WorkerStatus> DataPlaneLink::status() const {

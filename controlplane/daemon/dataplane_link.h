@@ -82,6 +82,8 @@ class DataPlaneLink : public DataPlanePort {
   void store_attempt(std::span<const std::byte> bytes) override;
   [[nodiscard]] std::vector<std::byte> load_attempt() const override;
   [[nodiscard]] std::optional<shm::WorkerStatus> status() const override;
+  /// What its workers show; nullptr: no data plane lives.
+  [[nodiscard]] const shm::StatisticsMemory* statistics() const noexcept;
   /// Of the memory that watchers may map; -1: no data plane lives. Borrowed.
   [[nodiscard]] int statistics_fd() const;
 

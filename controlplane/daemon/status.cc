@@ -166,6 +166,34 @@ json lanes_json(const StatusSources& from) {
   return lanes;
 }
 
+/// Each worker by itself. Lane l is worker (l mod workers)'s.
+json workers_json(const StatusSources& from) {
+  json workers = json::array();
+  const std::size_t count = from.statistics == nullptr ? 0 : from.statistics->workers();
+  for (std::size_t i = 0; i < count; ++i) {
+    const shm::StatisticsLayout& shown = from.statistics->layout(i);
+    shm::WorkerStatus status;
+    if (!shm::read_status(shown, status)) continue;
+    json lanes = json::array();
+    for (std::size_t lane = i; lane < status.lanes; lane += count) lanes.push_back(lane);
+    const auto counted = [&](shm::Counter counter) { return shm::read_counter(shown, counter); };
+    workers.push_back({{"worker", i},
+                       {"lanes", std::move(lanes)},
+                       {"cpu", status.cpu < 0 ? json() : json(status.cpu)},
+                       {"view_sequence", status.view.sequence},
+                       {"age_ms", since_ms(status.written_at, from.now)},
+                       {"longest_gap_ms", in_ms(status.gaps.longest)},
+                       {"recent_gap_ms", in_ms(status.gaps.recent)},
+                       {"turns", counted(shm::Counter::Turns)},
+                       {"busy_ms", in_ms(counted(shm::Counter::BusyNs))},
+                       {"rx_frames", counted(shm::Counter::RxFrames)},
+                       {"tx_frames", counted(shm::Counter::TxFrames)},
+                       {"submitted", counted(shm::Counter::Submitted)},
+                       {"delivered", counted(shm::Counter::EventsDelivered)}});
+  }
+  return workers;
+}
+
 json peer_json(const StatusSources& from, const config::ClusterNode& node) {
   json peer{{"node", node.id},       {"name", node.name},        {"in_view", false},
             {"boot", nullptr},       {"heard_ms", nullptr},      {"progressed_ms", nullptr},
@@ -278,6 +306,7 @@ json status_json(const StatusSources& from) {
             {"stall_after_ms", in_ms(from.config.cluster.stall_after)}}},
           {"link", {{"interface", from.interface}, {"up", from.link_up}}},
           {"transport", transport_json(from)},
+          {"workers", workers_json(from)},
           {"lanes", lanes_json(from)},
           {"peers", std::move(peers)},
           {"clients", from.worker ? from.worker->clients : 0},

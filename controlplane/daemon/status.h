@@ -26,9 +26,10 @@ struct StatusSources {
   TimeNs device_heard = 0;  ///< When the quorum device answered last; 0: never.
   const shm::DataPlaneIdentity* dataplane = nullptr;  ///< Running.
   std::uint32_t dataplane_starts = 0;
-  std::optional<shm::WorkerStatus> worker;
+  std::optional<shm::WorkerStatus> worker;  ///< All of them taken together.
   std::vector<std::pair<std::string_view, std::uint64_t>> counters;
-  const PeerBook* book = nullptr;  ///< nullptr: no management address.
+  const shm::StatisticsMemory* statistics = nullptr;  ///< What each of the workers shows.
+  const PeerBook* book = nullptr;                     ///< nullptr: no management address.
   bool link_up = true;
   std::string_view interface;
   TimeNs now = 0;

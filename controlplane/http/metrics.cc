@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "controlplane/http/counter_metrics.h"
@@ -97,24 +98,43 @@ void add_node(Families& out, const NodeNow& node) {
               number(at(at(node.status, "dataplane"), "starts")));
 }
 
-void add_worker(Families& out, const watch::Sample& sample) {
+/// What concerns one worker is a series of its own, named by a label where there are several.
+void add_worker(Families& out, const watch::Sample& sample, const std::uint64_t* counters,
+                const shm::WorkerStatus& status, const Labels& name) {
   for (const CounterMetric& one : counter_metrics()) {
+    if (!std::string_view(one.name).starts_with("phx_worker_")) continue;
+    const std::uint64_t value = counters[static_cast<std::size_t>(one.counter)];
+    out.counter(one.name, one.help, one.scale * static_cast<double>(value), name);
+  }
+  out.gauge("phx_worker_silent_seconds",
+            "Since the worker last showed itself, 0.01 at most when it turns. Grows: it is dead "
+            "or stopped.",
+            seconds(sample.taken_at - std::min(sample.taken_at, status.written_at)), name);
+  out.gauge("phx_worker_gap_seconds",
+            "Longest time between two turns in the last 10 to 20 s. Over stall_after the peers "
+            "leave the node out: give the worker a core.",
+            seconds(status.gaps.recent), name);
+  out.gauge("phx_worker_gap_longest_seconds", "The same since the data plane started.",
+            seconds(status.gaps.longest), name);
+}
+
+void add_workers(Families& out, const watch::Sample& sample) {
+  if (sample.workers.empty()) add_worker(out, sample, sample.counters, sample.status, {});
+  for (std::size_t i = 0; i < sample.workers.size(); ++i) {
+    const watch::Sample::Worker& worker = sample.workers[i];
+    add_worker(out, sample, worker.counters, worker.status, {{"worker", std::to_string(i)}});
+  }
+}
+
+void add_dataplane(Families& out, const watch::Sample& sample) {
+  for (const CounterMetric& one : counter_metrics()) {
+    if (std::string_view(one.name).starts_with("phx_worker_")) continue;
     Labels labels;
     if (one.reason != nullptr) labels = {{"reason", one.reason}};
     out.counter(one.name, one.help, one.scale * static_cast<double>(sample.counter(one.counter)),
                 std::move(labels));
   }
   const shm::WorkerStatus& status = sample.status;
-  out.gauge("phx_worker_silent_seconds",
-            "Since the worker last showed itself, 0.01 at most when it turns. Grows: it is dead "
-            "or stopped.",
-            seconds(sample.taken_at - std::min(sample.taken_at, status.written_at)));
-  out.gauge("phx_worker_gap_seconds",
-            "Longest time between two turns in the last 10 to 20 s. Over stall_after the peers "
-            "leave the node out: give the worker a core.",
-            seconds(status.gaps.recent));
-  out.gauge("phx_worker_gap_longest_seconds", "The same since the data plane started.",
-            seconds(status.gaps.longest));
   out.gauge("phx_view_id", "Sequence of the installed view; changes when members come or go.",
             static_cast<double>(status.view.sequence));
   out.gauge("phx_view_members",
@@ -253,7 +273,8 @@ std::string metrics_text(const NodeNow& node) {
   out.gauge("phx_dataplane_up", "1 while the data plane's worker turns. 0: see the log.",
             turns ? 1 : 0);
   if (!node.sample) return out.text();
-  add_worker(out, *node.sample);
+  add_workers(out, *node.sample);
+  add_dataplane(out, *node.sample);
   add_links(out, node.sample->status.transport);
   add_lanes(out, node.sample->status);
   add_tables(out, *node.sample);

@@ -14,7 +14,7 @@ NodeNow NodeSource::now() {
   const std::lock_guard lock(mutex_);
   if (looked_at_ == 0 || monotonic_now() - looked_at_ >= kAge) look();
   NodeNow out{.running = error_.empty(), .error = error_, .status = status_, .sample = nullptr};
-  if (memory_) out.sample = watch::take_sample(memory_->layout());
+  if (memory_) out.sample = watch::take_sample(*memory_);
   return out;
 }
 

@@ -70,16 +70,28 @@ class Collector {
     }
     const double limit = number_at(at(status_, "limits"), "stall_after_ms");
     if (limit <= 0) return;
+    const std::string who =
+        slowest(number_at(plane, "age_ms") > limit ? "age_ms" : "recent_gap_ms");
     if (number_at(plane, "age_ms") > limit) {
       add("worker_stalled",
-          "the worker has not turned for " + rounded(number_at(plane, "age_ms")) + " ms",
+          who + " has not turned for " + rounded(number_at(plane, "age_ms")) + " ms",
           "is it stopped, or its core taken? ps -o stat,psr,wchan -L -p " + text_at(plane, "pid"));
     } else if (number_at(plane, "recent_gap_ms") > limit) {
       add("worker_stalled",
-          "the worker was not scheduled for " + rounded(number_at(plane, "recent_gap_ms")) +
+          who + " was not scheduled for " + rounded(number_at(plane, "recent_gap_ms")) +
               " ms lately",
           "phalanx top; give it a core of its own (worker.cpu) or worker.scheduling = realtime");
     }
+  }
+
+  /// "the worker", or which of several.
+  [[nodiscard]] std::string slowest(const char* by) const {
+    const json workers = at(status_, "workers");
+    if (workers.size() < 2) return "the worker";
+    const auto less = [&](const json& a, const json& b) {
+      return number_at(a, by) < number_at(b, by);
+    };
+    return "worker " + text_at(*std::max_element(workers.begin(), workers.end(), less), "worker");
   }
 
   void lanes() {

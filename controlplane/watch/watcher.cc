@@ -10,6 +10,7 @@
 
 #include "controlplane/watch/daemon_socket.h"
 #include "ipc/base/fd.h"
+#include "ipc/shm/statistics_sum.h"
 
 namespace phalanx::watch {
 namespace {
@@ -93,7 +94,7 @@ Expected<Seen, Error> look(const std::string& directory, TimeNs patience) {
   return seen;
 }
 
-std::unique_ptr<Sample> take_sample(const shm::StatisticsLayout& from) {
+std::unique_ptr<Sample> take_sample(const shm::StatisticsMemory& from) {
   auto sample = std::make_unique<Sample>();
   sample->taken_at = monotonic_now();
   for (std::size_t i = 0; i < shm::kCounters; ++i) {
@@ -101,6 +102,15 @@ std::unique_ptr<Sample> take_sample(const shm::StatisticsLayout& from) {
   }
   if (!shm::read_status(from, sample->status) || sample->status.written_at == 0) return nullptr;
   if (!shm::read_tables(from, sample->tables)) return nullptr;
+  if (from.workers() == 1) return sample;
+  sample->workers.resize(from.workers());
+  for (std::size_t i = 0; i < from.workers(); ++i) {
+    Sample::Worker& worker = sample->workers[i];
+    for (std::size_t c = 0; c < shm::kCounters; ++c) {
+      worker.counters[c] = shm::read_counter(from.layout(i), static_cast<shm::Counter>(c));
+    }
+    if (!shm::read_status(from.layout(i), worker.status)) return nullptr;
+  }
   return sample;
 }
 

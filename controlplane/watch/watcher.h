@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -28,10 +29,18 @@ struct Seen {
 
 /// One moment of a data plane, read in shared memory: nobody is asked.
 struct Sample {
+  /// What one worker counts and shows.
+  struct Worker {
+    std::uint64_t counters[shm::kCounters] = {};
+    shm::WorkerStatus status;
+  };
+
   TimeNs taken_at = 0;
+  // All workers taken together: ipc/shm/statistics_sum.h.
   std::uint64_t counters[shm::kCounters] = {};
   shm::WorkerStatus status;
   shm::StatisticsTables tables;
+  std::vector<Worker> workers;  ///< Each by itself, where there are several; else empty.
 
   [[nodiscard]] std::uint64_t counter(shm::Counter counter) const noexcept {
     return counters[static_cast<std::size_t>(counter)];
@@ -39,7 +48,7 @@ struct Sample {
 };
 
 /// nullptr: torn, or the worker has shown nothing yet. Large: on the heap.
-[[nodiscard]] std::unique_ptr<Sample> take_sample(const shm::StatisticsLayout& from);
+[[nodiscard]] std::unique_ptr<Sample> take_sample(const shm::StatisticsMemory& from);
 
 /// The worker shows itself every 10 ms at least: after so long it is dead or stopped.
 inline constexpr TimeNs kSilentAfter = kSecond;

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "ipc/shm/control_ring.h"
+#include "ipc/shm/statistics_sum.h"
 
 namespace phalanx::shm {
 namespace {
@@ -19,14 +20,15 @@ void ring_doorbell(int eventfd) noexcept {
 }  // namespace
 
 ControlWorkerEnd::ControlWorkerEnd(const ControlSegment& segment, int event_doorbell) noexcept
-    : layout_(segment.layout()),
+    : commands_(segment.layout().commands),
+      events_(segment.layout().events),
       statistics_(segment.statistics().writable()),
       doorbell_(event_doorbell) {}
 
-bool ControlWorkerEnd::has_command() const noexcept { return !ring_empty(layout_.commands); }
+bool ControlWorkerEnd::has_command() const noexcept { return !ring_empty(commands_); }
 
 std::optional<Command> ControlWorkerEnd::take_command() {
-  if (!ring_pop(layout_.commands, scratch_)) return {};
+  if (!ring_pop(commands_, scratch_)) return {};
   std::optional<Command> command = decode_command(scratch_);
   if (!command) count(Counter::CommandsBad, 1);
   return command;
@@ -36,7 +38,7 @@ bool ControlWorkerEnd::post(const Event& event) {
   scratch_.clear();
   encode(event, scratch_);
   posted_ = true;
-  if (ring_push(layout_.events, scratch_)) return true;
+  if (ring_push(events_, scratch_)) return true;
   count(Counter::EventsLost, 1);
   return false;
 }
@@ -44,11 +46,11 @@ bool ControlWorkerEnd::post(const Event& event) {
 void ControlWorkerEnd::ring_if_needed() noexcept {
   if (!posted_) return;
   posted_ = false;
-  if (ring_take_wake(layout_.events)) ring_doorbell(doorbell_);
+  if (ring_take_wake(events_)) ring_doorbell(doorbell_);
 }
 
-bool ControlWorkerEnd::arm() noexcept { return ring_arm(layout_.commands); }
-void ControlWorkerEnd::disarm() noexcept { ring_disarm(layout_.commands); }
+bool ControlWorkerEnd::arm() noexcept { return ring_arm(commands_); }
+void ControlWorkerEnd::disarm() noexcept { ring_disarm(commands_); }
 
 void ControlWorkerEnd::publish(const WorkerStatus& status) noexcept {
   write_status(statistics_, status);
@@ -66,27 +68,29 @@ void ControlWorkerEnd::count(Counter counter, std::uint64_t add) noexcept {
   std::atomic_ref(at).store(at + add, std::memory_order_relaxed);
 }
 
-ControlPlaneEnd::ControlPlaneEnd(const ControlSegment& segment, int command_doorbell) noexcept
-    : layout_(segment.layout()),
-      statistics_(segment.statistics().layout()),
-      doorbell_(command_doorbell) {}
-
-bool ControlPlaneEnd::send(const Command& command) {
+bool ControlOrders::send(const Command& command) {
   scratch_.clear();
   encode(command, scratch_);
-  if (!ring_push(layout_.commands, scratch_)) return false;
-  if (ring_take_wake(layout_.commands)) ring_doorbell(doorbell_);
+  if (!ring_push(commands_, scratch_)) return false;
+  if (ring_take_wake(commands_)) ring_doorbell(doorbell_);
   return true;
 }
 
-std::optional<Event> ControlPlaneEnd::take_event() {
-  while (ring_pop(layout_.events, scratch_)) {
+std::optional<Event> ControlOrders::take_event() {
+  while (ring_pop(events_, scratch_)) {
     if (std::optional<Event> event = decode_event(scratch_)) return event;
   }
   return {};
 }
 
-bool ControlPlaneEnd::arm() noexcept { return ring_arm(layout_.events); }
+bool ControlOrders::has_event() const noexcept { return !ring_empty(events_); }
+bool ControlOrders::arm() noexcept { return ring_arm(events_); }
+void ControlOrders::disarm() noexcept { ring_disarm(events_); }
+
+ControlPlaneEnd::ControlPlaneEnd(const ControlSegment& segment, int command_doorbell) noexcept
+    : layout_(segment.layout()),
+      statistics_(segment.statistics()),
+      orders_(layout_.commands, layout_.events, command_doorbell) {}
 
 std::optional<WorkerStatus> ControlPlaneEnd::status() const noexcept {
   WorkerStatus copy;

@@ -90,6 +90,7 @@ struct DataPlaneIdentity {
   std::uint32_t witness = 0;        ///< A thread that ends when the process is killed; 0: none.
   std::uint64_t config_hash = 0;    ///< Of the cluster part of the configuration it runs with.
   std::vector<std::byte> obituary;  ///< Sealed bytes to send to the peers when it is dead.
+  std::size_t workers = 1;
 };
 
 /// Owns the mapping of a control segment. Each part of it has one writer: see control_layout.h.
@@ -117,9 +118,21 @@ class ControlSegment {
   StatisticsMemory statistics_;
 };
 
+/// Both directions of what a worker and whoever orders it tell each other.
+struct ControlRings {
+  ControlRing commands;
+  ControlRing events;
+};
+
 /// The worker's end: takes commands, posts events, writes status and counters. One thread.
 class ControlWorkerEnd {
  public:
+  /// Of a worker that is ordered by another one of its process. All is borrowed.
+  ControlWorkerEnd(ControlRings& rings, StatisticsLayout& statistics, int event_doorbell) noexcept
+      : commands_(rings.commands),
+        events_(rings.events),
+        statistics_(statistics),
+        doorbell_(event_doorbell) {}
   /// Of the segment that was created here. `event_doorbell` is an eventfd that wakes the control
   /// plane. Both are borrowed.
   ControlWorkerEnd(const ControlSegment& segment, int event_doorbell) noexcept;
@@ -149,10 +162,34 @@ class ControlWorkerEnd {
   }
 
  private:
-  ControlLayout& layout_;
+  ControlRing& commands_;
+  ControlRing& events_;
   StatisticsLayout& statistics_;
   int doorbell_;
   bool posted_ = false;
+  std::vector<std::byte> scratch_;
+};
+
+/// The other end of the rings: sends commands, takes events. One thread.
+class ControlOrders {
+ public:
+  /// `command_doorbell` is an eventfd that wakes the worker. All is borrowed.
+  ControlOrders(ControlRing& commands, ControlRing& events, int command_doorbell) noexcept
+      : commands_(commands), events_(events), doorbell_(command_doorbell) {}
+
+  /// False when the ring is full. Rings when the worker sleeps.
+  [[nodiscard]] bool send(const Command& command);
+  [[nodiscard]] std::optional<Event> take_event();
+  /// Whether an event waits: one load.
+  [[nodiscard]] bool has_event() const noexcept;
+  /// Before sleeping: true when an event came in between: do not sleep. Call after each drain.
+  [[nodiscard]] bool arm() noexcept;
+  void disarm() noexcept;
+
+ private:
+  ControlRing& commands_;
+  ControlRing& events_;
+  int doorbell_;
   std::vector<std::byte> scratch_;
 };
 
@@ -163,13 +200,13 @@ class ControlPlaneEnd {
   ControlPlaneEnd(const ControlSegment& segment, int command_doorbell) noexcept;
 
   /// False when the ring is full: the worker is dead or stopped. Rings when the worker sleeps.
-  [[nodiscard]] bool send(const Command& command);
-  [[nodiscard]] std::optional<Event> take_event();
+  [[nodiscard]] bool send(const Command& command) { return orders_.send(command); }
+  [[nodiscard]] std::optional<Event> take_event() { return orders_.take_event(); }
 
   /// Before sleeping: true when an event came in between: do not sleep. Call after each drain.
-  [[nodiscard]] bool arm() noexcept;
+  [[nodiscard]] bool arm() noexcept { return orders_.arm(); }
 
-  /// Empty when the worker died in the middle of writing it.
+  /// Of all workers together: statistics_sum.h. Empty when one died in the middle of writing it.
   [[nodiscard]] std::optional<WorkerStatus> status() const noexcept;
   [[nodiscard]] std::uint64_t counter(Counter counter) const noexcept;
 
@@ -179,9 +216,8 @@ class ControlPlaneEnd {
 
  private:
   ControlLayout& layout_;
-  const StatisticsLayout& statistics_;
-  int doorbell_;
-  std::vector<std::byte> scratch_;
+  const StatisticsMemory& statistics_;
+  ControlOrders orders_;
 };
 
 }  // namespace phalanx::shm

@@ -36,7 +36,7 @@ Expected<ControlSegment, Error> ControlSegment::create(const DataPlaneIdentity& 
   if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     return fail(system_error(kWhat, "fcntl(F_ADD_SEALS)", errno));
   }
-  auto statistics = StatisticsMemory::create(identity.self, identity.pid);
+  auto statistics = StatisticsMemory::create(identity.self, identity.pid, identity.workers);
   if (!statistics) return fail(std::move(statistics.error()));
   auto layout = map_layout(memory.get());
   if (!layout) return fail(std::move(layout.error()));
@@ -102,7 +102,8 @@ DataPlaneIdentity ControlSegment::identity() const {
           .pid = layout_->pid,
           .witness = layout_->witness,
           .config_hash = layout_->config_hash,
-          .obituary = {layout_->obituary, layout_->obituary + bytes}};
+          .obituary = {layout_->obituary, layout_->obituary + bytes},
+          .workers = statistics_.workers()};
 }
 
 }  // namespace phalanx::shm

@@ -9,11 +9,12 @@
 
 namespace phalanx::shm {
 
-/// The memory in which a data plane counts. Its worker alone writes; the memfd is sealed against
-/// all other writers and passed on to whoever may attach: see statistics_memory.h. It outlives its
-/// writer for as long as somebody maps it. Fixed-width plain data, host order.
+/// The memory in which a data plane counts: a StatisticsLayout for each of its workers, one behind
+/// the other, which that worker alone writes. The memfd is sealed against all other writers and
+/// passed on to whoever may attach: see statistics_memory.h. It outlives its writer for as long as
+/// somebody maps it. Fixed-width plain data, host order.
 inline constexpr std::uint64_t kStatisticsMagic = 0x3174'6174'7358'4850;  // "PHXstat1"
-inline constexpr std::uint32_t kStatisticsVersion = 3;
+inline constexpr std::uint32_t kStatisticsVersion = 4;
 
 /// What the worker counts. Append only: tools read them by name.
 enum class Counter : std::uint8_t {
@@ -70,6 +71,8 @@ enum class Counter : std::uint8_t {
 };
 inline constexpr std::size_t kCounters = static_cast<std::size_t>(Counter::Count_);
 inline constexpr std::size_t kCounterSlots = 64;
+/// A worker has a lane at least.
+inline constexpr std::size_t kWorkersMax = kLanesMax;
 static_assert(kCounters <= kCounterSlots);
 
 /// How one lane stands.
@@ -159,7 +162,7 @@ struct WorkerStatus {
   TurnGaps gaps;
   TimeNs evicted_at = 0;  ///< The last eviction of a client; 0: never.
   std::uint32_t quorate = 0;
-  std::uint32_t reserved = 0;
+  std::int32_t cpu = -1;  ///< Core that the worker is pinned to; -1: none.
 };
 
 /// Rows of the tables below. More of them go on being counted in the worker, unlisted.
@@ -206,13 +209,14 @@ struct StatisticsTables {
   ClientStatus client[kListedClientsMax];
 };
 
+/// What one worker shows. The first fields are alike in all.
 struct StatisticsLayout {
   std::uint64_t magic;
   std::uint32_t version;
   std::uint32_t pid;
-  std::uint64_t size;
+  std::uint64_t size;  ///< Of one.
   Member self;
-  std::uint32_t reserved;
+  std::uint32_t workers;  ///< So many of these there are.
   TimeNs started_at;
 
   alignas(64) std::uint64_t counters[kCounterSlots];  // Each by itself.

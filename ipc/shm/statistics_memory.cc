@@ -94,29 +94,35 @@ bool read_whole(const std::uint64_t& guard, const T& from, T& out) noexcept {
 
 }  // namespace
 
-Expected<StatisticsMemory, Error> StatisticsMemory::create(Member self, std::uint32_t pid) {
+Expected<StatisticsMemory, Error> StatisticsMemory::create(Member self, std::uint32_t pid,
+                                                           std::size_t workers) {
+  PHX_CHECK(workers >= 1 && workers <= kWorkersMax);
+  const std::size_t bytes = workers * sizeof(StatisticsLayout);
   Fd memory(memfd_create("phalanx-statistics", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory) return fail(system_error(kWhat, "memfd_create", errno));
-  if (ftruncate(memory.get(), sizeof(StatisticsLayout)) != 0) {
+  if (ftruncate(memory.get(), static_cast<off_t>(bytes)) != 0) {
     return fail(system_error(kWhat, "ftruncate", errno));
   }
   // All pages now: the worker must not meet a fault later.
-  void* at = mmap(nullptr, sizeof(StatisticsLayout), PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_POPULATE, memory.get(), 0);
+  void* at =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory.get(), 0);
   if (at == MAP_FAILED) return fail(system_error(kWhat, "mmap", errno));
-  StatisticsMemory made(std::move(memory), static_cast<StatisticsLayout*>(at), true);
+  StatisticsMemory made(std::move(memory), static_cast<StatisticsLayout*>(at), workers, true);
   // Behind our own mapping: no other one can write, whoever holds the descriptor.
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
   if (fcntl(made.fd(), F_ADD_SEALS, kSeals) != 0) {
     return fail(system_error(kWhat, "fcntl(F_ADD_SEALS)", errno, "run Linux 5.1 or later"));
   }
-  StatisticsLayout& l = *made.layout_;
-  l.version = kStatisticsVersion;
-  l.pid = pid;
-  l.size = sizeof(StatisticsLayout);
-  l.self = self;
-  l.started_at = monotonic_now();
-  l.magic = kStatisticsMagic;
+  for (std::size_t worker = 0; worker < workers; ++worker) {
+    StatisticsLayout& l = made.layout_[worker];
+    l.version = kStatisticsVersion;
+    l.pid = pid;
+    l.size = sizeof(StatisticsLayout);
+    l.self = self;
+    l.workers = static_cast<std::uint32_t>(workers);
+    l.started_at = monotonic_now();
+    l.magic = kStatisticsMagic;
+  }
   return made;
 }
 
@@ -124,14 +130,16 @@ Expected<StatisticsMemory, Error> StatisticsMemory::map(Fd memory) {
   struct stat st {};
   if (fstat(memory.get(), &st) != 0) return fail(system_error(kWhat, "fstat", errno));
   const int seals = fcntl(memory.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
-      st.st_size != static_cast<off_t>(sizeof(StatisticsLayout))) {
+  const auto bytes = static_cast<std::size_t>(std::max<off_t>(st.st_size, 0));
+  const std::size_t workers = bytes / sizeof(StatisticsLayout);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || bytes % sizeof(StatisticsLayout) != 0 ||
+      workers < 1 || workers > kWorkersMax) {
     return fail(other_version("memory of " + std::to_string(st.st_size) + " bytes, " +
-                              std::to_string(sizeof(StatisticsLayout)) + " expected"));
+                              std::to_string(sizeof(StatisticsLayout)) + " a worker expected"));
   }
-  void* at = mmap(nullptr, sizeof(StatisticsLayout), PROT_READ, MAP_SHARED, memory.get(), 0);
+  void* at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, memory.get(), 0);
   if (at == MAP_FAILED) return fail(system_error(kWhat, "mmap", errno));
-  StatisticsMemory mapped(std::move(memory), static_cast<StatisticsLayout*>(at), false);
+  StatisticsMemory mapped(std::move(memory), static_cast<StatisticsLayout*>(at), workers, false);
   const StatisticsLayout& l = mapped.layout();
   if (l.magic != kStatisticsMagic || l.version != kStatisticsVersion || l.size != sizeof l) {
     return fail(other_version("version " + std::to_string(l.version) + ", " +
@@ -143,22 +151,24 @@ Expected<StatisticsMemory, Error> StatisticsMemory::map(Fd memory) {
 StatisticsMemory::StatisticsMemory(StatisticsMemory&& other) noexcept
     : memory_(std::move(other.memory_)),
       layout_(std::exchange(other.layout_, nullptr)),
+      workers_(other.workers_),
       is_writer_(other.is_writer_) {}
 
 StatisticsMemory& StatisticsMemory::operator=(StatisticsMemory&& other) noexcept {
   std::swap(memory_, other.memory_);
   std::swap(layout_, other.layout_);
+  std::swap(workers_, other.workers_);
   std::swap(is_writer_, other.is_writer_);
   return *this;
 }
 
 StatisticsMemory::~StatisticsMemory() {
-  if (layout_ != nullptr) munmap(layout_, sizeof(StatisticsLayout));
+  if (layout_ != nullptr) munmap(layout_, workers_ * sizeof(StatisticsLayout));
 }
 
-StatisticsLayout& StatisticsMemory::writable() const noexcept {
-  PHX_CHECK(is_writer_);
-  return *layout_;
+StatisticsLayout& StatisticsMemory::writable(std::size_t worker) const noexcept {
+  PHX_CHECK(is_writer_ && worker < workers_);
+  return layout_[worker];
 }
 
 bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept {

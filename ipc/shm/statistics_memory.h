@@ -16,7 +16,9 @@ namespace phalanx::shm {
 class StatisticsMemory {
  public:
   /// Writable here, sealed against every other writer. Called once by the data plane.
-  [[nodiscard]] static Expected<StatisticsMemory, Error> create(Member self, std::uint32_t pid);
+  /// `workers`: 1 to kWorkersMax.
+  [[nodiscard]] static Expected<StatisticsMemory, Error> create(Member self, std::uint32_t pid,
+                                                                std::size_t workers = 1);
   /// Read-only: what the data plane made, passed over a socket. Checks seals, size, magic, version.
   [[nodiscard]] static Expected<StatisticsMemory, Error> map(Fd memory);
 
@@ -24,21 +26,27 @@ class StatisticsMemory {
   StatisticsMemory& operator=(StatisticsMemory&& other) noexcept;
   ~StatisticsMemory();
 
-  [[nodiscard]] const StatisticsLayout& layout() const noexcept { return *layout_; }
+  [[nodiscard]] std::size_t workers() const noexcept { return workers_; }
+  /// Of a worker below workers().
+  [[nodiscard]] const StatisticsLayout& layout(std::size_t worker = 0) const noexcept {
+    return layout_[worker];
+  }
   /// Of what was created here; checked.
-  [[nodiscard]] StatisticsLayout& writable() const noexcept;
+  [[nodiscard]] StatisticsLayout& writable(std::size_t worker = 0) const noexcept;
   [[nodiscard]] int fd() const noexcept { return memory_.get(); }
 
  private:
-  StatisticsMemory(Fd memory, StatisticsLayout* layout, bool is_writer) noexcept
-      : memory_(std::move(memory)), layout_(layout), is_writer_(is_writer) {}
+  StatisticsMemory(Fd memory, StatisticsLayout* layout, std::size_t workers,
+                   bool is_writer) noexcept
+      : memory_(std::move(memory)), layout_(layout), workers_(workers), is_writer_(is_writer) {}
   Fd memory_;
-  StatisticsLayout* layout_ = nullptr;
+  StatisticsLayout* layout_ = nullptr;  ///< The first of workers_.
+  std::size_t workers_ = 0;
   bool is_writer_ = false;
 };
 
-// Reading, while the worker writes on: any thread of any process. False: torn, since the writer
-// died in the middle of it or was stopped there. Counts in what was read are within bounds.
+// Reading one worker's, while it writes on: any thread of any process. False: torn, since the
+// writer died in the middle of it or was stopped there. Counts in what was read are within bounds.
 [[nodiscard]] bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept;
 [[nodiscard]] bool read_tables(const StatisticsLayout& from, StatisticsTables& out) noexcept;
 [[nodiscard]] std::uint64_t read_counter(const StatisticsLayout& from, Counter counter) noexcept;

@@ -31,10 +31,31 @@ Cell age(TimeNs then, TimeNs now) {
   return number(now > then ? milliseconds(now - then) : 0, 1);
 }
 
+/// What is counted and shown by one worker, or by all of them together.
+struct Shown {
+  const std::uint64_t* counters;
+  const shm::WorkerStatus& status;
+
+  [[nodiscard]] static Shown of(const watch::Sample& sample) {
+    return {sample.counters, sample.status};
+  }
+  /// All where there is one only, or none of that number.
+  [[nodiscard]] static Shown of(const watch::Sample& sample, std::size_t worker) {
+    if (worker >= sample.workers.size()) return of(sample);
+    return {sample.workers[worker].counters, sample.workers[worker].status};
+  }
+  [[nodiscard]] std::uint64_t counter(Counter counter) const {
+    return counters[static_cast<std::size_t>(counter)];
+  }
+};
+
 class Rates {
  public:
   explicit Rates(const TopSource& source)
-      : source_(source),
+      : Rates(source, Shown::of(source.before), Shown::of(source.now)) {}
+  Rates(const TopSource& source, const Shown& before, const Shown& now)
+      : before_(before),
+        now_(now),
         seconds_(milliseconds(source.now.taken_at - source.before.taken_at) / 1e3) {}
 
   /// Nothing is counted twice, and a counter that began anew gives 0, not a huge number.
@@ -42,39 +63,50 @@ class Rates {
     return now > before && seconds_ > 0 ? static_cast<double>(now - before) / seconds_ : 0;
   }
   [[nodiscard]] double of(Counter counter) const {
-    return of(source_.before.counter(counter), source_.now.counter(counter));
+    return of(before_.counter(counter), now_.counter(counter));
   }
 
  private:
-  const TopSource& source_;
+  Shown before_;
+  Shown now_;
   double seconds_;
 };
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
-TopTable workers(const TopSource& source) {
-  const Rates rates(source);
-  const watch::Sample& now = source.now;
-  const TimeNs silent = now.taken_at - std::min(now.taken_at, now.status.written_at);
+std::vector<Cell> worker_row(const TopSource& source, std::size_t index) {
+  const Shown now = Shown::of(source.now, index);
+  const Rates rates(source, Shown::of(source.before, index), now);
+  const TimeNs silent = source.now.taken_at - std::min(source.now.taken_at, now.status.written_at);
   const double bursts = rates.of(Counter::RxBursts) + rates.of(Counter::TxBursts);
   const double frames = rates.of(Counter::RxFrames) + rates.of(Counter::TxFrames);
   const std::string state = silent > watch::kSilentAfter ? "silent"
                             : now.status.frozen != 0     ? "frozen"
                                                          : "turning";
+  return {number(static_cast<double>(index)),
+          word(state),
+          number(100 * rates.of(Counter::BusyNs) / 1e9, 1),
+          rate(rates.of(Counter::Turns)),
+          rate(rates.of(Counter::Sleeps)),
+          number(milliseconds(now.status.gaps.recent), 1),
+          number(milliseconds(now.status.gaps.longest), 1),
+          rate(rates.of(Counter::Submitted)),
+          rate(rates.of(Counter::EventsDelivered)),
+          number(rates.of(Counter::RecordBytesDelivered) / 1e6, 1),
+          rate(rates.of(Counter::RxFrames)),
+          rate(rates.of(Counter::TxFrames)),
+          number(ratio(frames, bursts), 1),
+          count(now.counter(Counter::WireOverflow)),
+          count(now.counter(Counter::WireRefused) + now.counter(Counter::WireTxRefused))};
+}
+
+TopTable workers(const TopSource& source) {
   TopTable table{.headings = {"worker", "state", "busy %", "turns/s", "sleeps/s", "gap ms",
                               "longest ms", "sent/s", "delivered/s", "delivered MB/s",
                               "rx frames/s", "tx frames/s", "frames/burst", "lost", "refused"},
                  .rows = {}};
-  table.rows.push_back(
-      {number(0), word(state), number(100 * rates.of(Counter::BusyNs) / 1e9, 1),
-       rate(rates.of(Counter::Turns)), rate(rates.of(Counter::Sleeps)),
-       number(milliseconds(now.status.gaps.recent), 1),
-       number(milliseconds(now.status.gaps.longest), 1), rate(rates.of(Counter::Submitted)),
-       rate(rates.of(Counter::EventsDelivered)),
-       number(rates.of(Counter::RecordBytesDelivered) / 1e6, 1), rate(rates.of(Counter::RxFrames)),
-       rate(rates.of(Counter::TxFrames)), number(ratio(frames, bursts), 1),
-       count(now.counter(Counter::WireOverflow)),
-       count(now.counter(Counter::WireRefused) + now.counter(Counter::WireTxRefused))});
+  const std::size_t count = std::max<std::size_t>(1, source.now.workers.size());
+  for (std::size_t i = 0; i < count; ++i) table.rows.push_back(worker_row(source, i));
   return table;
 }
 

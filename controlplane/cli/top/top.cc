@@ -61,7 +61,7 @@ class Attached {
       if (auto attached = attach(); !attached && !memory_) return attached;
     }
     if (!memory_) return {};
-    if (auto next = watch::take_sample(memory_->layout())) {
+    if (auto next = watch::take_sample(*memory_)) {
       before_ = std::move(now_);
       now_ = std::move(next);
     }
