@@ -91,7 +91,8 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
     drop(index);
     return;
   }
-  if (!shm::send_attach_reply(socket, *channel)) {
+  const shm::WorkerChannel* const channels[] = {&*channel};
+  if (!shm::send_attach_reply(socket, channels, config_.cluster.lanes)) {
     loop_.unwatch_client(channel->doorbell_fd());
     drop(index);
     return;

@@ -57,49 +57,82 @@ class Dispatching {
   bool recursive_ = false;
 };
 
+/// Whether what found no room in the channel now would. False: the worker wakes us when it has made
+/// some.
+bool has_room(shm::ClientChannel& channel, std::uint32_t wanted) noexcept {
+  const auto enough = [&] {
+    channel.refresh_room();
+    return channel.room_bytes() >= channel.geometry().submit_bytes / 4 &&
+           channel.reserve_submission(wanted) != nullptr;
+  };
+  if (enough()) return true;
+  channel.wait_for(shm::kWaitsForRoom);
+  return enough();
+}
+
 /// What was promised after TRY_AGAIN. True: the application was told that it may send.
 bool settle_room(Slot& slot, Handle& handle) noexcept {
   if (!handle.wants_room.load(std::memory_order_relaxed) &&
       !handle.unsent_groups.load(std::memory_order_relaxed)) {
     return false;
   }
+  bool any = false;
   {
     const LockGuard guard(slot.send);
     send_groups(handle);
     if (!handle.wants_room.load(std::memory_order_relaxed)) return false;
-    const auto enough = [&] {
-      handle.channel.refresh_room();
-      return handle.channel.room_bytes() >= handle.channel.geometry().submit_bytes / 4 &&
-             handle.channel.reserve_submission(handle.room_wanted) != nullptr;
-    };
-    if (!enough()) {
-      handle.channel.wait_for(shm::kWaitsForRoom);
-      if (!enough()) return false;
+    bool all = true;
+    std::uint32_t* wanted = handle.room_wanted;
+    for (shm::ClientChannel& channel : handle.channels.all()) {
+      std::uint32_t& bytes = *wanted++;
+      if (bytes == 0) continue;
+      if (!has_room(channel, bytes)) {
+        all = false;
+        continue;
+      }
+      if (!channel.wait_no_more(shm::kWaitsForRoom)) handle.byte_owed = true;
+      bytes = 0;
+      any = true;
     }
-    if (!handle.channel.wait_no_more(shm::kWaitsForRoom)) handle.byte_owed = true;
-    handle.wants_room.store(false, std::memory_order_relaxed);
+    if (all) handle.wants_room.store(false, std::memory_order_relaxed);
   }
-  tell(handle, PHX_EVENT_SENDABLE);
-  return true;
+  if (any) tell(handle, PHX_EVENT_SENDABLE);
+  return any;
 }
 
-/// Dispatches what the ring shows now, or one event of it. Returns how many.
-std::size_t run_ring(Slot& slot, Handle& handle, bool only_one) noexcept {
+/// Dispatches what one ring shows now, or one event of it. Returns how many.
+std::size_t run_ring(Slot& slot, Handle& handle, shm::ClientChannel& channel,
+                     bool only_one) noexcept {
   std::size_t count = 0;
-  if (!handle.channel.refresh_events()) return 0;
+  if (!channel.refresh_events()) return 0;
   shm::BulkRecord record;
-  while (handle.channel.queued_event_bytes() > 0 && handle.channel.peek_event(record)) {
+  while (channel.queued_event_bytes() > 0 && channel.peek_event(record)) {
     const bool good = handle_event(slot, handle, record);
-    handle.channel.pop_event();
+    channel.pop_event();
     if (!good) {
       handle.distrusted = true;
       break;
     }
     ++count;
     if (only_one || handle.closing.load(std::memory_order_relaxed)) break;
-    if (handle.channel.release_is_due()) handle.channel.release_events();
+    if (channel.release_is_due()) channel.release_events();
   }
-  handle.channel.release_events();
+  channel.release_events();
+  return count;
+}
+
+/// The same of all rings: each in its turn comes first.
+std::size_t run_rings(Slot& slot, Handle& handle, bool only_one) noexcept {
+  const auto channels = handle.channels.all();
+  if (channels.size() == 1) return run_ring(slot, handle, channels[0], only_one);
+  std::size_t count = 0;
+  const std::size_t first = handle.next_channel++;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    count += run_ring(slot, handle, channels[(first + i) % channels.size()], only_one);
+    if ((only_one && count > 0) || handle.distrusted ||
+        handle.closing.load(std::memory_order_relaxed))
+      break;
+  }
   return count;
 }
 
@@ -125,13 +158,13 @@ std::size_t run_once(Slot& slot, Handle& handle, bool only_one) noexcept {
   disarm(handle);
   std::size_t count = settle_room(slot, handle) ? 1 : 0;
   if (count > 0 && only_one) return count;
-  // The state first: what was published before it changed is then seen by the ring's refresh.
-  const shm::ChannelState state = handle.channel.state();
-  if (!handle.distrusted) count += run_ring(slot, handle, only_one);
+  // The state first: what was published before it changed is then seen by the rings' refresh.
+  const shm::ChannelState state = handle.channels.state();
+  if (!handle.distrusted) count += run_rings(slot, handle, only_one);
   if (count == 0) {
     look_for_hang_up(handle);
     if (handle.hung_up && !handle.distrusted)
-      count = run_ring(slot, handle, only_one);  // Came just before.
+      count = run_rings(slot, handle, only_one);  // Came just before.
   }
   if (count > 0 || handle.closing.load(std::memory_order_relaxed)) return count;
 
@@ -140,7 +173,7 @@ std::size_t run_once(Slot& slot, Handle& handle, bool only_one) noexcept {
     tell(handle, PHX_EVENT_EVICTED, PHX_EVICTED);
     return 1;
   }
-  if (handle.hung_up || handle.distrusted || handle.channel.broken() ||
+  if (handle.hung_up || handle.distrusted || handle.channels.broken() ||
       state != shm::ChannelState::Open) {
     lose_link(slot, handle);
     tell(handle, PHX_EVENT_DISCONNECTED, PHX_DISCONNECTED);

@@ -69,7 +69,7 @@ bool on_message(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexc
 }
 
 bool lists_self(const Handle& handle, const phx_member* members, std::size_t count) noexcept {
-  const shm::ChannelGeometry& self = handle.channel.geometry();
+  const shm::ChannelGeometry& self = handle.channels.geometry();
   for (std::size_t i = 0; i < count; ++i) {
     if (members[i].node == self.node && members[i].client == self.client) return true;
   }

@@ -5,11 +5,11 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/client/channels.h"
 #include "ipc/client/groups.h"
 #include "ipc/client/lock.h"
 #include "ipc/client/path.h"
 #include "ipc/include/phalanx/phalanx.h"
-#include "ipc/shm/client_channel.h"
 
 namespace phalanx::client {
 
@@ -38,7 +38,7 @@ struct Handle {
   // The connection.
   Link link = Link::Waiting;
   int socket = -1;
-  shm::ClientChannel channel;
+  Channels channels;
   TimeNs next_try = 0;  ///< Waiting: when; Asking: when to give up.
   TimeNs back_off = 0;
   bool hung_up = false;     ///< Seen on the socket; what is queued is still dispatched first.
@@ -49,16 +49,18 @@ struct Handle {
   // Sending.
   GroupTable groups;
   std::atomic<bool> unsent_groups{false};  ///< Some group's Join or Open waits for room.
-  std::uint32_t room_wanted = 0;           ///< Bytes of the submission that did not fit.
-  std::atomic<bool> wants_room{false};     ///< Told TRY_AGAIN, so SENDABLE is owed.
+  /// Bytes of the submission that did not fit into each channel; 0: none waits.
+  std::uint32_t room_wanted[shm::kChannelsMax] = {};
+  std::atomic<bool> wants_room{false};  ///< Told TRY_AGAIN, so SENDABLE is owed.
 
   // Receiving.
   GroupId last_id = 0;  ///< The group that was looked up last, good while the table's version is.
   phx_group last_group = 0;
   std::uint32_t last_version = 0;
-  bool armed = false;      ///< kWaitsForEvent is set.
-  bool byte_owed = false;  ///< The worker took it: a byte is on its way through the socket.
-  TimeNs last_look = 0;    ///< When the socket was last asked whether it is still there.
+  std::size_t next_channel = 0;  ///< Where the next event is looked for first.
+  bool armed = false;            ///< kWaitsForEvent is set.
+  bool byte_owed = false;        ///< The worker took it: a byte is on its way through the socket.
+  TimeNs last_look = 0;          ///< When the socket was last asked whether it is still there.
   std::atomic<bool> closing{false};
   bool finalised_inside = false;  ///< By a callback: dispatch frees it on its way out.
 
@@ -67,6 +69,12 @@ struct Handle {
   bool kicked = false;
 
   [[nodiscard]] bool attached() const noexcept { return link == Link::Attached; }
+  /// SENDABLE is owed once so many bytes fit into the channel. Under the send lock.
+  void want_room(shm::ClientChannel& channel, std::uint32_t body_bytes) noexcept {
+    room_wanted[&channel - channels.all().data()] = body_bytes;
+    wants_room.store(true, std::memory_order_relaxed);
+    channel.wait_for(shm::kWaitsForRoom);
+  }
 };
 
 /// The place of a handle, in static memory for ever, so that a stale value finds its locks.

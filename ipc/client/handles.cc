@@ -34,7 +34,7 @@ void after_fork_in_child() {
       if (*fd >= 0) close(*fd);
       *fd = -1;
     }
-    handle.channel.abandon_after_fork();
+    handle.channels.abandon_after_fork();
     slot.handle = nullptr;
     ++slot.generation;
   }

@@ -77,7 +77,9 @@ Step receive_reply(int socket, shm::AttachReply& reply,
   }
   const Step step = step_of_status(reply.status);
   const bool has_bulk = reply.geometry.submit_bulk_bytes + reply.geometry.delivery_bulk_bytes > 0;
-  return step == Step::Attached && count != (has_bulk ? 3 : 2) ? Step::Version : step;
+  const bool whole =
+      reply.channels() <= shm::kChannelsMax && count == reply.channels() * (has_bulk ? 3 : 2);
+  return step == Step::Attached && !whole ? Step::Version : step;
 }
 
 /// The next channel is to be told of this group anew, if it is anything to us.
@@ -144,13 +146,12 @@ Step start_asking(Handle& handle) noexcept {
 
 Step poll_reply(Handle& handle) noexcept {
   shm::AttachReply reply;
-  int fds[shm::kAttachDescriptorsMax] = {-1, -1, -1};
+  int fds[shm::kAttachDescriptorsMax];
+  for (int& fd : fds) fd = -1;
   Step step = receive_reply(handle.socket, reply, fds);
   if (step == Step::Pending) return step;
   if (step == Step::Attached) {
-    const int doorbell = fds[1];
-    fds[1] = -1;  // The channel's now.
-    if (!handle.channel.open(fds[0], doorbell, fds[2], reply.geometry)) {
+    if (!handle.channels.open(reply, fds)) {
       step = errno == EPROTO ? Step::Version : Step::NoMemory;
     }
   }
@@ -170,9 +171,10 @@ Step poll_reply(Handle& handle) noexcept {
 void drop_link(Handle& handle) noexcept {
   handle.quorum = {};  // This node may go on in a view that nobody told this client of.
   close_socket(handle);
-  handle.channel.close();
+  handle.channels.close();
   handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;
   handle.wants_room.store(false, std::memory_order_relaxed);
+  for (std::uint32_t& wanted : handle.room_wanted) wanted = 0;
 }
 
 bool step_link(Slot& slot, Handle& handle, TimeNs now) noexcept {
@@ -233,12 +235,13 @@ bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) 
   const bool named = kind == shm::SubmissionKind::Join || kind == shm::SubmissionKind::Open;
   const std::size_t name_bytes = named ? group.name_bytes : 0;
   const auto bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + name_bytes);
-  std::byte* room = handle.channel.reserve_submission(bytes);
+  shm::ClientChannel& channel = handle.channels.of(group.id);
+  std::byte* room = channel.reserve_submission(bytes);
   if (room == nullptr) return false;
   std::memcpy(room, &group.id, sizeof group.id);
   std::memcpy(room + sizeof group.id, group.name, name_bytes);
-  handle.channel.commit_submission(kind, 0);
-  handle.channel.publish_submissions();
+  channel.commit_submission(kind, 0);
+  channel.publish_submissions();
   return true;
 }
 
@@ -257,7 +260,7 @@ void send_groups(Handle& handle) noexcept {
   };
   bool all = send_all();
   if (!all) {
-    handle.channel.wait_for(shm::kWaitsForRoom);
+    handle.channels.wait_for(shm::kWaitsForRoom);
     all = send_all();
   }
   handle.unsent_groups.store(!all, std::memory_order_relaxed);

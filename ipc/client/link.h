@@ -21,11 +21,11 @@ enum class Step : std::uint8_t {
 
 /// Connects and sends the request. Pending: ask poll_reply() when the socket is readable.
 [[nodiscard]] Step start_asking(Handle& handle) noexcept;
-/// Takes the reply, if it has come, and maps the channel.
+/// Takes the reply, if it has come, and maps the channels.
 [[nodiscard]] Step poll_reply(Handle& handle) noexcept;
 [[nodiscard]] phx_status status_of(Step step) noexcept;
 
-/// Closes the socket and unmaps the channel. Under both locks.
+/// Closes the socket and unmaps the channels. Under both locks.
 void drop_link(Handle& handle) noexcept;
 
 /// Re-attaching, one step of it. True: attached just now.

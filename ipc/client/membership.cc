@@ -31,15 +31,14 @@ phx_status find_or_add(Handle& handle, const char* name, std::size_t name_bytes,
 /// Writes it now, or says TRY_AGAIN and wants room.
 phx_status submit(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {
   if (submit_group(handle, group, kind)) return PHX_OK;
-  handle.room_wanted = sizeof(shm::SubmissionBody) + PHX_GROUP_NAME_BYTES_MAX;
-  handle.wants_room.store(true, std::memory_order_relaxed);
-  handle.channel.wait_for(shm::kWaitsForRoom);
+  handle.want_room(handle.channels.of(group.id),
+                   sizeof(shm::SubmissionBody) + PHX_GROUP_NAME_BYTES_MAX);
   return PHX_TRY_AGAIN;
 }
 
 /// Writes a Join or Open now, or leaves it to re-attaching.
 phx_status submit_or_defer(Handle& handle, Group& group, shm::SubmissionKind kind) noexcept {
-  if (!handle.attached() || handle.channel.state() != shm::ChannelState::Open) {
+  if (!handle.attached() || handle.channels.of(group.id).state() != shm::ChannelState::Open) {
     (kind == shm::SubmissionKind::Join ? group.join_unsent : group.open_unsent) = true;
     handle.unsent_groups.store(true, std::memory_order_relaxed);
     return PHX_OK;

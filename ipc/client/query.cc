@@ -27,7 +27,7 @@ phx_status phx_local_id(phx_handle value, phx_member* id) {
   if (id == nullptr) return PHX_INVALID;
   const Handle& handle = sending.handle();
   if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
-  const shm::ChannelGeometry& geometry = handle.channel.geometry();
+  const shm::ChannelGeometry& geometry = handle.channels.geometry();
   *id = {.node = geometry.node,
          .client = geometry.client,
          .pid = static_cast<std::uint32_t>(getpid()),
@@ -48,17 +48,23 @@ phx_status phx_flow_state(phx_handle value, phx_flow* flow) {
   if (!sending) return PHX_BAD_HANDLE;
   if (flow == nullptr) return PHX_INVALID;
   Handle& handle = sending.handle();
-  const shm::ChannelGeometry& geometry = handle.channel.geometry();
+  const shm::ChannelGeometry& geometry = handle.channels.geometry();
   *flow = phx_flow{};
   flow->submit_ring_bytes = geometry.submit_bytes;
   flow->delivery_ring_bytes = geometry.delivery_bytes;
   if (!handle.attached()) return PHX_OK;
-  handle.channel.refresh_room();
-  const std::uint64_t room = handle.channel.room_bytes();
-  flow->submit_queued_bytes = geometry.submit_bytes - room;
-  flow->delivery_queued_bytes = handle.channel.event_backlog_bytes();
-  flow->sendable =
-      handle.channel.state() == shm::ChannelState::Open && room >= 1024 && !handle.channel.broken();
+  // The fullest ring each way: with several workers that is the one which will not take more.
+  flow->sendable = 1;
+  for (shm::ClientChannel& channel : handle.channels.all()) {
+    channel.refresh_room();
+    const std::uint64_t room = channel.room_bytes();
+    const std::uint64_t sent = geometry.submit_bytes - room;
+    const std::uint64_t unread = channel.event_backlog_bytes();
+    if (sent > flow->submit_queued_bytes) flow->submit_queued_bytes = sent;
+    if (unread > flow->delivery_queued_bytes) flow->delivery_queued_bytes = unread;
+    if (channel.state() != shm::ChannelState::Open || room < 1024 || channel.broken())
+      flow->sendable = 0;
+  }
   return PHX_OK;
 }
 
@@ -66,7 +72,7 @@ phx_status phx_limits(phx_handle value, phx_limit_values* limits) {
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;
   if (limits == nullptr) return PHX_INVALID;
-  *limits = {.message_bytes_max = sending.handle().channel.geometry().message_bytes_max,
+  *limits = {.message_bytes_max = sending.handle().channels.geometry().message_bytes_max,
              .group_name_bytes_max = PHX_GROUP_NAME_BYTES_MAX,
              .groups_max = kGroupsMax};
   return PHX_OK;

@@ -8,24 +8,23 @@ namespace phalanx::client {
 namespace {
 
 /// TRY_AGAIN, and the promise of PHX_EVENT_SENDABLE once so many bytes fit.
-phx_status owe_room(Handle& handle, std::uint32_t body_bytes) noexcept {
-  handle.room_wanted = body_bytes;
-  handle.wants_room.store(true, std::memory_order_relaxed);
-  handle.channel.wait_for(shm::kWaitsForRoom);
+phx_status owe_room(Handle& handle, shm::ClientChannel& channel,
+                    std::uint32_t body_bytes) noexcept {
+  handle.want_room(channel, body_bytes);
   return PHX_TRY_AGAIN;
 }
 
 /// Why a message to this group cannot go out now, or PHX_OK.
-phx_status sendable(const Handle& handle, const Group* group) noexcept {
-  if (group == nullptr) return PHX_NOT_JOINED;
-  if (group->standing == Standing::Evicted && !group->open) return PHX_EVICTED;
-  if (!group->joined() && !group->open) return PHX_NOT_JOINED;
+phx_status sendable(const Handle& handle, const Group& group,
+                    const shm::ClientChannel& channel) noexcept {
+  if (group.standing == Standing::Evicted && !group.open) return PHX_EVICTED;
+  if (!group.joined() && !group.open) return PHX_NOT_JOINED;
   if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
-  switch (handle.channel.state()) {
+  switch (channel.state()) {
     case shm::ChannelState::Open:
-      return (group->joined() ? group->join_unsent : group->open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
+      return (group.joined() ? group.join_unsent : group.open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
     case shm::ChannelState::Evicted:
-      return group->joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
+      return group.joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
     case shm::ChannelState::Disconnected:
       break;
   }
@@ -33,9 +32,9 @@ phx_status sendable(const Handle& handle, const Group* group) noexcept {
 }
 
 /// Copies one message into the ring, unpublished. False: there is no room.
-bool put(Handle& handle, GroupId group, std::span<const iovec> parts, std::uint32_t body_bytes,
-         phx_guarantee guarantee) noexcept {
-  std::byte* room = handle.channel.reserve_submission(body_bytes);
+bool put(shm::ClientChannel& channel, GroupId group, std::span<const iovec> parts,
+         std::uint32_t body_bytes, phx_guarantee guarantee) noexcept {
+  std::byte* room = channel.reserve_submission(body_bytes);
   if (room == nullptr) [[unlikely]]
     return false;
   std::memcpy(room, &group, sizeof group);
@@ -45,8 +44,8 @@ bool put(Handle& handle, GroupId group, std::span<const iovec> parts, std::uint3
     std::memcpy(room, part.iov_base, part.iov_len);
     room += part.iov_len;
   }
-  handle.channel.commit_submission(shm::SubmissionKind::Multicast,
-                                   guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0);
+  channel.commit_submission(shm::SubmissionKind::Multicast,
+                            guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0);
   return true;
 }
 
@@ -74,7 +73,7 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
       (guarantee != PHX_AGREED && guarantee != PHX_SAFE)) {
     return PHX_INVALID;
   }
-  const std::size_t bytes_max = handle.channel.geometry().message_bytes_max;
+  const std::size_t bytes_max = handle.channels.geometry().message_bytes_max;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < part_count; ++i) {
     if (parts[i].iov_len > bytes_max - bytes) return PHX_TOO_BIG;
@@ -82,15 +81,17 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
     bytes += parts[i].iov_len;
   }
   const Group* group = handle.groups.by_value(group_value);
-  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
+  if (group == nullptr) return PHX_NOT_JOINED;
+  shm::ClientChannel& channel = handle.channels.of(group->id);
+  if (const phx_status status = sendable(handle, *group, channel); status != PHX_OK) return status;
 
   const auto body_bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + bytes);
-  if (!put(handle, group->id, {parts, part_count}, body_bytes, guarantee)) [[unlikely]] {
-    const phx_status again = owe_room(handle, body_bytes);
+  if (!put(channel, group->id, {parts, part_count}, body_bytes, guarantee)) [[unlikely]] {
+    const phx_status again = owe_room(handle, channel, body_bytes);
     // It may have come before the wish was seen.
-    if (!put(handle, group->id, {parts, part_count}, body_bytes, guarantee)) return again;
+    if (!put(channel, group->id, {parts, part_count}, body_bytes, guarantee)) return again;
   }
-  handle.channel.publish_submissions();
+  channel.publish_submissions();
   return PHX_OK;
 }
 
@@ -106,27 +107,29 @@ phx_status phx_multicast_batch(phx_handle value, phx_group group_value,
     return PHX_INVALID;
   }
   const std::span all(messages, count);
-  const std::size_t bytes_max = handle.channel.geometry().message_bytes_max;
+  const std::size_t bytes_max = handle.channels.geometry().message_bytes_max;
   if (const phx_status status = check_messages(all, bytes_max); status != PHX_OK) return status;
   const Group* group = handle.groups.by_value(group_value);
-  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
+  if (group == nullptr) return PHX_NOT_JOINED;
+  shm::ClientChannel& channel = handle.channels.of(group->id);
+  if (const phx_status status = sendable(handle, *group, channel); status != PHX_OK) return status;
 
   bool asked = false;
   std::size_t done = 0;
   while (done < count) {
     const auto body_bytes =
         static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + all[done].iov_len);
-    if (put(handle, group->id, all.subspan(done, 1), body_bytes, guarantee)) [[likely]] {
+    if (put(channel, group->id, all.subspan(done, 1), body_bytes, guarantee)) [[likely]] {
       ++done;
       continue;
     }
     if (asked) break;
     // What is there goes out first; room may come before the wish is seen.
-    handle.channel.publish_submissions();
-    (void)owe_room(handle, body_bytes);
+    channel.publish_submissions();
+    (void)owe_room(handle, channel, body_bytes);
     asked = true;
   }
-  handle.channel.publish_submissions();
+  channel.publish_submissions();
   *accepted = done;
   return done == count ? PHX_OK : PHX_TRY_AGAIN;
 }

@@ -18,13 +18,13 @@ namespace {
 
 /// Whether a dispatch would find something, looked at with `order` (seq_cst after arming).
 bool has_work(Handle& handle, std::memory_order order) noexcept {
-  return handle.hung_up || handle.distrusted || handle.channel.refresh_events(order) ||
-         handle.channel.broken() || handle.channel.state() != shm::ChannelState::Open;
+  return handle.hung_up || handle.distrusted || handle.channels.refresh_events(order) ||
+         handle.channels.broken() || handle.channels.state() != shm::ChannelState::Open;
 }
 
 /// Asks to be woken; false: not needed, there is work.
 bool arm(Handle& handle) noexcept {
-  handle.channel.wait_for(shm::kWaitsForEvent);
+  handle.channels.wait_for(shm::kWaitsForEvent);
   handle.armed = true;
   if (!has_work(handle, std::memory_order_seq_cst)) return true;
   disarm(handle);
@@ -78,7 +78,7 @@ void set_timer(const Handle& handle, bool wanted) noexcept {
 void disarm(Handle& handle) noexcept {
   if (!handle.armed) return;
   handle.armed = false;
-  if (!handle.channel.wait_no_more(shm::kWaitsForEvent)) handle.byte_owed = true;
+  if (!handle.channels.wait_no_more(shm::kWaitsForEvent)) handle.byte_owed = true;
 }
 
 bool wait_for_work(Handle& handle, TimeNs deadline) noexcept {

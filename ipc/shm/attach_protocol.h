@@ -37,19 +37,27 @@ enum class AttachStatus : std::uint32_t {
   Malformed = 5,
 };
 
+/// Most channels of an attachment: one with each worker, which has a lane at least.
+inline constexpr std::size_t kChannelsMax = kLanesMax;
+
 /// Follows with SCM_RIGHTS when accepted: channel memory, doorbell, and bulk memory when the
-/// geometry has bulk rings, in this order.
+/// geometry has bulk rings, in this order, for the channel with each worker. A group is in the lane
+/// (id mod lanes), and that lane is worker (lane mod workers)'s.
 struct AttachReply {
   std::uint64_t magic = kAttachMagic;
   std::uint32_t version = kAttachVersion;
   std::uint32_t bytes = 128;
   AttachStatus status = AttachStatus::Accepted;
   std::uint32_t descriptors = 0;
-  ChannelGeometry geometry{};
-  std::byte unused[48] = {};
+  ChannelGeometry geometry{};      ///< Of each of them.
+  std::uint32_t lanes = 1;         ///< Of the cluster.
+  std::uint32_t more_workers = 0;  ///< Beside the first one.
+  std::byte unused[40] = {};
+
+  [[nodiscard]] std::size_t channels() const noexcept { return std::size_t{more_workers} + 1; }
 };
 static_assert(sizeof(AttachReply) == 128);
 
-inline constexpr std::size_t kAttachDescriptorsMax = 3;
+inline constexpr std::size_t kAttachDescriptorsMax = 3 * kChannelsMax;
 
 }  // namespace phalanx::shm

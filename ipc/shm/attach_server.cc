@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <span>
 
+#include "ipc/base/assert.h"
 #include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::shm {
@@ -51,12 +52,20 @@ RequestState read_attach_request(int socket, AttachRequest& out) noexcept {
   return RequestState::Ready;
 }
 
-Expected<void, Error> send_attach_reply(int socket, const WorkerChannel& channel) {
-  const std::array<int, kAttachDescriptorsMax> fds{channel.memory_fd(), channel.doorbell_fd(),
-                                                   channel.bulk_fd()};
-  const std::size_t count = channel.bulk_fd() >= 0 ? 3 : 2;
+Expected<void, Error> send_attach_reply(int socket, std::span<const WorkerChannel* const> channels,
+                                        LaneId lanes) {
+  PHX_CHECK(!channels.empty() && channels.size() <= kChannelsMax);
+  std::array<int, kAttachDescriptorsMax> fds{};
+  std::size_t count = 0;
+  for (const WorkerChannel* channel : channels) {
+    fds[count++] = channel->memory_fd();
+    fds[count++] = channel->doorbell_fd();
+    if (channel->bulk_fd() >= 0) fds[count++] = channel->bulk_fd();
+  }
   const AttachReply reply{.descriptors = static_cast<std::uint32_t>(count),
-                          .geometry = channel.geometry()};
+                          .geometry = channels[0]->geometry(),
+                          .lanes = lanes,
+                          .more_workers = static_cast<std::uint32_t>(channels.size() - 1)};
   if (!send_reply(socket, reply, std::span(fds).first(count))) {
     return fail(system_error("cannot hand a channel to a client", "sendmsg", errno));
   }

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <span>
+
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/shm/attach_protocol.h"
@@ -38,8 +40,9 @@ enum class RequestState : std::uint8_t {
 /// Reads a client's request; sizes are not checked here (WorkerChannel::create() bounds them).
 [[nodiscard]] RequestState read_attach_request(int socket, AttachRequest& out) noexcept;
 
-/// Hands the channel to the client.
-[[nodiscard]] Expected<void, Error> send_attach_reply(int socket, const WorkerChannel& channel);
+/// Hands the channels, one with each worker and all of one geometry, to the client.
+[[nodiscard]] Expected<void, Error> send_attach_reply(
+    int socket, std::span<const WorkerChannel* const> channels, LaneId lanes);
 
 /// Tells the client why not. Best effort; the caller closes the socket.
 void refuse_attach(int socket, AttachStatus why) noexcept;

@@ -13,9 +13,9 @@ namespace phalanx::shm {
 [[nodiscard]] bool send_with_descriptors(int socket, const void* data, std::size_t bytes,
                                          const int* fds, std::size_t count) noexcept;
 
-/// Receives into `data` and up to `most` (1 to 8) descriptors, close-on-exec, into `fds`. What came
-/// beyond them is closed and still counted: the kernel rounds the space for descriptors up, so that
-/// one more may come than was asked for.
+/// Receives into `data` and up to `most` (1 to 24) descriptors, close-on-exec, into `fds`. What
+/// came beyond them is closed and still counted: the kernel rounds the space for descriptors up, so
+/// that one more may come than was asked for.
 ///
 /// @return As recvmsg(): bytes, 0 for a hang-up, -1 with errno.
 [[nodiscard]] ssize_t receive_with_descriptors(int socket, void* data, std::size_t bytes, int* fds,

@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       {.submit_bytes = request.submit_bytes, .delivery_bytes = request.delivery_bytes});
   PHX_CHECK(channel.has_value());
   PHX_CHECK(channel->geometry().submit_bytes <= shm::kChannelRingBytesMax);
-  PHX_CHECK(shm::send_attach_reply(daemon.get(), *channel).has_value());
+  const shm::WorkerChannel* const channels[] = {&*channel};
+  PHX_CHECK(shm::send_attach_reply(daemon.get(), channels, 1).has_value());
   return 0;
 }

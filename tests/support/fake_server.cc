@@ -157,7 +157,8 @@ struct fake_server {
     client.channel = std::move(*channel);
     client.id = last_client;
     client.pid = request.pid;
-    client.attached = send_attach_reply(client.socket.get(), client.channel).has_value();
+    const WorkerChannel* const channels[] = {&client.channel};
+    client.attached = send_attach_reply(client.socket.get(), channels, 1).has_value();
     watch(client.channel.doorbell_fd(), EPOLLIN | EPOLLET);
     const NodeId self = kNode;
     (void)client.channel.write_node_view(1, kNode, {&self, 1}, {}, {&self, 1}, true);

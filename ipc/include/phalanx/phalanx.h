@@ -167,7 +167,8 @@ typedef struct phx_limit_values {
   size_t groups_max;
 } phx_limit_values;
 
-/** How full the rings are, in bytes, as seen now by this client. */
+/** How full the rings are, in bytes, as seen now by this client; with several workers, which have a
+ * pair of rings each, the fullest of each kind. */
 typedef struct phx_flow {
   size_t submit_ring_bytes;
   size_t submit_queued_bytes; /**< Accepted and not yet taken by the data plane. */
