@@ -25,10 +25,16 @@ shm::MessageEvent message_event(const core::RecordHeader& header) noexcept {
 
 }  // namespace
 
-Delivery::Delivery(NodeId self, LaneId lanes, const SlowClientPolicy& policy, core::Core& core,
-                   PortTable& ports, Submissions& submissions, shm::ControlWorkerEnd& control)
-    : policy_(policy), core_(core), ports_(ports), submissions_(submissions), control_(control) {
-  for (LaneId i = 0; i < lanes; ++i) lanes_.emplace_back(self);
+Delivery::Delivery(NodeId self, const core::LaneShare& share, const SlowClientPolicy& policy,
+                   core::Core& core, PortTable& ports, Submissions& submissions,
+                   shm::ControlWorkerEnd& control)
+    : policy_(policy),
+      core_(core),
+      ports_(ports),
+      submissions_(submissions),
+      control_(control),
+      share_(share) {
+  for (LaneId i = 0; i < share.lanes; ++i) lanes_.emplace_back(self);
   touched_.reserve(kClientsMax);
 }
 
@@ -37,8 +43,7 @@ std::size_t Delivery::deliver_turn(TimeNs now) noexcept {
   std::uint64_t bytes = 0;
   wake_at_ = kNever;
   events_ = 0;
-  const auto lanes = static_cast<LaneId>(lanes_.size());
-  for (LaneId id = 0; id < lanes; ++id) {
+  for (LaneId id = share_.first; id < share_.lanes; id += share_.step) {
     const std::uint64_t before = core_.reader(id).at();
     records += deliver_lane(id, lanes_[id], now);
     bytes += core_.reader(id).at() - before;

@@ -40,8 +40,9 @@ struct SlowClientPolicy {
 /// second client. The worker's thread only.
 class Delivery {
  public:
-  Delivery(NodeId self, LaneId lanes, const SlowClientPolicy& policy, core::Core& core,
-           PortTable& ports, Submissions& submissions, shm::ControlWorkerEnd& control);
+  Delivery(NodeId self, const core::LaneShare& share, const SlowClientPolicy& policy,
+           core::Core& core, PortTable& ports, Submissions& submissions,
+           shm::ControlWorkerEnd& control);
 
   void tune(const shm::Tuning& tuning) noexcept { policy_.tune(tuning); }
 
@@ -113,7 +114,8 @@ class Delivery {
   PortTable& ports_;
   Submissions& submissions_;
   shm::ControlWorkerEnd& control_;
-  std::vector<Lane> lanes_;
+  core::LaneShare share_;
+  std::vector<Lane> lanes_;  ///< By id; those of other workers stay empty.
   std::vector<ClientPort*> touched_;
   std::optional<NodeViewEvent> view_;
   std::uint64_t events_ = 0;

@@ -59,13 +59,15 @@ constexpr bool is_heartbeat(wire::FrameType type) noexcept { return type == wire
 }  // namespace
 
 Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
-               shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape)
+               shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape,
+               bool takes_control)
     : core_(core),
       transport_(transport),
       keys_(keys),
       control_(control),
       recorder_(recorder),
       tape_(tape),
+      takes_control_(takes_control),
       sealer_(keys),
       opener_(keys),
       scratch_(transport.limits().frame_bytes_max),
@@ -142,6 +144,11 @@ void Frames::take_data(wire::CheckedFrame& frame, const transport::RxFrame& rece
 }
 
 void Frames::take_control(wire::CheckedFrame& frame, const transport::RxFrame& received) {
+  // Sent again to a worker that has not seen it, it would be fresh there.
+  if (!takes_control_) {
+    count(Counter::RxWrongState);
+    return;
+  }
   if (!opener_.open(frame, scratch_.data())) {
     count(Counter::RxBadTag);
     return;

@@ -23,7 +23,8 @@ namespace phalanx::worker {
 class Frames {
  public:
   Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
-         shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape);
+         shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape,
+         bool takes_control = true);
 
   /// Takes what has come, bounded by `bursts_max` bursts. Returns the frames taken.
   std::size_t receive(TimeNs now, std::size_t bursts_max) noexcept;
@@ -73,6 +74,7 @@ class Frames {
   shm::ControlWorkerEnd& control_;
   recorder::Recorder& recorder_;
   tape::CoreTape& tape_;
+  bool takes_control_;  ///< Control frames are the first worker's.
   wire::FrameSealer sealer_;
   wire::FrameOpener opener_;
   wire::Reassembler reassembler_;

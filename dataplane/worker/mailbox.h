@@ -16,6 +16,7 @@ struct WorkerOrder {
   enum class Kind : std::uint8_t {
     AddClient,   ///< The port is the worker's from now on.
     ClientGone,  ///< Its socket hung up. Answered by ClientReleased, some turns later.
+    Evict,       ///< Another worker has evicted it: it leaves the groups of this one's lanes, too.
     NewKeys,     ///< Hold these; they are the worker's from now on.
   };
   Kind kind = Kind::AddClient;
@@ -35,7 +36,7 @@ struct MainNotice {
   ClientPort* port = nullptr;
 };
 
-/// What main thread and worker of one process tell each other. At most one Wake, one HangUp, one
+/// What main thread and a worker of one process tell each other. At most one Wake, one HangUp, one
 /// Evicted and one ClientReleased are under way for each client, so that queues of four times the
 /// clients never fill.
 class Mailbox {

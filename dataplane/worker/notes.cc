@@ -11,7 +11,8 @@ constexpr TimeNs kProgressInterval = 10 * kMillisecond;
 }  // namespace
 
 void Notes::take(const shm::WorkerStatus& status, TimeNs now) noexcept {
-  for (LaneId id = 0; id < lanes_; ++id) look_at_lane(id, status.lane[id], now);
+  for (LaneId id = share_.first; id < share_.lanes; id += share_.step)
+    look_at_lane(id, status.lane[id], now);
   const std::uint64_t overflow = grown(Counter::WireOverflow);
   const std::uint64_t refused = grown(Counter::WireRefused);
   const std::uint64_t unsent = grown(Counter::WireTxRefused);

@@ -14,9 +14,9 @@ namespace phalanx::worker {
 /// before: nothing of it costs a message anything. The worker's thread only.
 class Notes {
  public:
-  Notes(LaneId lanes, core::Core& core, shm::ControlWorkerEnd& control,
+  Notes(const core::LaneShare& share, core::Core& core, shm::ControlWorkerEnd& control,
         recorder::Recorder& recorder) noexcept
-      : lanes_(lanes), core_(core), control_(control), recorder_(recorder) {}
+      : share_(share), core_(core), control_(control), recorder_(recorder) {}
 
   /// With every status that is published; `status` is what will be.
   void take(const shm::WorkerStatus& status, TimeNs now) noexcept;
@@ -33,7 +33,7 @@ class Notes {
   [[nodiscard]] std::uint64_t grown(shm::Counter counter) noexcept;
   void look_at_lane(LaneId id, const shm::LaneStatus& status, TimeNs now) noexcept;
 
-  LaneId lanes_;
+  core::LaneShare share_;
   core::Core& core_;
   shm::ControlWorkerEnd& control_;
   recorder::Recorder& recorder_;

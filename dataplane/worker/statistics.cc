@@ -19,12 +19,13 @@ void Worker::publish_status(TimeNs now) noexcept {
   status_.view = core_.view();
   status_.frozen = core_.frozen() ? 1 : 0;
   status_.lanes = config_.lanes;
+  status_.cpu = config_.cpu;
   status_.clients = static_cast<std::uint32_t>(ports_.all().size());
   status_.groups = 0;
   const std::span<const Member> members = core_.members();
   status_.members = static_cast<std::uint32_t>(members.size());
   std::copy(members.begin(), members.end(), status_.member);
-  for (LaneId id = 0; id < config_.lanes; ++id) publish_lane(id);
+  for (LaneId id = share_.first; id < share_.lanes; id += share_.step) publish_lane(id);
   std::size_t peers = 0;
   for (const NodeId node : config_.nodes) {
     if (node == config_.self) continue;
@@ -35,7 +36,7 @@ void Worker::publish_status(TimeNs now) noexcept {
             .naks_heard = losses.naks_heard,
             .naks_sent = losses.naks_sent};
     peer.heard = peer.progressed = kNever;
-    for (LaneId id = 0; id < config_.lanes; ++id) {
+    for (LaneId id = share_.first; id < share_.lanes; id += share_.step) {
       peer.heard = std::min(peer.heard, core_.last_heard(node, id));
       peer.progressed = std::min(peer.progressed, core_.last_progress(node, id));
     }
@@ -86,7 +87,7 @@ void Worker::publish_tables(TimeNs now) noexcept {
   shm::StatisticsTables& tables = control_.begin_tables();
   tables.written_at = now;
   tables.groups = tables.clients = tables.groups_unlisted = 0;
-  for (LaneId id = 0; id < config_.lanes; ++id) {
+  for (LaneId id = share_.first; id < share_.lanes; id += share_.step) {
     const GroupTable& table = delivery_.groups(id);
     const std::size_t listed = table.status(id, std::span(tables.group).subspan(tables.groups));
     tables.groups += static_cast<std::uint32_t>(listed);

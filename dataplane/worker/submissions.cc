@@ -172,6 +172,8 @@ Submissions::Outcome Submissions::join(ClientPort& port,
   if (name.empty()) return refuse(port, 0, submission.kind, shm::RefusedReason::Name);
 
   const GroupId group = shm::group_id(name.data(), name.size());
+  // Each worker takes what concerns its lanes, through a ring of its own; the library knows which.
+  if (!limits_.share.has(lane_of(group))) return Outcome::Lied;
   const bool joins = submission.kind == shm::SubmissionKind::Join;
   const PortGroup* known = port.find(group);
   if (known != nullptr && (joins ? known->joined : known->opened)) return Outcome::Taken;

@@ -11,7 +11,7 @@
 namespace phalanx::worker {
 
 struct SubmissionLimits {
-  LaneId lanes = 1;
+  core::LaneShare share;
   std::uint32_t message_bytes_max = 0;
   std::uint32_t group_state_bytes_max =
       0;                                  ///< Of all ordered joins of this node: see group_state.h.
@@ -72,7 +72,8 @@ class Submissions {
   [[nodiscard]] bool order_leaves(ClientPort& port) noexcept;
   void disconnect(ClientPort& port) noexcept;
   [[nodiscard]] LaneId lane_of(GroupId group) const noexcept {
-    return limits_.lanes == 1 ? LaneId{0} : static_cast<LaneId>(group % limits_.lanes);
+    const LaneId lanes = limits_.share.lanes;
+    return lanes == 1 ? LaneId{0} : static_cast<LaneId>(group % lanes);
   }
 
   SubmissionLimits limits_;

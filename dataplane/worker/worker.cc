@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dataplane/worker/new_keys.h"
+#include "ipc/base/assert.h"
 #include "ipc/base/bytes.h"
 
 namespace phalanx::worker {
@@ -28,17 +29,21 @@ Worker::Worker(const WorkerConfig& config, const WorkerParts& parts)
       mailbox_(parts.mailbox),
       recorder_(parts.recorder != nullptr ? *parts.recorder : no_recorder_),
       tape_(parts.tape != nullptr ? *parts.tape : no_tape_),
+      crew_(parts.crew),
+      share_(config.share()),
       ports_(parts.mailbox, parts.control, recorder_),
       submissions_(
-          {.lanes = config.lanes,
+          {.share = config.share(),
            .message_bytes_max = config.message_bytes_max,
            .group_state_bytes_max =
                config.record_bytes_max - static_cast<std::uint32_t>(core::kRecordHeaderBytes) - 8},
           core_, tape_, ports_, mailbox_, control_),
-      delivery_(config.self, config.lanes, config.slow_clients, core_, ports_, submissions_,
+      delivery_(config.self, config.share(), config.slow_clients, core_, ports_, submissions_,
                 control_),
-      frames_(core_, transport_, keys_, control_, recorder_, tape_),
-      notes_(config.lanes, core_, control_, recorder_) {}
+      frames_(core_, transport_, keys_, control_, recorder_, tape_, config.index == 0),
+      notes_(config.share(), core_, control_, recorder_) {
+  PHX_CHECK(share_.is_sound() && (crew_ != nullptr) == (is_first() && config.workers > 1));
+}
 
 std::size_t Worker::poll_once(TimeNs now) noexcept {
   notice_pause(now);
@@ -48,7 +53,9 @@ std::size_t Worker::poll_once(TimeNs now) noexcept {
   const std::size_t received = frames_.receive(now, kBurstsATurn);
   if (mailbox_.has_order()) [[unlikely]]
     take_orders();
-  const std::size_t commands = control_.has_command() ? take_commands(now) : 0;
+  std::size_t commands = control_.has_command() ? take_commands(now) : 0;
+  if (crew_ != nullptr) [[unlikely]]
+    commands += crew_->turn();
 
   const std::size_t submitted = submissions_.take_turn();  // client rings -> stream or log
   tape_.on_time(core_, now);  // rows, NAKs: pure state, nothing is sent here
@@ -104,6 +111,9 @@ void Worker::take_orders() noexcept {
       case WorkerOrder::Kind::ClientGone:
         client_gone(*order.port);
         break;
+      case WorkerOrder::Kind::Evict:
+        evict_client(*order.port);
+        break;
     }
   }
 }
@@ -111,6 +121,7 @@ void Worker::take_orders() noexcept {
 void Worker::add_client(ClientPort& port) noexcept {
   ports_.add(port);
   delivery_.greet(port);
+  if (!is_first()) return;
   recorder_.note(recorder::Kind::ClientAttached, {.a = port.id, .b = port.pid, .c = port.uid});
   control_.count(shm::Counter::ClientsAttached, 1);
   control_.post({.kind = shm::WorkerEventKind::ClientAttached,
@@ -122,32 +133,47 @@ void Worker::add_client(ClientPort& port) noexcept {
 
 void Worker::client_gone(ClientPort& port) noexcept {
   delivery_.forget(port);
-  recorder_.note(recorder::Kind::ClientGone, {.a = port.id});
   submissions_.hung_up(port);
+  if (!is_first()) return;
+  recorder_.note(recorder::Kind::ClientGone, {.a = port.id});
   control_.count(shm::Counter::ClientsDetached, 1);
   control_.post({.kind = shm::WorkerEventKind::ClientDetached, .client = port.id});
 }
 
-/// Never without the key that the view was agreed on with: the files may be ahead of this node.
+/// Another worker has evicted it: it leaves the groups of all lanes for one reason.
+void Worker::evict_client(ClientPort& port) noexcept {
+  if (port.state != ClientPort::State::Attached) return;
+  delivery_.forget(port);
+  if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
+  submissions_.leave_all(port, core::LeaveReason::Evicted);
+}
+
+/// Never without the key that the view was agreed on with, nor without that of the one which is
+/// being made: the files may be ahead of this node. So an install finds its key at every worker or
+/// at none, whenever each of them was told of new ones.
 void Worker::take_keys(NewKeys& fresh) {
   if (fresh.ring && keys_.has_view() && !fresh.ring->holds(keys_.view_seal().key_id)) {
     fresh.ring.reset();
     fresh.text = "the key in use is not in its files any more";
   }
+  if (fresh.ring && !status_.recovering.is_none() && !fresh.ring->holds(recovering_key_)) {
+    fresh.ring.reset();
+    fresh.text = "the key of a view that is being made is not in its files any more";
+  }
   const bool taken = fresh.ring.has_value();
   if (taken) keys_.hold(std::move(fresh.ring->current), std::move(fresh.ring->next));
   const auto text = std::as_bytes(std::span(fresh.text));
-  control_.post({.kind = shm::WorkerEventKind::KeysHeld,
-                 .token = taken ? 1U : 0U,
-                 .bytes = {text.begin(), text.end()}});
+  answer({.kind = shm::WorkerEventKind::KeysHeld,
+          .token = taken ? 1U : 0U,
+          .bytes = {text.begin(), text.end()}});
 }
 
 bool Worker::arm(TimeNs now, TimeNs& until) noexcept {
   until = std::min({core_.wake_at(), delivery_.wake_at(), now + kSleepMax});
   if (until <= now) return false;
   for (ClientPort* port : ports_.all()) port->channel.set_worker_sleeping(true);
-  if (control_.arm() || mailbox_.arm_worker() || submissions_.something_waits() ||
-      !transport_.arm_wait()) {
+  if (control_.arm() || mailbox_.arm_worker() || (crew_ != nullptr && crew_->arm()) ||
+      submissions_.something_waits() || !transport_.arm_wait()) {
     disarm();
     return false;
   }
@@ -161,6 +187,7 @@ void Worker::disarm() noexcept {
   for (ClientPort* port : ports_.all()) port->channel.set_worker_sleeping(false);
   control_.disarm();
   mailbox_.disarm_worker();
+  if (crew_ != nullptr) crew_->disarm();
 }
 
 }  // namespace phalanx::worker

@@ -7,6 +7,7 @@
 
 #include "dataplane/core/core.h"
 #include "dataplane/tape/core_tape.h"
+#include "dataplane/worker/crew.h"
 #include "dataplane/worker/delivery.h"
 #include "dataplane/worker/frames.h"
 #include "dataplane/worker/mailbox.h"
@@ -23,12 +24,17 @@ namespace phalanx::worker {
 struct WorkerConfig {
   NodeId self = 0;
   std::vector<NodeId> nodes;  ///< All configured, sorted, this one included.
-  LaneId lanes = 1;
+  LaneId lanes = 1;           ///< Of the cluster.
+  LaneId index = 0;  ///< Which worker of this node it is: the first speaks with the control plane,
+  LaneId workers = 1;     ///< of so many.
+  std::int32_t cpu = -1;  ///< To be shown: the core that it is pinned to, or -1.
   std::uint32_t message_bytes_max = 1u << 20;
   std::uint32_t record_bytes_max = 0;  ///< As the core's.
   SlowClientPolicy slow_clients;
   TimeNs dead_after = 50 * kMillisecond;
   std::uint32_t window_bytes = 0;  ///< As the core's, to be shown.
+
+  [[nodiscard]] core::LaneShare share() const noexcept { return {lanes, index, workers}; }
 };
 
 /// What the worker works with. Borrowed for its life.
@@ -40,9 +46,10 @@ struct WorkerParts {
   Mailbox& mailbox;
   recorder::Recorder* recorder = nullptr;  ///< nullptr: nothing is recorded.
   tape::CoreTape* tape = nullptr;          ///< Likewise of view changes.
+  Crew* crew = nullptr;  ///< The first worker's of several: how it leads the others.
 };
 
-/// Turns the lanes: frames and client rings in, frames and client rings out. One thread calls it;
+/// Turns its lanes: frames and client rings in, frames and client rings out. One thread calls it;
 /// worker_loop.h has the `while`, so that tests drive the very same turn step by step. Allocates,
 /// locks and enters the kernel in no turn but through the transport, and where clients or views
 /// change.
@@ -70,6 +77,9 @@ class Worker {
   void take_orders() noexcept;
   std::size_t take_commands(TimeNs now);
   void execute(const shm::Command& command, TimeNs now);
+  [[nodiscard]] bool relay(const shm::Command& command);
+  void answer(const shm::Event& event);
+  [[nodiscard]] bool is_first() const noexcept { return config_.index == 0; }
   void begin_recovery(const shm::Command& command, TimeNs now);
   void report_recovered(TimeNs now);
   void install(const shm::Command& command, TimeNs now);
@@ -77,6 +87,7 @@ class Worker {
   void list_groups(std::uint32_t token);
   void add_client(ClientPort& port) noexcept;
   void client_gone(ClientPort& port) noexcept;
+  void evict_client(ClientPort& port) noexcept;
   void take_keys(NewKeys& fresh);
   void notice_pause(TimeNs now) noexcept;
   void publish_status(TimeNs now) noexcept;
@@ -96,12 +107,15 @@ class Worker {
   recorder::Recorder& recorder_;
   tape::CoreTape no_tape_;
   tape::CoreTape& tape_;
+  Crew* crew_;
+  core::LaneShare share_;
   PortTable ports_;
   Submissions submissions_;
   Delivery delivery_;
   Frames frames_;
   Notes notes_;
   shm::WorkerStatus status_{};
+  std::uint32_t recovering_key_ = 0;   ///< Cluster key of status_.recovering's plan.
   transport::TransportCounters wire_;  ///< As last counted.
   TimeNs expected_ = 0;                ///< By when this turn was due; 0: the first turn.
   TimeNs gap_ = 0;                     ///< The longest since gap_since_.

@@ -154,13 +154,25 @@ std::vector<std::string> TestClient::read() {
 }
 
 TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
-                   const NodeOptions& options)
+                   const NodeOptions& options, std::span<TestNode* const> others)
+    : TestNode(transport, id, nodes, options, 0, others) {}
+
+TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
+                   const NodeOptions& options, LaneId index)
+    : TestNode(transport, id, nodes, options, index, {}) {}
+
+TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
+                   const NodeOptions& options, LaneId index, std::span<TestNode* const> others)
     : options_(options),
       member_(member_of(id)),
       segment_(shm::ControlSegment::create({.self = member_, .pid = 1, .obituary = {}}).value()),
       bells_{Fd(eventfd(0, EFD_NONBLOCK)), Fd(eventfd(0, EFD_NONBLOCK)),
              Fd(eventfd(0, EFD_NONBLOCK)), Fd(eventfd(0, EFD_NONBLOCK))},
-      worker_end(segment_, bells_[0].get()),
+      control_rings_(index == 0 ? nullptr : std::make_unique<shm::ControlRings>()),
+      worker_end(index == 0
+                     ? shm::ControlWorkerEnd(segment_, bells_[0].get())
+                     : shm::ControlWorkerEnd(*control_rings_, segment_.statistics().writable(),
+                                             bells_[0].get())),
       plane(segment_, bells_[1].get()),
       mailbox(bells_[2].get(), bells_[3].get()) {
   const auto record_max = static_cast<std::uint32_t>(core::record_bytes(options.message_bytes_max));
@@ -170,13 +182,15 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
   const core::CoreConfig config{.self = id,
                                 .boot = member_.boot,
                                 .lanes = options.lanes,
+                                .first_lane = index,
+                                .lane_step = options.workers,
                                 .frame_payload_bytes = payload,
                                 .record_bytes_max = record_max,
                                 .submit_window_bytes = 16 * 1024,
                                 .window_bytes = 32 * 1024,
                                 .window_frames = 64};
   std::vector<core::LaneMemory> memory;
-  for (LaneId lane = 0; lane < options.lanes; ++lane) {
+  for (LaneId lane = 0; lane < config.share().count(); ++lane) {
     core::LaneMemory& m = memory.emplace_back();
     m.log = make_ring(rings_, options.memory_scale * 256 * 1024);
     m.stream = make_ring(rings_, options.memory_scale * 64 * 1024);
@@ -189,13 +203,24 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
       wire::KeyTable::Config{
           .cipher = options.cipher, .self = member_, .lanes = options.lanes, .nodes = nodes},
       wire::insecure_cluster_key("test"));
-  worker = std::make_unique<Worker>(WorkerConfig{.self = id,
-                                                 .nodes = nodes,
-                                                 .lanes = options.lanes,
-                                                 .message_bytes_max = options.message_bytes_max,
-                                                 .record_bytes_max = record_max,
-                                                 .slow_clients = options.slow_clients},
-                                    WorkerParts{*core, transport, *keys, worker_end, mailbox});
+  if (index > 0) {
+    orders_ = std::make_unique<shm::ControlOrders>(control_rings_->commands, control_rings_->events,
+                                                   bells_[1].get());
+  } else if (!others.empty()) {
+    std::vector<shm::ControlOrders*> led;
+    for (TestNode* other : others) led.push_back(other->orders_.get());
+    crew_ = std::make_unique<Crew>(std::move(led), options.lanes, worker_end);
+  }
+  worker = std::make_unique<Worker>(
+      WorkerConfig{.self = id,
+                   .nodes = nodes,
+                   .lanes = options.lanes,
+                   .index = index,
+                   .workers = options.workers,
+                   .message_bytes_max = options.message_bytes_max,
+                   .record_bytes_max = record_max,
+                   .slow_clients = options.slow_clients},
+      WorkerParts{*core, transport, *keys, worker_end, mailbox, nullptr, nullptr, crew_.get()});
 }
 
 ClientPort& TestNode::attach(ClientId id) {
@@ -229,7 +254,13 @@ TestCluster::TestCluster(std::size_t nodes, const NodeOptions& options) {
   std::vector<NodeId> ids;
   for (NodeId id = 1; id <= nodes; ++id) ids.push_back(id);
   for (const NodeId id : ids) {
-    nodes_.push_back(std::make_unique<TestNode>(wire.add(id), id, ids, options));
+    std::vector<TestNode*> led;
+    auto& others = others_.emplace_back();
+    for (LaneId w = 1; w < options.workers; ++w) {
+      others.push_back(std::make_unique<TestNode>(other_wires[w - 1].add(id), id, ids, options, w));
+      led.push_back(others.back().get());
+    }
+    nodes_.push_back(std::make_unique<TestNode>(wire.add(id), id, ids, options, led));
     alive_.push_back(id - 1);
   }
 }
@@ -239,6 +270,7 @@ TestCluster::TestCluster(std::span<transport::Transport* const> transports,
   std::vector<NodeId> ids;
   for (NodeId id = 1; id <= transports.size(); ++id) ids.push_back(id);
   for (const NodeId id : ids) {
+    others_.emplace_back();
     nodes_.push_back(std::make_unique<TestNode>(*transports[id - 1], id, ids, options));
     alive_.push_back(id - 1);
   }
@@ -247,7 +279,10 @@ TestCluster::TestCluster(std::span<transport::Transport* const> transports,
 void TestCluster::turn(std::size_t times) {
   for (std::size_t t = 0; t < times; ++t) {
     now += 5 * kMicrosecond;
-    for (const std::size_t i : alive_) nodes_[i]->worker->poll_once(now);
+    for (const std::size_t i : alive_) {
+      nodes_[i]->worker->poll_once(now);
+      for (const auto& other : others_[i]) other->worker->poll_once(now);
+    }
   }
 }
 
@@ -255,22 +290,24 @@ void TestCluster::change_view(const std::vector<std::size_t>& who) {
   alive_ = who;
   const ViewId attempt{++sequence_, nodes_[who[0]]->member().node, nodes_[who[0]]->member().boot};
   std::vector<Member> members;
+  std::vector<std::optional<wire::Report>> told(nodes_.size());
   std::vector<wire::Report> reports;
   for (const std::size_t i : who) {
     PHX_CHECK(nodes_[i]->plane.send({.kind = shm::CommandKind::Freeze, .attempt = attempt}));
     members.push_back(nodes_[i]->member());
   }
-  turn();
+  turn(others_[0].empty() ? 1 : 3);  // The first worker hears the others a turn later.
   for (const std::size_t i : who) {
     for (const shm::Event& event : nodes_[i]->events()) {
-      if (event.kind == shm::WorkerEventKind::Frozen)
-        reports.push_back(wire::decode_report(event.bytes).value());
+      if (event.kind == shm::WorkerEventKind::Frozen) told[i] = wire::decode_report(event.bytes);
     }
+    reports.push_back(told[i].value());
   }
   std::vector<std::byte> plan;
   wire::encode(core::testing::plan_of(attempt, members, reports), plan);
   for (const std::size_t i : who) {
-    PHX_CHECK(nodes_[i]->plane.send({.kind = shm::CommandKind::BeginRecovery, .bytes = plan}));
+    PHX_CHECK(nodes_[i]->plane.send(
+        {.kind = shm::CommandKind::BeginRecovery, .attempt = attempt, .bytes = plan}));
   }
   std::size_t recovered = 0;
   for (int turns = 0; recovered < who.size(); ++turns) {
@@ -283,9 +320,10 @@ void TestCluster::change_view(const std::vector<std::size_t>& who) {
     }
   }
   for (const std::size_t i : who) {
-    PHX_CHECK(nodes_[i]->plane.send({.kind = shm::CommandKind::Install, .bytes = plan}));
+    PHX_CHECK(nodes_[i]->plane.send(
+        {.kind = shm::CommandKind::Install, .attempt = attempt, .bytes = plan}));
   }
-  turn();
+  turn(others_[0].empty() ? 1 : 3);
 }
 
 std::vector<std::string> messages(const std::vector<std::string>& seen) {

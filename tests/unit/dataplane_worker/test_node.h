@@ -2,10 +2,12 @@
 
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "dataplane/core/core.h"
+#include "dataplane/worker/crew.h"
 #include "dataplane/worker/worker.h"
 #include "ipc/shm/client_channel.h"
 #include "ipc/shm/control_channel.h"
@@ -69,6 +71,7 @@ struct NodeOptions {
   std::uint32_t message_bytes_max = 16 * 1024;
   SlowClientPolicy slow_clients;
   LaneId lanes = 1;
+  LaneId workers = 1;              ///< Of each node.
   std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
   wire::Cipher cipher = wire::Cipher::OpenSsl;
 };
@@ -93,11 +96,17 @@ class TestClient {
 class TestNode {
  public:
   TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
-           const NodeOptions& options);
+           const NodeOptions& options, std::span<TestNode* const> others = {});
+  /// Another worker of the node whose first one is to come, and leads it.
+  TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
+           const NodeOptions& options, LaneId index);
 
   [[nodiscard]] Member member() const { return member_; }
   [[nodiscard]] const shm::StatisticsLayout& statistics() const {
     return segment_.statistics().layout();
+  }
+  [[nodiscard]] const shm::StatisticsMemory& all_statistics() const {
+    return segment_.statistics();
   }
   ClientPort& attach(ClientId id);
   /// Notices from the worker since the last call, by kind.
@@ -105,11 +114,17 @@ class TestNode {
   std::vector<shm::Event> events();
 
  private:
+  TestNode(transport::Transport& transport, NodeId id, const std::vector<NodeId>& nodes,
+           const NodeOptions& options, LaneId index, std::span<TestNode* const> others);
+
   NodeOptions options_;
   Member member_;
   std::vector<shm::MirroredRing> rings_;
   shm::ControlSegment segment_;
   Fd bells_[4];
+  std::unique_ptr<shm::ControlRings> control_rings_;  ///< Not of the first worker.
+  std::unique_ptr<shm::ControlOrders> orders_;
+  std::unique_ptr<Crew> crew_;
 
  public:
   shm::ControlWorkerEnd worker_end;
@@ -130,16 +145,22 @@ class TestCluster {
   /// Nodes 1, 2 ... over transports of another kind, which outlive the cluster.
   TestCluster(std::span<transport::Transport* const> transports, const NodeOptions& options);
   TestNode& operator[](std::size_t index) { return *nodes_[index]; }
+  /// Of a node: its first worker is the node itself.
+  TestNode& worker(std::size_t index, std::size_t worker) {
+    return worker == 0 ? *nodes_[index] : *others_[index][worker - 1];
+  }
   /// Every node's turn, once or more, 5 us apart.
   void turn(std::size_t times = 1);
   /// Freezes, plans, recovers and installs as the control planes would, by commands and events.
   void change_view(const std::vector<std::size_t>& who);
 
   Wire wire;
+  Wire other_wires[kLanesMax - 1];  ///< Between the second workers, the third ones, ...
   TimeNs now = kSecond;
 
  private:
   std::uint64_t sequence_ = 0;
+  std::vector<std::vector<std::unique_ptr<TestNode>>> others_;  ///< Workers of each node.
   std::vector<std::unique_ptr<TestNode>> nodes_;
   std::vector<std::size_t> alive_;
 };
