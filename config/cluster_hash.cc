@@ -15,6 +15,7 @@ std::uint64_t hash_of(const Config& config, bool reloadable) {
     if (!key.cluster_part || (key.reloadable && !reloadable)) continue;
     // Where there is none it is as before there could be one.
     if (!config.quorum.device && key.name.starts_with("quorum.device.")) continue;
+    if (config.worker.count == 1 && key.name == "worker.count") continue;
     if (config.transport.kind != TransportKind::Verbs && key.name.starts_with("transport.verbs.")) {
       continue;
     }

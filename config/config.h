@@ -136,6 +136,14 @@ struct WorkerSection {
   IdleStrategy idle = IdleStrategy::Adaptive;
   std::optional<std::uint32_t> cpu;  ///< Core to pin to, or none.
   bool realtime = false;             ///< Scheduled before ordinary programs (SCHED_RR).
+  std::uint32_t count = 1;           ///< At most one a lane; equal on all nodes.
+  std::vector<std::uint32_t> cpus;   ///< A core for each, or empty: see cpu_of().
+
+  /// What worker `index` is pinned to, if to anything.
+  [[nodiscard]] std::optional<std::uint32_t> cpu_of(std::size_t index) const {
+    if (index < cpus.size()) return cpus[index];
+    return count == 1 ? cpu : std::nullopt;
+  }
 };
 
 /// The process phalanx-metrics, which the control plane starts.
@@ -167,7 +175,8 @@ struct Config {
 };
 
 /// A stable 64-bit hash of what keeps nodes apart unless it is equal: cluster.* without key_file
-/// and times, the transport's kind, multicast, mtu and verbs' keys, lane.* and quorum.*. Never 0.
+/// and times, the transport's kind, multicast, mtu and verbs' keys, lane.*, worker.count and
+/// quorum.*. Never 0.
 [[nodiscard]] std::uint64_t cluster_hash(const Config& config);
 /// The same with what must be equal but can be changed by a reload, which asks for equal ones.
 [[nodiscard]] std::uint64_t reload_hash(const Config& config);

@@ -43,6 +43,9 @@ void check_sizes(Draft& draft);
 /// Keys of one kind of transport that the kind in use would ignore, though they matter.
 void check_transport(Draft& draft);
 
+/// Workers that share the lanes: one a lane at most, a core and a port for each.
+void check_workers(Draft& draft);
+
 /// Where phalanx-metrics listens: nobody outside this host may reach it.
 void check_metrics(Draft& draft);
 

@@ -113,6 +113,7 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
     complete(options, draft);
     check_sizes(draft);
     check_transport(draft);
+    check_workers(draft);
     check_metrics(draft);
     check_quorum(draft);
     check_log(draft);

@@ -40,6 +40,9 @@ struct Key {
 /// The part of schema() that is [transport], second.*.
 [[nodiscard]] std::span<const Key> second_keys() noexcept;
 
+/// The part of schema() that is [worker].
+[[nodiscard]] std::span<const Key> worker_keys() noexcept;
+
 /// The part of schema() that is [log].
 [[nodiscard]] std::span<const Key> log_keys() noexcept;
 

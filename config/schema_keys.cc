@@ -18,11 +18,6 @@ TransportKind transport_of(const Value& v) {
   return v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
 }
 
-IdleStrategy idle_of(const Value& v) {
-  if (v.text == "busy") return IdleStrategy::Busy;
-  return v.text == "sleep" ? IdleStrategy::Sleep : IdleStrategy::Adaptive;
-}
-
 const std::array kKeys{
     Key{.name = "node.id",
         .kind = Kind::Integer,
@@ -302,39 +297,6 @@ const std::array kKeys{
         .store = [](Config& c, const Value& v) { c.client.max = as<std::uint32_t>(v); },
         .read = [](const Config& c) { return number(c.client.max); }},
 
-    Key{.name = "worker.idle",
-        .kind = Kind::Choice,
-        .fallback = "adaptive",
-        .choices = "busy|adaptive|sleep",
-        .text = "What a worker does when there is nothing to do: busy polls for ever (a core of "
-                "its own), adaptive yields and then sleeps until woken, sleep sleeps at once.",
-        .store = [](Config& c, const Value& v) { c.worker.idle = idle_of(v); },
-        .read = [](const Config& c) { return words(to_string(c.worker.idle)); }},
-    Key{.name = "worker.cpu",
-        .kind = Kind::Integer,
-        .fallback = "-1",
-        .min = -1,
-        .max = 1023,
-        .text = "Core that the worker is pinned to; -1: wherever the scheduler puts it.",
-        .store =
-            [](Config& c, const Value& v) {
-              c.worker.cpu.reset();
-              if (v.number >= 0) c.worker.cpu = as<std::uint32_t>(v);
-            },
-        .read =
-            [](const Config& c) {
-              return c.worker.cpu ? number(*c.worker.cpu) : Value{.number = -1};
-            }},
-    Key{.name = "worker.scheduling",
-        .kind = Kind::Choice,
-        .fallback = "normal",
-        .choices = "normal|realtime",
-        .text =
-            "realtime (SCHED_RR) puts the worker before all ordinary programs of its core, also "
-            "while it polls: round trips stay short beside other load. Needs root, "
-            "LimitRTPRIO=1 or CAP_SYS_NICE.",
-        .store = [](Config& c, const Value& v) { c.worker.realtime = v.text == "realtime"; },
-        .read = [](const Config& c) { return words(c.worker.realtime ? "realtime" : "normal"); }},
     Key{.name = "metrics.listen",
         .kind = Kind::Address,
         .fallback = "",
@@ -378,6 +340,9 @@ std::span<const Key> schema() noexcept {
         std::ranges::find_if(keys, [](const Key& key) { return key.name.starts_with("lane."); });
     const auto second = keys.insert(lane, verbs_keys().begin(), verbs_keys().end());
     keys.insert(second, second_keys().begin(), second_keys().end());
+    const auto metrics =
+        std::ranges::find_if(keys, [](const Key& key) { return key.name.starts_with("metrics."); });
+    keys.insert(metrics, worker_keys().begin(), worker_keys().end());
     keys.insert(keys.end(), log_keys().begin(), log_keys().end());
     keys.insert(keys.end(), quorum_keys().begin(), quorum_keys().end());
     return keys;

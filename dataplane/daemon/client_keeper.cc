@@ -22,9 +22,9 @@ constexpr std::size_t kRequestsOfUserMax = 8;  // Or one user keeps everybody ou
 
 }  // namespace
 
-ClientKeeper::ClientKeeper(const config::Config& config, int epoll, worker::Mailbox& mailbox,
-                           worker::WorkerLoop& loop)
-    : config_(config), epoll_(epoll), mailbox_(mailbox), loop_(loop) {}
+ClientKeeper::ClientKeeper(const config::Config& config, int epoll,
+                           std::span<const std::unique_ptr<WorkerUnit>> workers)
+    : config_(config), epoll_(epoll), workers_(workers) {}
 
 ClientKeeper::~ClientKeeper() = default;
 
@@ -80,39 +80,63 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
     drop(index);
     return;
   }
-  const ClientId id = next_id();
-  auto channel = shm::WorkerChannel::create({.submit_bytes = ring_bytes(request.submit_bytes),
-                                             .delivery_bytes = ring_bytes(request.delivery_bytes),
-                                             .message_bytes_max = config_.cluster.max_message,
-                                             .node = config_.node.id,
-                                             .client = id});
-  if (!channel || !loop_.watch_client(channel->doorbell_fd())) {
+  if (!make_ports(entry, request)) {
     shm::refuse_attach(socket, shm::AttachStatus::TryLater);
     drop(index);
     return;
   }
-  const shm::WorkerChannel* const channels[] = {&*channel};
+  std::vector<const shm::WorkerChannel*> channels;
+  for (const auto& port : entry.ports) channels.push_back(&port->channel);
   if (!shm::send_attach_reply(socket, channels, config_.cluster.lanes)) {
-    loop_.unwatch_client(channel->doorbell_fd());
+    unwatch(entry);
+    entry.ports.clear();
     drop(index);
     return;
   }
-  channel->close_memory();
-  entry.port = std::make_unique<worker::ClientPort>();
-  entry.port->id = id;
-  entry.port->pid = entry.peer.pid;
-  entry.port->uid = entry.peer.uid;
-  entry.port->gid = entry.peer.gid;
-  entry.port->may_publish = (entry.peer.rights & shm::kMayPublish) != 0;
-  entry.port->may_subscribe = (entry.peer.rights & shm::kMaySubscribe) != 0;
-  entry.port->channel = std::move(*channel);
-  entry.port->groups.reserve(worker::kGroupsPerClientMax);
   entry.request_due = 0;
   --waiting_;
   ++attached_;
-  slot_used_[id % worker::kClientsMax] = true;
-  index_of_slot_[id % worker::kClientsMax] = static_cast<std::uint32_t>(index);
-  mailbox_.order({.kind = worker::WorkerOrder::Kind::AddClient, .port = entry.port.get()});
+  const std::size_t slot = entry.ports[0]->id % worker::kClientsMax;
+  slot_used_[slot] = true;
+  index_of_slot_[slot] = static_cast<std::uint32_t>(index);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    entry.ports[i]->channel.close_memory();
+    workers_[i]->mailbox().order(
+        {.kind = worker::WorkerOrder::Kind::AddClient, .port = entry.ports[i].get()});
+  }
+}
+
+bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
+  const ClientId id = next_id();
+  for (const auto& unit : workers_) {
+    auto channel = shm::WorkerChannel::create({.submit_bytes = ring_bytes(request.submit_bytes),
+                                               .delivery_bytes = ring_bytes(request.delivery_bytes),
+                                               .message_bytes_max = config_.cluster.max_message,
+                                               .node = config_.node.id,
+                                               .client = id});
+    if (!channel || !unit->loop().watch_client(channel->doorbell_fd())) {
+      unwatch(entry);
+      entry.ports.clear();
+      return false;
+    }
+    auto port = std::make_unique<worker::ClientPort>();
+    port->id = id;
+    port->pid = entry.peer.pid;
+    port->uid = entry.peer.uid;
+    port->gid = entry.peer.gid;
+    port->may_publish = (entry.peer.rights & shm::kMayPublish) != 0;
+    port->may_subscribe = (entry.peer.rights & shm::kMaySubscribe) != 0;
+    port->channel = std::move(*channel);
+    port->groups.reserve(worker::kGroupsPerClientMax);
+    entry.ports.push_back(std::move(port));
+  }
+  return true;
+}
+
+void ClientKeeper::unwatch(const Entry& entry) noexcept {
+  for (std::size_t i = 0; i < entry.ports.size(); ++i) {
+    workers_[i]->loop().unwatch_client(entry.ports[i]->channel.doorbell_fd());
+  }
 }
 
 /// A user who is not privileged gets half of the places, so that the others are not locked out.
@@ -127,7 +151,7 @@ bool ClientKeeper::has_room_for(std::uint32_t uid) const noexcept {
 std::size_t ClientKeeper::count_of(std::uint32_t uid, bool attached) const noexcept {
   return static_cast<std::size_t>(
       std::count_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
-        return entry != nullptr && entry->peer.uid == uid && (entry->port != nullptr) == attached;
+        return entry != nullptr && entry->peer.uid == uid && entry->attached() == attached;
       }));
 }
 
@@ -138,15 +162,18 @@ void ClientKeeper::hung_up(std::size_t index) {
   if (entry.close_due != 0) --evicted_;
   epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.socket.get(), nullptr);
   entry.socket.reset();  // The client sees the hang-up too, if it lives.
-  mailbox_.order({.kind = worker::WorkerOrder::Kind::ClientGone, .port = entry.port.get()});
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->mailbox().order(
+        {.kind = worker::WorkerOrder::Kind::ClientGone, .port = entry.ports[i].get()});
+  }
 }
 
 void ClientKeeper::drop(std::size_t index) {
   Entry& entry = *entries_[index];
   if (entry.socket) epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.socket.get(), nullptr);
-  if (entry.port != nullptr) {
-    loop_.unwatch_client(entry.port->channel.doorbell_fd());
-    slot_used_[entry.port->id % worker::kClientsMax] = false;
+  if (entry.attached()) {
+    unwatch(entry);
+    slot_used_[entry.ports[0]->id % worker::kClientsMax] = false;
     --attached_;
   } else {
     --waiting_;
@@ -155,29 +182,43 @@ void ClientKeeper::drop(std::size_t index) {
 }
 
 void ClientKeeper::on_notices() {
-  worker::MainNotice notice;
-  while (mailbox_.take(notice)) {
-    const std::size_t index = index_of_slot_[notice.port->id % worker::kClientsMax];
-    PHX_CHECK(index < entries_.size() && entries_[index] != nullptr &&
-              entries_[index]->port.get() == notice.port);
-    Entry& entry = *entries_[index];
-    switch (notice.kind) {
-      case worker::MainNotice::Kind::Wake:
-        entry.port->wake_asked.store(false, std::memory_order_release);
-        if (entry.socket) shm::wake_client(entry.socket.get());
-        break;
-      case worker::MainNotice::Kind::HangUp:
-        hung_up(index);
-        break;
-      case worker::MainNotice::Kind::Evicted:
-        if (entry.gone) break;
-        entry.close_due = monotonic_now() + kEvictedPatience;
-        ++evicted_;
-        break;
-      case worker::MainNotice::Kind::ClientReleased:
-        drop(index);
-        break;
-    }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    worker::MainNotice notice;
+    while (workers_[i]->mailbox().take(notice)) on_notice(notice, i);
+  }
+}
+
+void ClientKeeper::on_notice(const worker::MainNotice& notice, std::size_t from) {
+  const std::size_t index = index_of_slot_[notice.port->id % worker::kClientsMax];
+  PHX_CHECK(index < entries_.size() && entries_[index] != nullptr &&
+            entries_[index]->ports.at(from).get() == notice.port);
+  Entry& entry = *entries_[index];
+  switch (notice.kind) {
+    case worker::MainNotice::Kind::Wake:
+      notice.port->wake_asked.store(false, std::memory_order_release);
+      if (entry.socket) shm::wake_client(entry.socket.get());
+      break;
+    case worker::MainNotice::Kind::HangUp:
+      hung_up(index);
+      break;
+    case worker::MainNotice::Kind::Evicted:
+      evicted(entry, from);
+      break;
+    case worker::MainNotice::Kind::ClientReleased:
+      if (++entry.released == workers_.size()) drop(index);
+      break;
+  }
+}
+
+/// One worker's eviction is everybody's: it leaves all its groups for one reason.
+void ClientKeeper::evicted(Entry& entry, std::size_t by) {
+  if (entry.gone || entry.close_due != 0) return;
+  entry.close_due = monotonic_now() + kEvictedPatience;
+  ++evicted_;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (i == by) continue;
+    workers_[i]->mailbox().order(
+        {.kind = worker::WorkerOrder::Kind::Evict, .port = entry.ports[i].get()});
   }
 }
 
@@ -195,8 +236,10 @@ void ClientKeeper::on_time(TimeNs now) {
 
 void ClientKeeper::say_goodbye() noexcept {
   for (auto& entry : entries_) {
-    if (entry == nullptr || entry->port == nullptr || !entry->socket) continue;
-    if (entry->port->channel.disconnect()) shm::wake_client(entry->socket.get());
+    if (entry == nullptr || !entry->socket) continue;
+    bool wakes = false;
+    for (const auto& port : entry->ports) wakes = port->channel.disconnect() || wakes;
+    if (wakes) shm::wake_client(entry->socket.get());
   }
 }
 

@@ -15,11 +15,14 @@ constexpr std::uint32_t kWindowFramesMax = 4096;
 }  // namespace
 
 Expected<core::CoreConfig, Error> core_config(const config::Config& config, const BootId& boot,
-                                              const transport::TransportLimits& limits) {
+                                              const transport::TransportLimits& limits,
+                                              std::size_t worker) {
   const auto nodes = static_cast<std::uint32_t>(config.cluster.nodes.size());
   core::CoreConfig out{.self = config.node.id,
                        .boot = boot,
                        .lanes = config.cluster.lanes,
+                       .first_lane = static_cast<LaneId>(worker),
+                       .lane_step = static_cast<LaneId>(config.worker.count),
                        .frame_payload_bytes = limits.frame_bytes_max -
                                               static_cast<std::uint32_t>(wire::kOverheadBytes)};
   out.frame_payload_bytes &= ~7U;  // Frames end between words, so that copies stay aligned.
@@ -29,14 +32,14 @@ Expected<core::CoreConfig, Error> core_config(const config::Config& config, cons
   out.window_bytes = config.lane.window;
   out.stream_bytes = std::bit_ceil(std::uint64_t{out.record_bytes_max} + out.submit_window_bytes);
   // Rule: ordered window, all submit windows and four control frames a node fit the receive ring.
-  const std::uint32_t ring = limits.rx_ring_frames / config.cluster.lanes;
+  const std::uint32_t ring = limits.rx_ring_frames / out.share().count();
   const std::uint32_t data = ring > 4 * nodes ? ring - 4 * nodes : 0;
   out.window_frames = std::clamp(data / (nodes + 1), kWindowFramesMin, kWindowFramesMax);
   if (data / (nodes + 1) < kWindowFramesMin) {
     return fail(
         Error{.code = ExitCode::Usage,
               .attempted = "cannot fit the windows of " + std::to_string(nodes) + " nodes and " +
-                           std::to_string(config.cluster.lanes) + " lanes into the receive ring",
+                           std::to_string(out.share().count()) + " lanes into the receive ring",
               .observed = "it takes " + std::to_string(limits.rx_ring_frames) + " frames",
               .remedy = "raise transport.receive_buffer (net.core.rmem_max when not root), or "
                         "transport.verbs.queue over verbs"});

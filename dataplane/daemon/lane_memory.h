@@ -8,9 +8,11 @@
 
 namespace phalanx::dataplane {
 
-/// What the core is to be made with: the configuration's sizes, and windows that fit the
-/// transport's receive ring. An error names the keys that do not go together.
+/// What a worker's core is to be made with: its share of the lanes, the configuration's sizes, and
+/// windows that fit the receive ring of its transport. An error names the keys that do not go
+/// together.
 [[nodiscard]] Expected<core::CoreConfig, Error> core_config(
-    const config::Config& config, const BootId& boot, const transport::TransportLimits& limits);
+    const config::Config& config, const BootId& boot, const transport::TransportLimits& limits,
+    std::size_t worker = 0);
 
 }  // namespace phalanx::dataplane

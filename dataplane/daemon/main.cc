@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "config/load.h"
 #include "dataplane/daemon/data_plane.h"
@@ -76,7 +77,7 @@ Arguments parse_arguments(int argc, char** argv) {
   return out;
 }
 
-/// The worker's thread gets no signal; they are taken in order by the main thread.
+/// The workers' threads get no signal; they are taken in order by the main thread.
 void block_signals() {
   sigset_t blocked;
   sigemptyset(&blocked);
@@ -84,12 +85,13 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
 }
 
-/// A client takes a socket, a doorbell and, while it attaches, two memories. Who asks for less than
-/// the hard limit gets it.
-void allow_descriptors(std::uint32_t clients) {
+/// A client takes a socket and, for each worker, a doorbell and, while it attaches, two memories.
+/// Who asks for less than the hard limit gets it.
+void allow_descriptors(std::uint32_t clients, std::uint32_t workers) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = std::min<rlim_t>(4 * rlim_t{clients} + 256, limit.rlim_max);
+  const rlim_t wanted =
+      std::min<rlim_t>((3 + rlim_t{workers}) * clients + 256 * rlim_t{workers}, limit.rlim_max);
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = wanted;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -100,10 +102,12 @@ int run(const config::Config& config, dataplane::LogLines& lines) {
     std::fputs(checked.error().text().c_str(), stderr);
     return exit_with(checked.error().code);
   }
-  if (config.worker.cpu) {
-    if (const auto other = dataplane::worker_pinned_to(*config.worker.cpu)) {
+  for (std::size_t i = 0; i < config.worker.count; ++i) {
+    const auto cpu = config.worker.cpu_of(i);
+    const auto other = cpu ? dataplane::worker_pinned_to(*cpu) : std::nullopt;
+    if (other) {
       spdlog::warn("core shared by two workers worker.cpu={} pid={} -> next: give each its own",
-                   *config.worker.cpu, *other);
+                   *cpu, *other);
     }
   }
   ask_for_short_turns();
@@ -117,20 +121,25 @@ int run(const config::Config& config, dataplane::LogLines& lines) {
     std::fputs(main_thread.error().text().c_str(), stderr);
     return exit_with(main_thread.error().code);
   }
-  spdlog::info("data plane runs node={} boot={} instance={} address={} cipher={} window_frames={}",
-               (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
-               config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
-               (*plane)->sizes().window_frames);
-  std::thread worker([&plane, &config] {
-    if (!dataplane::become_worker_thread(config.worker)) {
-      spdlog::warn(
-          "worker neither pinned nor scheduled as configured -> next: chrt -p; taskset -p");
-    }
-    (*plane)->loop().run((*plane)->worker(), (*plane)->mailbox());
-  });
+  spdlog::info(
+      "data plane runs node={} boot={} instance={} address={} cipher={} "
+      "workers={} window_frames={}",
+      (*plane)->self().node, to_string((*plane)->self().boot), config.node.instance,
+      config::to_string(config.node.address), wire::to_string((*plane)->cipher()),
+      (*plane)->workers().size(), (*plane)->sizes().window_frames);
+  std::vector<std::thread> workers;
+  for (std::size_t i = 0; i < (*plane)->workers().size(); ++i) {
+    workers.emplace_back([&unit = *(*plane)->workers()[i], &config, i] {
+      if (!dataplane::become_worker_thread(config.worker, i)) {
+        spdlog::warn(
+            "worker neither pinned nor scheduled as configured -> next: chrt -p; taskset -p");
+      }
+      unit.loop().run(unit.worker(), unit.mailbox());
+    });
+  }
   (*main_thread)->run();
-  (*plane)->mailbox().stop();
-  worker.join();
+  for (const auto& unit : (*plane)->workers()) unit->mailbox().stop();
+  for (std::thread& worker : workers) worker.join();
   (*main_thread)->say_goodbye();
   spdlog::info("data plane stopped node={}", (*plane)->self().node);
   (*main_thread)->forward_lines();
@@ -158,6 +167,6 @@ int main(int argc, char** argv) {
     std::fputs(lines.error().text().c_str(), stderr);
     return exit_with(ExitCode::Failed);
   }
-  allow_descriptors(config->client.max);
+  allow_descriptors(config->client.max, config->worker.count);
   return run(*config, **lines);
 }

@@ -59,13 +59,13 @@ MainThread::MainThread(const config::Config& config, DataPlane& plane, LogLines&
       lines_(lines),
       epoll_(std::move(epoll)),
       signals_(std::move(signals)),
-      clients_(config, epoll_.get(), plane.mailbox(), plane.loop()) {}
+      clients_(config, epoll_.get(), plane.workers()) {}
 
 void MainThread::run() {
   std::array<epoll_event, 64> events;
   while (!stopping_) {
     clients_.on_notices();
-    if (plane_.mailbox().arm_main()) continue;
+    if (arm()) continue;
     const int wait_ms = clients_.expects_something() ? 500 : -1;
     const int ready =
         epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
@@ -94,6 +94,13 @@ void MainThread::run() {
     }
     if (clients_.expects_something()) clients_.on_time(monotonic_now());
   }
+}
+
+/// Before it sleeps: true when a worker said something in between.
+bool MainThread::arm() noexcept {
+  bool waits = false;
+  for (const auto& unit : plane_.workers()) waits = unit->mailbox().arm_main() || waits;
+  return waits;
 }
 
 /// One control plane at a time: a connection beside a living one, by mistake or in ill will, must

@@ -10,7 +10,7 @@
 
 namespace phalanx::dataplane {
 
-/// What the process does beside its worker: takes the control plane's connection, keeps clients,
+/// What the process does beside its workers: takes the control plane's connection, keeps clients,
 /// rings sleepers, ends in good order on SIGTERM and SIGINT. Nothing here is on the path of a
 /// message, but for the wake of a client that sleeps.
 class MainThread {
@@ -19,13 +19,14 @@ class MainThread {
       const config::Config& config, DataPlane& plane, LogLines& lines);
   /// Until a signal or the control plane says stop.
   void run();
-  /// After the worker has ended.
+  /// After the workers have ended.
   void say_goodbye() noexcept { clients_.say_goodbye(); }
   /// What waits for the log, to the control plane if there is one.
   void forward_lines() { lines_.forward(control_.get()); }
 
  private:
   MainThread(const config::Config& config, DataPlane& plane, LogLines& lines, Fd epoll, Fd signals);
+  [[nodiscard]] bool arm() noexcept;
   void on_listener();
   void on_control();
 

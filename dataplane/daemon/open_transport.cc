@@ -19,29 +19,31 @@ namespace {
 
 using Opened = Expected<std::unique_ptr<transport::Transport>, Error>;
 
-transport::udp::Endpoint endpoint(const config::Endpoint& from) {
-  return {.host = from.host, .port = from.port};
+/// Each worker has a port of its own, on every node that many above the configured one.
+transport::udp::Endpoint endpoint(const config::Endpoint& from, std::size_t worker = 0) {
+  return {.host = from.host, .port = static_cast<std::uint16_t>(from.port + worker)};
 }
 
-std::vector<transport::udp::Peer> peers(const config::Config& config) {
+std::vector<transport::udp::Peer> peers(const config::Config& config, std::size_t worker = 0) {
   std::vector<transport::udp::Peer> out;
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    out.push_back({.node = node.id, .endpoint = endpoint(node.address)});
+    out.push_back({.node = node.id, .endpoint = endpoint(node.address, worker)});
   }
   return out;
 }
 
-std::optional<transport::udp::Endpoint> multicast(const std::optional<config::Endpoint>& group) {
-  return group ? std::optional(endpoint(*group)) : std::nullopt;
+std::optional<transport::udp::Endpoint> multicast(const std::optional<config::Endpoint>& group,
+                                                  std::size_t worker = 0) {
+  return group ? std::optional(endpoint(*group, worker)) : std::nullopt;
 }
 
 Opened open_udp(const config::Config& config, const transport::udp::Endpoint& local,
                 std::vector<transport::udp::Peer> peers,
-                const std::optional<config::Endpoint>& group) {
+                const std::optional<config::Endpoint>& group, std::size_t worker = 0) {
   auto opened = transport::udp::open({.self = config.node.id,
                                       .local = local,
                                       .peers = std::move(peers),
-                                      .multicast = multicast(group),
+                                      .multicast = multicast(group, worker),
                                       .mtu = config.transport.mtu,
                                       .receive_buffer = config.transport.receive_buffer});
   if (!opened) return fail(std::move(opened.error()));
@@ -68,7 +70,7 @@ Opened open_dpdk(const config::Config& config) {
       .vlan = config.transport.vlan,
       .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
       .eal = {.instance = config.node.instance,
-              .cpu = config.worker.cpu,
+              .cpu = config.worker.cpu_of(0),
               .pci = {},
               .extra = config.transport.eal}};
   return transport::dpdk::open(dpdk);
@@ -114,17 +116,17 @@ Opened open_verbs(const config::Config&) {
 }
 #endif
 
-Opened open_first(const config::Config& config) {
+Opened open_first(const config::Config& config, std::size_t worker) {
   switch (config.transport.kind) {
     case config::TransportKind::Udp:
-      return open_udp(config, endpoint(config.node.address), peers(config),
-                      config.transport.multicast);
+      break;
     case config::TransportKind::Dpdk:
-      return open_dpdk(config);
+      return open_dpdk(config);  // One queue: the configuration allows one worker.
     case config::TransportKind::Verbs:
       return open_verbs(config);
   }
-  return open_udp(config, endpoint(config.node.address), peers(config), config.transport.multicast);
+  return open_udp(config, endpoint(config.node.address, worker), peers(config, worker),
+                  config.transport.multicast, worker);
 }
 
 /// The shortest silence that convicts a network holds two heartbeats of 10 ms; the longest must not
@@ -134,8 +136,8 @@ constexpr TimeNs kLinkSilentMax = 250 * kMillisecond;
 
 }  // namespace
 
-Opened open_transport(const config::Config& config) {
-  auto first = open_first(config);
+Opened open_transport(const config::Config& config, std::size_t worker) {
+  auto first = open_first(config, worker);
   if (!first || !config.transport.second.enabled) return first;
   auto second = open_second(config);
   if (!second) return fail(std::move(second.error()));

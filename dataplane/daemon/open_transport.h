@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "config/config.h"
@@ -9,8 +10,9 @@
 
 namespace phalanx::dataplane {
 
-/// Opens what transport.kind names. A kind that this build lacks is an error like any other.
+/// Opens what transport.kind names, for one worker. A kind that this build lacks is an error like
+/// any other.
 [[nodiscard]] Expected<std::unique_ptr<transport::Transport>, Error> open_transport(
-    const config::Config& config);
+    const config::Config& config, std::size_t worker);
 
 }  // namespace phalanx::dataplane

@@ -4,8 +4,10 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -28,19 +30,39 @@ std::string cores_of(const cpu_set_t& allowed) {
   return list;
 }
 
-Expected<void, Error> check_core(const config::WorkerSection& worker, std::uint32_t cpu) {
-  const std::string attempted = "cannot use worker.cpu = " + std::to_string(cpu);
+Expected<cpu_set_t, Error> allowed_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-    return fail(system_error(attempted, "sched_getaffinity", errno));
-  }
-  if (!CPU_ISSET(cpu, &allowed)) {
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return allowed;
+  return fail(system_error("cannot see the cores of this process", "sched_getaffinity", errno));
+}
+
+/// A worker that waits for another one's turn holds its lanes back.
+Expected<void, Error> check_count(const config::WorkerSection& worker, const cpu_set_t& allowed) {
+  const auto cores = static_cast<std::uint32_t>(CPU_COUNT(&allowed));
+  if (worker.count == 1 || worker.count <= cores) return {};
+  return fail(
+      Error{.code = ExitCode::Usage,
+            .attempted = "cannot run worker.count = " + std::to_string(worker.count) + " workers",
+            .observed = "this process may run on the cores " + cores_of(allowed) + " only",
+            .remedy = "set worker.count = " + std::to_string(cores) +
+                      " or less on all nodes, or give the process more cores: they may be "
+                      "kept back by taskset, a cpuset or AllowedCPUs="});
+}
+
+Expected<void, Error> check_core(const config::WorkerSection& worker, std::uint32_t cpu,
+                                 const cpu_set_t& allowed) {
+  const std::string attempted =
+      (worker.cpus.empty() ? "cannot use worker.cpu = " : "cannot use core of worker.cpus: ") +
+      std::to_string(cpu);
+  if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) {
     return fail(Error{.code = ExitCode::Usage,
                       .attempted = attempted,
                       .observed = "this process may run on the cores " + cores_of(allowed),
-                      .remedy = "name one of these; -1 leaves it to the scheduler. Others may be "
-                                "kept back by taskset, a cpuset or AllowedCPUs="});
+                      .remedy = std::string("name one of these; ") +
+                                (worker.cpus.empty() ? "-1" : "[]") +
+                                " leaves it to the scheduler. Others may be kept back by taskset, "
+                                "a cpuset or AllowedCPUs="});
   }
   const bool gives_way = worker.idle != config::IdleStrategy::Busy && !worker.realtime;
   const std::optional<int> other = gives_way ? std::nullopt : worker_pinned_to(cpu);
@@ -83,14 +105,19 @@ std::string cores_of_thread(const fs::path& thread) {
 bool is_worker(const fs::path& thread) {
   std::string name;
   std::ifstream(thread / "comm") >> name;
-  return name == kWorkerThreadName;
+  return name == kWorkerThreadName || name.starts_with(std::string(kWorkerThreadName) + "-");
 }
 
 }  // namespace
 
 Expected<void, Error> check_worker_thread(const config::WorkerSection& worker) {
-  if (worker.cpu) {
-    if (auto core = check_core(worker, *worker.cpu); !core) return core;
+  const auto allowed = allowed_cores();
+  if (!allowed) return fail(allowed.error());
+  if (auto count = check_count(worker, *allowed); !count) return count;
+  for (std::size_t i = 0; i < worker.count; ++i) {
+    const auto cpu = worker.cpu_of(i);
+    if (!cpu) continue;
+    if (auto core = check_core(worker, *cpu, *allowed); !core) return core;
   }
   return worker.realtime ? check_realtime() : Expected<void, Error>();
 }
@@ -112,12 +139,16 @@ std::optional<int> worker_pinned_to(std::uint32_t cpu) {
   return std::nullopt;
 }
 
-bool become_worker_thread(const config::WorkerSection& worker) noexcept {
-  bool as_told = pthread_setname_np(pthread_self(), kWorkerThreadName) == 0;
-  if (worker.cpu) {
+bool become_worker_thread(const config::WorkerSection& worker, std::size_t index) noexcept {
+  std::array<char, 16> name{};
+  const int length =
+      index == 0 ? std::snprintf(name.data(), name.size(), "%s", kWorkerThreadName)
+                 : std::snprintf(name.data(), name.size(), "%s-%zu", kWorkerThreadName, index);
+  bool as_told = length > 0 && pthread_setname_np(pthread_self(), name.data()) == 0;
+  if (const auto cpu = worker.cpu_of(index)) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(*worker.cpu, &set);
+    CPU_SET(*cpu, &set);
     as_told = sched_setaffinity(0, sizeof set, &set) == 0 && as_told;
   }
   if (worker.realtime) as_told = sched_setscheduler(0, SCHED_RR, &kRealtime) == 0 && as_told;

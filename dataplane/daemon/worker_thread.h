@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -9,12 +10,14 @@
 
 namespace phalanx::dataplane {
 
-/// What the worker's thread is called, for ps and for other data planes of this host.
+/// What the first worker's thread is called, for ps and for other data planes of this host; those
+/// of others have "-1", "-2" behind it.
 inline constexpr const char* kWorkerThreadName = "phx-worker";
 
-/// Whether a worker may run here as configured: on a core that there is and that this process may
-/// use, without another worker there if ours never gives way, and before other programs if it is
-/// to. Changes nothing. Cold; on the main thread, before anything is opened.
+/// Whether the workers may run here as configured: not more of them than cores that this process
+/// may use, each on one of these, without another process's worker there if ours never gives way,
+/// and before other programs if it is to. Changes nothing. Cold; on the main thread, before
+/// anything is opened.
 [[nodiscard]] Expected<void, Error> check_worker_thread(const config::WorkerSection& worker);
 
 /// The process whose worker is pinned to that core and no other, found in /proc.
@@ -22,6 +25,7 @@ inline constexpr const char* kWorkerThreadName = "phx-worker";
 
 /// Names, pins and schedules the calling thread. False: it runs, but not so, although it was
 /// checked.
-[[nodiscard]] bool become_worker_thread(const config::WorkerSection& worker) noexcept;
+[[nodiscard]] bool become_worker_thread(const config::WorkerSection& worker,
+                                        std::size_t index = 0) noexcept;
 
 }  // namespace phalanx::dataplane

@@ -19,6 +19,9 @@ struct KeyRing {
   ClusterKey current;
   std::optional<ClusterKey> next;  ///< Of a higher id, and another secret.
 
+  [[nodiscard]] KeyRing clone() const {
+    return {current.clone(), next ? std::optional(next->clone()) : std::nullopt};
+  }
   [[nodiscard]] bool holds(std::uint32_t id) const noexcept {
     return current.id == id || (next && next->id == id);
   }

@@ -1,11 +1,13 @@
 #include "dataplane/daemon/worker_thread.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 
 namespace phalanx::dataplane {
@@ -77,6 +79,45 @@ TEST(WorkerThread, SharesACoreOnlyIfItGivesWay) {
   EXPECT_EQ(busy.error().code, ExitCode::Usage);
   EXPECT_NE(busy.error().observed.find("process " + std::to_string(getpid())), std::string::npos)
       << busy.error().text();
+}
+
+// On its own core a worker is as fast as alone; two on one take turns.
+TEST(WorkerThread, AreRefusedMoreThanCores) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(some_core(), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  const auto checked = check_worker_thread({.idle = IdleStrategy::Adaptive, .count = 2});
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ExitCode::Usage);
+  EXPECT_NE(checked.error().attempted.find("worker.count = 2"), std::string::npos);
+  EXPECT_NE(checked.error().observed.find("the cores " + std::to_string(some_core()) + " only"),
+            std::string::npos)
+      << checked.error().observed;
+  EXPECT_NE(checked.error().remedy.find("worker.count = 1"), std::string::npos);
+}
+
+TEST(WorkerThread, OfSeveralIsRefusedACoreThatIsNotThere) {
+  const auto checked = check_worker_thread({.count = 1, .cpus = {1022}});
+
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().attempted.find("worker.cpus: 1022"), std::string::npos);
+}
+
+TEST(WorkerThread, OfEachHasANameOfItsOwn) {
+  std::string name(16, '\0');
+  bool as_told = false;
+  std::thread([&] {
+    as_told = become_worker_thread({.count = 2}, 1);
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+  }).join();
+
+  EXPECT_TRUE(as_told);
+  EXPECT_STREQ(name.c_str(), "phx-worker-1");
 }
 
 TEST(WorkerThread, IsRefusedRealtimeWithoutTheRight) {

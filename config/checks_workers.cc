@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "config/draft.h"
+
+namespace phalanx::config {
+namespace {
+
+std::string count_text(const WorkerSection& worker) {
+  return "worker.count = " + std::to_string(worker.count);
+}
+
+void check_cores(Draft& draft) {
+  const WorkerSection& worker = draft.config.worker;
+  if (worker.cpus.empty()) {
+    if (!worker.cpu || worker.count == 1) return;
+    draft.error(draft.place({"worker.cpu"}), "worker.cpu names one core, and " + count_text(worker),
+                "worker.cpus with a core for each worker",
+                "write worker.cpus = [" + std::to_string(*worker.cpu) + ", ...] instead");
+    return;
+  }
+  if (worker.cpu) {
+    draft.error(draft.place({"worker.cpu"}), "worker.cpu and worker.cpus are both there",
+                "one of the two", "take worker.cpu out");
+  }
+  if (worker.cpus.size() != worker.count) {
+    draft.error(draft.place({"worker.cpus", "worker.count"}),
+                "worker.cpus names " + std::to_string(worker.cpus.size()) + " cores, and " +
+                    count_text(worker),
+                "a core for each worker", "name as many, or set worker.count");
+  }
+  std::set<std::uint32_t> seen;
+  for (const std::uint32_t cpu : worker.cpus) {
+    if (cpu > 1023) {
+      draft.error(draft.place({"worker.cpus"}), "worker.cpus names core " + std::to_string(cpu),
+                  "0 to 1023", "`nproc --all` tells how many there are");
+    }
+    if (seen.insert(cpu).second) continue;
+    draft.error(draft.place({"worker.cpus"}),
+                "worker.cpus names core " + std::to_string(cpu) + " twice",
+                "another core for each worker",
+                "two workers on one core only take turns: lower worker.count instead");
+  }
+}
+
+/// Each worker has a port of its own, the first one the configured.
+void check_ports(Draft& draft) {
+  const Config& config = draft.config;
+  const std::uint32_t count = config.worker.count;
+  std::set<std::pair<std::string, std::uint32_t>> taken;
+  const auto take = [&](const Endpoint& endpoint, std::uint32_t ports, const std::string& what) {
+    if (endpoint.port == 0) return;  // Not given, or reported by itself.
+    if (endpoint.port + ports - 1 > 65535) {
+      draft.error(draft.place({"worker.count"}),
+                  what + " " + to_string(endpoint) + " and " + std::to_string(ports - 1) +
+                      " ports above it are more than there are",
+                  "a port for each worker, up to 65535", "give it a lower port");
+    }
+    for (std::uint32_t i = 0; i < ports; ++i) {
+      if (taken.emplace(endpoint.host, endpoint.port + i).second) continue;
+      draft.error(draft.place({"worker.count"}),
+                  "port " + std::to_string(endpoint.port + i) + " of " + endpoint.host +
+                      " is meant for two things: each of " + std::to_string(count) +
+                      " workers of a node has a port, from the node's address upwards",
+                  "ports apart",
+                  "leave " + std::to_string(count) + " ports from each node's address free");
+      return;
+    }
+  };
+  for (const ClusterNode& node : config.cluster.nodes) take(node.address, count, node.name);
+  for (const ClusterNode& node : config.cluster.nodes) {
+    if (node.management) take(*node.management, 1, "the management address");
+  }
+  if (config.transport.multicast) take(*config.transport.multicast, count, "transport.multicast");
+}
+
+}  // namespace
+
+void check_workers(Draft& draft) {
+  const Config& config = draft.config;
+  const WorkerSection& worker = config.worker;
+  check_cores(draft);
+  if (worker.count == 1) return;
+  if (worker.count > config.cluster.lanes) {
+    draft.error(draft.place({"worker.count", "cluster.lanes"}),
+                count_text(worker) + ", and cluster.lanes = " +
+                    std::to_string(config.cluster.lanes) + ": a lane is turned by one worker",
+                "at most one worker a lane",
+                "set cluster.lanes = " + std::to_string(worker.count) +
+                    " or more on all nodes, or lower worker.count");
+  }
+  if (config.transport.kind != TransportKind::Udp) {
+    draft.error(
+        draft.place({"worker.count", "transport.kind"}),
+        count_text(worker) + " over transport.kind = \"" +
+            std::string(to_string(config.transport.kind)) +
+            "\": two workers on one queue, and nothing steers frames to the right one",
+        "several workers over udp, where each has a socket of its own",
+        "set worker.count = 1, whose worker turns all lanes; or transport.kind = \"udp\" on "
+        "all nodes");
+    return;
+  }
+  if (config.transport.second.enabled) {
+    draft.error(draft.place({"worker.count", "transport.second.kind"}),
+                count_text(worker) +
+                    " over two networks: which of them carries is judged for one "
+                    "worker only",
+                "several workers over one network, or one worker over two",
+                "set worker.count = 1, or take transport.second out on all nodes");
+    return;
+  }
+  check_ports(draft);
+}
+
+}  // namespace phalanx::config
