@@ -25,6 +25,21 @@ void check_order(Draft& draft, std::string_view low, TimeNs low_ns, std::string_
               "raise " + std::string(high) + ", or lower " + std::string(low));
 }
 
+void check_busy_poll(Draft& draft) {
+  const TransportSection& transport = draft.config.transport;
+  if (transport.busy_poll == 0) return;
+  const Place place = draft.place({"transport.busy_poll"});
+  const std::string what = "transport.busy_poll = \"" + time(transport.busy_poll) + "\"";
+  if (transport.busy_poll % kMicrosecond != 0) {
+    draft.error(place, what + " is no number of microseconds", "1us to 1ms, or 0ns",
+                "the kernel counts in microseconds");
+  }
+  if (transport.kind == TransportKind::Udp || transport.second.enabled) return;
+  draft.error(place, what + ", and nothing goes through the kernel's sockets",
+              "transport.kind = \"udp\", or transport.second.kind, with it",
+              "leave it out: other transports poll the adapter anyway");
+}
+
 }  // namespace
 
 void check_sizes(Draft& draft) {
@@ -60,6 +75,7 @@ void check_sizes(Draft& draft) {
 }
 
 void check_transport(Draft& draft) {
+  check_busy_poll(draft);
   const TransportSection& transport = draft.config.transport;
   const bool port = transport.kind == TransportKind::Dpdk && transport.port != "memif";
   if (transport.vlan == 0 || port) return;

@@ -90,6 +90,7 @@ struct TransportSection {
   std::optional<Endpoint> multicast;  ///< Group and port, or none: one copy a peer.
   std::uint32_t mtu = 0;              ///< IP packet bytes.
   std::uint32_t receive_buffer = 0;   ///< Bytes asked of the kernel for the socket.
+  TimeNs busy_poll = 0;               ///< How long an empty read polls the adapter; 0: not.
   std::string port;                   ///< For DPDK: "memif", devargs, or a PCI address.
   std::uint16_t vlan = 0;             ///< For DPDK on a device: 802.1Q number; 0: no tag.
   std::string eal;                    ///< For DPDK: further words of EAL's command line.

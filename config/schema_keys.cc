@@ -184,6 +184,17 @@ const std::array kKeys{
         .store = [](Config& c,
                     const Value& v) { c.transport.receive_buffer = as<std::uint32_t>(v); },
         .read = [](const Config& c) { return number(c.transport.receive_buffer); }},
+    Key{.name = "transport.busy_poll",
+        .kind = Kind::Duration,
+        .fallback = "0ns",
+        .min = 0,
+        .max = kMs,
+        .text = "With udp: how long a read of an empty socket polls the adapter's queue itself "
+                "(SO_BUSY_POLL, SO_PREFER_BUSY_POLL), in whole microseconds, so that no interrupt "
+                "has to wake anybody; 0: not. For a worker with a core of its own on an adapter "
+                "whose driver knows it. Older kernels want root or CAP_NET_ADMIN.",
+        .store = [](Config& c, const Value& v) { c.transport.busy_poll = as<TimeNs>(v); },
+        .read = [](const Config& c) { return number(c.transport.busy_poll); }},
     Key{.name = "transport.port",
         .kind = Kind::Text,
         .fallback = "memif",

@@ -62,6 +62,12 @@ struct TransportCounters {
   std::uint64_t tx_refused = 0;  ///< What the wire did not take.
 };
 
+/// A counter of a driver's own, by the driver's name for it.
+struct ExtendedCounter {
+  char name[56] = {};  ///< Ends with a zero.
+  std::uint64_t value = 0;
+};
+
 /// What a transport stands on, for whoever shows it.
 struct TransportPorts {
   const char* driver = "";  ///< Lives as long as the transport.
@@ -124,6 +130,12 @@ class Transport {
   [[nodiscard]] virtual TransportCounters counters() const noexcept { return {}; }
   /// Looks anew where that is due.
   [[nodiscard]] virtual TransportPorts ports() noexcept { return {}; }
+
+  /// Counters of the drivers' own that are over zero, as of some second; returns how many it wrote.
+  [[nodiscard]] virtual std::size_t extended([[maybe_unused]] std::span<ExtendedCounter> out)
+      const noexcept {
+    return 0;
+  }
 
   /// How many networks carry the frames: transport/links. With one, nothing below is called.
   [[nodiscard]] virtual std::size_t links() const noexcept { return 1; }

@@ -86,6 +86,7 @@ nlohmann::json Daemon::status() const {
                       .dataplane_starts = link_.starts(),
                       .worker = link_.status(),
                       .counters = link_.counters(),
+                      .driver_counters = link_.driver_counters(),
                       .statistics = link_.statistics(),
                       .book = management_ ? &management_->book() : nullptr,
                       .link_up = has_link(),

@@ -337,6 +337,18 @@ std::vector<std::pair<std::string_view, std::uint64_t>> DataPlaneLink::counters(
   return list;
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> DataPlaneLink::driver_counters() const {
+  std::vector<std::pair<std::string, std::uint64_t>> list;
+  const auto tables = live_ ? live_->end.tables() : nullptr;
+  for (std::size_t i = 0; tables != nullptr && i < tables->extended; ++i) {
+    std::string name = tables->port[i].name;
+    std::ranges::replace_if(
+        name, [](char c) { return c < '!' || c > '~'; }, '_');
+    list.emplace_back(std::move(name), tables->port[i].value);
+  }
+  return list;
+}
+
 Expected<void, Error> DataPlaneLink::adopt(const shm::AdoptClient& client) {
   if (!live_) return fail(Error{.code = ExitCode::NotRunning, .attempted = "adopt a client"});
   return shm::send_adopt(live_->socket.get(), client);

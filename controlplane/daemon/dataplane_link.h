@@ -69,6 +69,8 @@ class DataPlaneLink : public DataPlanePort {
   [[nodiscard]] const shm::DataPlaneIdentity& identity() const noexcept { return identity_; }
   /// What the worker counted, by name; empty without a data plane.
   [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> counters() const;
+  /// Of the port's driver, by its own names, in ASCII.
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> driver_counters() const;
   [[nodiscard]] std::uint32_t starts() const noexcept { return starts_; }
 
   /// Hands a client's checked socket over.

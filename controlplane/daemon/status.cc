@@ -123,7 +123,9 @@ json transport_json(const StatusSources& from) {
               {"ports", 0},
               {"ports_up", 0},
               {"links", json::array()},
+              {"driver_counters", json::object()},
               {"trouble", nullptr}};
+  for (const auto& [name, value] : from.driver_counters) out["driver_counters"][name] = value;
   if (!from.worker) return out;
   const shm::TransportStatus& seen = from.worker->transport;
   out["driver"] = text_of(seen.driver, sizeof seen.driver);

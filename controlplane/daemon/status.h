@@ -28,6 +28,7 @@ struct StatusSources {
   std::uint32_t dataplane_starts = 0;
   std::optional<shm::WorkerStatus> worker;  ///< All of them taken together.
   std::vector<std::pair<std::string_view, std::uint64_t>> counters;
+  std::vector<std::pair<std::string, std::uint64_t>> driver_counters;
   const shm::StatisticsMemory* statistics = nullptr;  ///< What each of the workers shows.
   const PeerBook* book = nullptr;                     ///< nullptr: no management address.
   bool link_up = true;

@@ -232,6 +232,12 @@ void add_tables(Families& out, const watch::Sample& sample) {
     }
     full += client.blocked_since != 0 ? 1 : 0;
   }
+  for (std::uint32_t i = 0; i < tables.extended; ++i) {
+    out.counter("phx_port_driver_total",
+                "Counters of the port's driver, by its names for them; what is 0 is not listed.",
+                static_cast<double>(tables.port[i].value),
+                {{"counter", printable(tables.port[i].name)}});
+  }
   out.gauge("phx_clients", "Attached clients.", sample.status.clients);
   out.gauge("phx_client_unread_ratio_max",
             "Fill of the fullest delivery ring. Near 1: phalanx top --view clients, that client "

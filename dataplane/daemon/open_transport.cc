@@ -40,12 +40,15 @@ std::optional<transport::udp::Endpoint> multicast(const std::optional<config::En
 Opened open_udp(const config::Config& config, const transport::udp::Endpoint& local,
                 std::vector<transport::udp::Peer> peers,
                 const std::optional<config::Endpoint>& group, std::size_t worker = 0) {
-  auto opened = transport::udp::open({.self = config.node.id,
-                                      .local = local,
-                                      .peers = std::move(peers),
-                                      .multicast = multicast(group, worker),
-                                      .mtu = config.transport.mtu,
-                                      .receive_buffer = config.transport.receive_buffer});
+  auto opened = transport::udp::open(
+      {.self = config.node.id,
+       .local = local,
+       .peers = std::move(peers),
+       .multicast = multicast(group, worker),
+       .mtu = config.transport.mtu,
+       .receive_buffer = config.transport.receive_buffer,
+       .busy_poll_us = static_cast<std::uint32_t>(config.transport.busy_poll / kMicrosecond),
+       .cpu = config.worker.cpu_of(worker)});
   if (!opened) return fail(std::move(opened.error()));
   return std::unique_ptr<transport::Transport>(std::move(*opened));
 }

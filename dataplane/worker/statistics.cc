@@ -1,6 +1,7 @@
 // What a worker shows of itself: all of it goes into the statistics memory.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "dataplane/worker/worker.h"
@@ -87,6 +88,13 @@ void Worker::publish_tables(TimeNs now) noexcept {
   shm::StatisticsTables& tables = control_.begin_tables();
   tables.written_at = now;
   tables.groups = tables.clients = tables.groups_unlisted = 0;
+  std::array<transport::ExtendedCounter, shm::kListedExtendedMax> extended;
+  tables.extended = static_cast<std::uint32_t>(transport_.extended(extended));
+  for (std::size_t i = 0; i < tables.extended; ++i) {
+    static_assert(sizeof tables.port[i].name == sizeof extended[i].name);
+    std::memcpy(tables.port[i].name, extended[i].name, sizeof extended[i].name);
+    tables.port[i].value = extended[i].value;
+  }
   for (LaneId id = share_.first; id < share_.lanes; id += share_.step) {
     const GroupTable& table = delivery_.groups(id);
     const std::size_t listed = table.status(id, std::span(tables.group).subspan(tables.groups));

@@ -98,6 +98,12 @@ std::optional<WorkerStatus> ControlPlaneEnd::status() const noexcept {
   return copy;
 }
 
+std::unique_ptr<StatisticsTables> ControlPlaneEnd::tables() const {
+  auto copy = std::make_unique<StatisticsTables>();
+  if (!read_tables(statistics_, *copy)) return nullptr;
+  return copy;
+}
+
 std::uint64_t ControlPlaneEnd::counter(Counter counter) const noexcept {
   return read_counter(statistics_, counter);
 }

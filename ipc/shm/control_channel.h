@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -208,6 +209,8 @@ class ControlPlaneEnd {
 
   /// Of all workers together: statistics_sum.h. Empty when one died in the middle of writing it.
   [[nodiscard]] std::optional<WorkerStatus> status() const noexcept;
+  /// Some 100 KiB; nullptr while the worker does not let it be read whole.
+  [[nodiscard]] std::unique_ptr<StatisticsTables> tables() const;
   [[nodiscard]] std::uint64_t counter(Counter counter) const noexcept;
 
   /// The attempt that survives this process. At most kAttemptBytesMax; whole or not at all.

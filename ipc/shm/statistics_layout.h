@@ -198,15 +198,24 @@ struct ClientStatus {
   TimeNs blocked_since = 0;          ///< Its delivery ring is full since then; 0: it is not.
 };
 
+inline constexpr std::size_t kListedExtendedMax = 64;
+
+/// A counter of a port's driver, by the driver's name for it; over zero.
+struct ExtendedStatus {
+  char name[56] = {};  ///< Ends with a zero.
+  std::uint64_t value = 0;
+};
+
 /// Written by the worker at most every 100 ms.
 struct StatisticsTables {
   TimeNs written_at = 0;
   std::uint32_t groups = 0;   ///< Rows in use.
   std::uint32_t clients = 0;  ///< Likewise.
   std::uint32_t groups_unlisted = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t extended = 0;  ///< Likewise rows.
   GroupStatus group[kListedGroupsMax];
   ClientStatus client[kListedClientsMax];
+  ExtendedStatus port[kListedExtendedMax];
 };
 
 /// What one worker shows. The first fields are alike in all.

@@ -177,6 +177,8 @@ bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept {
   out.lanes = std::min<std::uint32_t>(out.lanes, kLanesMax);
   out.transport.driver[sizeof out.transport.driver - 1] = '\0';
   out.transport.trouble[sizeof out.transport.trouble - 1] = '\0';
+  out.transport.links = std::min<std::uint32_t>(out.transport.links, kLinksShown);
+  for (LinkStatus& link : out.transport.link) link.driver[sizeof link.driver - 1] = '\0';
   return true;
 }
 
@@ -184,6 +186,8 @@ bool read_tables(const StatisticsLayout& from, StatisticsTables& out) noexcept {
   if (!read_whole(from.tables_round, from.tables, out)) return false;
   out.groups = std::min<std::uint32_t>(out.groups, kListedGroupsMax);
   out.clients = std::min<std::uint32_t>(out.clients, kListedClientsMax);
+  out.extended = std::min<std::uint32_t>(out.extended, kListedExtendedMax);
+  for (ExtendedStatus& counter : out.port) counter.name[sizeof counter.name - 1] = '\0';
   for (GroupStatus& group : out.group) {
     group.name_bytes = std::min<std::uint32_t>(group.name_bytes, kListedNameBytes);
   }

@@ -16,6 +16,7 @@
 #include "transport/dpdk/membership_report.h"
 #include "transport/dpdk/packet.h"
 #include "transport/dpdk/port.h"
+#include "transport/dpdk/port_statistics.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -53,6 +54,9 @@ class Ethernet final : public Transport {
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override;
   [[nodiscard]] TransportPorts ports() noexcept override;
+  [[nodiscard]] std::size_t extended(std::span<ExtendedCounter> out) const noexcept override {
+    return statistics_.rows(out);
+  }
 
  private:
   using Headers = std::array<const PacketHeader*, kNodesMax>;
@@ -82,6 +86,7 @@ class Ethernet final : public Transport {
   TransportCounters counters_;
   std::array<rte_mbuf*, Buffers::kBurst> waiting_{};
   std::size_t waiting_count_ = 0;
+  mutable PortStatistics statistics_;
   mutable std::uint32_t looks_ = 0;
   mutable std::uint64_t overflow_ = 0;
   mutable bool has_link_ = false;
@@ -91,7 +96,10 @@ class Ethernet final : public Transport {
 };
 
 Ethernet::Ethernet(Buffers buffers, Port port, const Addresses& addresses, std::uint32_t mtu)
-    : buffers_(std::move(buffers)), port_(std::move(port)), filter_(addresses.filter) {
+    : buffers_(std::move(buffers)),
+      port_(std::move(port)),
+      filter_(addresses.filter),
+      statistics_(port_.number()) {
   rte_ether_addr own{};
   rte_eth_macaddr_get(port_.number(), &own);
   Mac mac{};
@@ -259,6 +267,7 @@ void Ethernet::look_at_port() const noexcept {
   if (!due && has_link_ == had_link) return;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port_.number(), &stats) == 0) overflow_ = stats.imissed;
+  statistics_.look();
   // What was said before there was a link, or to a switch before this one, was said to nobody.
   looks_since_link_ = has_link_ && !had_link ? 0 : looks_since_link_ + 1;
   report_due_ = report_.has_value() &&

@@ -71,6 +71,9 @@ class FaultTransport final : public Transport {
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return wire_.limits(); }
   [[nodiscard]] TransportCounters counters() const noexcept override { return wire_.counters(); }
   [[nodiscard]] TransportPorts ports() noexcept override { return wire_.ports(); }
+  [[nodiscard]] std::size_t extended(std::span<ExtendedCounter> out) const noexcept override {
+    return wire_.extended(out);
+  }
 
  private:
   static constexpr std::size_t kBurst = 32;

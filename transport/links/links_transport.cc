@@ -198,6 +198,11 @@ TransportPorts LinksTransport::ports() noexcept {
           .trouble_at = newer ? other.trouble_at : one.trouble_at};
 }
 
+std::size_t LinksTransport::extended(std::span<ExtendedCounter> out) const noexcept {
+  const std::size_t count = wires_[0]->extended(out);
+  return count + wires_[1]->extended(out.subspan(count));
+}
+
 LinkReport LinksTransport::link(std::size_t which) noexcept {
   return {.ports = wires_[which]->ports(),
           .counters = wires_[which]->counters(),

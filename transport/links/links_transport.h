@@ -41,6 +41,7 @@ class LinksTransport final : public Transport {
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override;
   [[nodiscard]] TransportPorts ports() noexcept override;
+  [[nodiscard]] std::size_t extended(std::span<ExtendedCounter> out) const noexcept override;
 
   [[nodiscard]] std::size_t links() const noexcept override { return kLinksMax; }
   [[nodiscard]] bool probe_due() noexcept override;

@@ -43,6 +43,21 @@ std::string bind_remedy(const Address& address, int error) {
   return "correct transport.multicast or this node's address in cluster.nodes";
 }
 
+/// A promise about latency is kept or refused; the processor is a hint.
+Expected<void, Error> set_polling(int fd, const SocketOptions& options) {
+  if (options.cpu) (void)set_option(fd, SOL_SOCKET, SO_INCOMING_CPU, *options.cpu);
+  if (options.busy_poll_us == 0) return {};
+  const auto us = static_cast<int>(options.busy_poll_us);
+  const int on = 1;
+  if (set_option(fd, SOL_SOCKET, SO_BUSY_POLL, us)) {
+    (void)set_option(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, on);  // Linux 5.11.
+    return {};
+  }
+  return fail(system_error(
+      "cannot use transport.busy_poll = \"" + std::to_string(us) + "us\"", "setsockopt", errno,
+      "run it as root or with CAP_NET_ADMIN; or set transport.busy_poll = \"0ns\""));
+}
+
 Expected<Socket, Error> open_bound(const Address& address, const SocketOptions& options,
                                    bool shared) {
   const std::string attempted = "cannot open the UDP port " + address.text();
@@ -66,6 +81,7 @@ Expected<Socket, Error> open_bound(const Address& address, const SocketOptions& 
     const int none = 0;
     out.segmentation = set_option(fd, SOL_UDP, UDP_SEGMENT, none);
   }
+  if (auto set = set_polling(fd, options); !set) return fail(std::move(set.error()));
   // Frames are never fragmented; what a router says of its MTU could be forged and is not followed.
   if (address.is_ipv6()) {
     const int probe = IPV6_PMTUDISC_PROBE;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ipc/base/error.h"
@@ -22,6 +23,8 @@ struct Interface {
 
 struct SocketOptions {
   std::uint32_t receive_buffer = 0;
+  std::uint32_t busy_poll_us = 0;    ///< SO_BUSY_POLL; 0: as the host has it.
+  std::optional<std::uint32_t> cpu;  ///< Of the thread that will read: SO_INCOMING_CPU.
   bool segmentation = true;
 };
 

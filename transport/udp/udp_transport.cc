@@ -137,6 +137,8 @@ bool Udp::goes_to(const TxFrame& frame, const Place& peer) const noexcept {
 Expected<void, Error> Udp::open_sockets(const UdpConfig& config, const Interface& on,
                                         const std::optional<Address>& group) {
   const SocketOptions options{.receive_buffer = config.receive_buffer,
+                              .busy_poll_us = config.busy_poll_us,
+                              .cpu = config.cpu,
                               .segmentation = config.segmentation};
   auto unicast = open_unicast(local_, options);
   if (!unicast) return fail(std::move(unicast.error()));

@@ -26,6 +26,8 @@ struct UdpConfig {
   std::optional<Endpoint> multicast;  ///< Group and port; without it every peer gets a copy.
   std::uint32_t mtu = 1500;           ///< IP packet bytes; the interface's must not be smaller.
   std::uint32_t receive_buffer = 8U << 20;  ///< Asked of the kernel; less may be granted.
+  std::uint32_t busy_poll_us = 0;           ///< How long an empty read polls the adapter.
+  std::optional<std::uint32_t> cpu;         ///< Of the thread that reads, where it is pinned.
   bool segmentation = true;                 ///< Use GSO and GRO where the kernel has them.
 };
 

@@ -77,6 +77,26 @@ TEST_F(AfPacket, CarriesTagsBetweenItsOwn) {
   carry_both_ways(options);
 }
 
+TEST_F(AfPacket, ShowsWhatItsDriverCounts) {
+  const Pair pair(between(""));
+  ASSERT_TRUE(pair.is_open());
+  send(*pair.node[0], {frame_of(1, 100), frame_of(2, 100)}, {.kind = Destination::Kind::Everyone});
+
+  const auto sent = [&]() -> std::uint64_t {
+    (void)pair.node[0]->counters();  // The device is asked once in a while.
+    std::array<ExtendedCounter, 64> rows;
+    for (const ExtendedCounter& row : std::span(rows).first(pair.node[0]->extended(rows))) {
+      if (std::string_view(row.name) == "tx_good_packets") return row.value;
+    }
+    return 0;
+  };
+  EXPECT_TRUE(turn_until([&] {
+    for (int i = 0; i < 1000; ++i) (void)pair.node[0]->counters();
+    return sent() >= 2;
+  }));
+  EXPECT_EQ(pair.node[0]->extended({}), 0U) << "no room, nothing written";
+}
+
 // A worker that sleeps is woken by a frame, and can sleep again once it has taken it.
 void wakes_for_a_frame(const PairOptions& options) {
   const Pair pair(options);

@@ -254,6 +254,33 @@ TEST(UdpTransport, SendsOneFrameToAGroupThatAllHearButItself) {
   EXPECT_TRUE(is_quiet(*nodes[2]));
 }
 
+int busy_poll_of(int fd) {
+  int us = -1;
+  socklen_t length = sizeof us;
+  return getsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &us, &length) == 0 ? us : -1;
+}
+
+TEST(UdpTransport, PollsTheAdapterWhereThatIsAskedFor) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may ask for it";
+  auto polls = open({.self = 1, .local = {"127.0.0.1", 0}, .busy_poll_us = 50, .cpu = 0});
+  ASSERT_TRUE(polls) << polls.error().text();
+  EXPECT_EQ(busy_poll_of((*polls)->wait_fd()), 50);
+  auto plain = open({.self = 1, .local = {"127.0.0.1", 0}});
+  ASSERT_TRUE(plain);
+  EXPECT_NE(busy_poll_of((*plain)->wait_fd()), 50);
+
+  // What a service without the capability reads; newer kernels ask for none.
+  ASSERT_EQ(seteuid(65534), 0);
+  auto service = open({.self = 1, .local = {"127.0.0.1", 0}, .busy_poll_us = 50});
+  ASSERT_EQ(seteuid(0), 0);
+  if (service) {
+    EXPECT_EQ(busy_poll_of((*service)->wait_fd()), 50);
+  } else {
+    EXPECT_NE(service.error().text().find("transport.busy_poll = \"50us\""), std::string::npos);
+    EXPECT_NE(service.error().remedy.find("CAP_NET_ADMIN"), std::string::npos);
+  }
+}
+
 TEST(UdpTransport, NamesThePortThatIsTakenAndTheRemedy) {
   auto first = open({.self = 1, .local = {"127.0.0.1", 0}});
   ASSERT_TRUE(first) << first.error().text();
