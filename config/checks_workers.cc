@@ -74,6 +74,11 @@ void check_ports(Draft& draft) {
     if (node.management) take(*node.management, 1, "the management address");
   }
   if (config.transport.multicast) take(*config.transport.multicast, count, "transport.multicast");
+  for (const ClusterNode& node : config.cluster.nodes) {
+    if (node.second) take(*node.second, count, node.name + "'s second address");
+  }
+  if (const auto& group = config.transport.second.multicast)
+    take(*group, count, "transport.second.multicast");
 }
 
 }  // namespace
@@ -100,15 +105,6 @@ void check_workers(Draft& draft) {
         "several workers over udp, where each has a socket of its own",
         "set worker.count = 1, whose worker turns all lanes; or transport.kind = \"udp\" on "
         "all nodes");
-    return;
-  }
-  if (config.transport.second.enabled) {
-    draft.error(draft.place({"worker.count", "transport.second.kind"}),
-                count_text(worker) +
-                    " over two networks: which of them carries is judged for one "
-                    "worker only",
-                "several workers over one network, or one worker over two",
-                "set worker.count = 1, or take transport.second out on all nodes");
     return;
   }
   check_ports(draft);

@@ -53,13 +53,13 @@ Opened open_udp(const config::Config& config, const transport::udp::Endpoint& lo
   return std::unique_ptr<transport::Transport>(std::move(*opened));
 }
 
-Opened open_second(const config::Config& config) {
+Opened open_second(const config::Config& config, std::size_t worker) {
   std::vector<transport::udp::Peer> peers;
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    if (node.second) peers.push_back({.node = node.id, .endpoint = endpoint(*node.second)});
+    if (node.second) peers.push_back({.node = node.id, .endpoint = endpoint(*node.second, worker)});
   }
-  return open_udp(config, endpoint(*config.node.second), std::move(peers),
-                  config.transport.second.multicast);
+  return open_udp(config, endpoint(*config.node.second, worker), std::move(peers),
+                  config.transport.second.multicast, worker);
 }
 
 #ifdef PHX_WITH_DPDK
@@ -142,7 +142,7 @@ constexpr TimeNs kLinkSilentMax = 250 * kMillisecond;
 Opened open_transport(const config::Config& config, std::size_t worker) {
   auto first = open_first(config, worker);
   if (!first || !config.transport.second.enabled) return first;
-  auto second = open_second(config);
+  auto second = open_second(config, worker);
   if (!second) return fail(std::move(second.error()));
   auto both = transport::LinksTransport::open(
       {std::move(*first), std::move(*second)},

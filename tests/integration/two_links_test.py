@@ -1,7 +1,7 @@
 """Two networks carry the data path. One breaks, another breaks and comes back: no view changes.
 
 Arguments: "healthiest" or "both" (transport.second.use), then "udp" or "af_packet" (what the first
-network is used through; the second is the kernel's UDP).
+network is used through; the second is the kernel's UDP), then "workers" for two workers a node.
 
 A cable is pulled at its switch, a network is cut one way only (what is sent there vanishes, and its
 sender still hears the others), and a network is cut between two of three nodes.
@@ -44,7 +44,11 @@ def test():
     use, kind = sys.argv[1:3]
     extra = transport([kind]) or "[transport]\n"
     extra += f'second.kind = "udp"\nsecond.use = "{use}"\n'
-    cluster = Cluster(nodes=3, extra=extra, second=True)
+    lanes = ""
+    if "workers" in sys.argv:
+        extra += "[worker]\ncount = 2\n"
+        lanes = "lanes = 2"
+    cluster = Cluster(nodes=3, cluster=lanes, extra=extra, second=True)
     network = cluster.network
     subscribers = cluster.subscribe_all("words")
     streams = [cluster.stream(n, "words", f"pub{n}") for n in cluster.nodes]
