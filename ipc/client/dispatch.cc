@@ -1,5 +1,3 @@
-#include <pthread.h>
-
 #include <ctime>
 
 #include "ipc/client/events.h"
@@ -11,8 +9,6 @@ namespace phalanx::client {
 namespace {
 
 constexpr TimeNs kLookInterval = 4 * kMillisecond;
-
-std::uintptr_t this_thread() noexcept { return static_cast<std::uintptr_t>(pthread_self()); }
 
 /// Holds the dispatch lock of a live handle, and frees a handle that a callback has finalised.
 class Dispatching {
@@ -37,7 +33,7 @@ class Dispatching {
       const LockGuard guard(slot_->send);
       if (handle_->finalised_inside) {
         finalised = handle_;
-        slot_->handle = nullptr;
+        take_out(*slot_);
       }
     }
     slot_->dispatch.unlock();
@@ -100,11 +96,69 @@ bool settle_room(Slot& slot, Handle& handle) noexcept {
   return any;
 }
 
+/// Messages that follow one another in the ring, for a callback that takes them together.
+class Gathered {
+ public:
+  explicit Gathered(Handle& handle) noexcept : handle_(handle) {}
+
+  /// False: it makes no sense.
+  [[nodiscard]] bool add(Slot& slot, const shm::BulkRecord& record) noexcept {
+    if (!read_message(slot, handle_, record, messages_[count_])) return false;
+    if (messages_[count_].group != 0) ++count_;
+    if (count_ == PHX_DISPATCHED_MAX) show();
+    return true;
+  }
+  /// Before anything else of the ring is shown, and before their space is given back.
+  void show() noexcept {
+    if (count_ > 0 && !handle_.closing.load(std::memory_order_relaxed))
+      handle_.callbacks.messages(handle_.context, handle_.value, messages_, count_);
+    count_ = 0;
+  }
+
+ private:
+  Handle& handle_;
+  std::size_t count_ = 0;
+  phx_message messages_[PHX_DISPATCHED_MAX];
+};
+
+/// As run_ring(), with the messages in batches.
+std::size_t run_ring_in_batches(Slot& slot, Handle& handle, shm::ClientChannel& channel,
+                                bool only_one) noexcept {
+  std::size_t count = 0;
+  shm::BulkRecord record;
+  Gathered gathered(handle);
+  while (channel.queued_event_bytes() > 0 && channel.peek_event(record)) {
+    bool good = true;
+    if (static_cast<shm::EventKind>(record.kind) == shm::EventKind::Message) {
+      good = gathered.add(slot, record);
+    } else {
+      gathered.show();
+      good = handle.closing.load(std::memory_order_relaxed) || handle_event(slot, handle, record);
+    }
+    channel.pop_event();
+    if (!good) {
+      handle.distrusted = true;
+      break;
+    }
+    ++count;
+    if (only_one || handle.closing.load(std::memory_order_relaxed)) break;
+    if (channel.release_is_due()) {
+      gathered.show();
+      channel.release_events();
+    }
+  }
+  gathered.show();
+  channel.release_events();
+  return count;
+}
+
 /// Dispatches what one ring shows now, or one event of it. Returns how many.
 std::size_t run_ring(Slot& slot, Handle& handle, shm::ClientChannel& channel,
                      bool only_one) noexcept {
   std::size_t count = 0;
   if (!channel.refresh_events()) return 0;
+  if (handle.callbacks.messages != nullptr)
+    return run_ring_in_batches(slot, handle, channel, only_one);
   shm::BulkRecord record;
   while (channel.queued_event_bytes() > 0 && channel.peek_event(record)) {
     const bool good = handle_event(slot, handle, record);

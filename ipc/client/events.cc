@@ -53,17 +53,9 @@ phx_group group_of(Slot& slot, Handle& handle, GroupId id) noexcept {
 }
 
 bool on_message(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexcept {
-  BodyReader body(record.body);
-  const auto* event = body.take<shm::MessageEvent>(1);
-  if (event == nullptr) return false;
-  const phx_group group = group_of(slot, handle, event->group);
-  if (group == 0 || handle.callbacks.message == nullptr) return true;
-  const phx_message message{.group = group,
-                            .data = body.rest(),
-                            .bytes = body.left(),
-                            .node = event->node,
-                            .client = event->client,
-                            .flags = record.flags};
+  phx_message message;
+  if (!read_message(slot, handle, record, message)) return false;
+  if (message.group == 0 || handle.callbacks.message == nullptr) return true;
   handle.callbacks.message(handle.context, handle.value, &message);
   return true;
 }
@@ -195,6 +187,20 @@ bool on_refused(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexc
 }
 
 }  // namespace
+
+bool read_message(Slot& slot, Handle& handle, const shm::BulkRecord& record,
+                  phx_message& out) noexcept {
+  BodyReader body(record.body);
+  const auto* event = body.take<shm::MessageEvent>(1);
+  if (event == nullptr) return false;
+  out = {.group = group_of(slot, handle, event->group),
+         .data = body.rest(),
+         .bytes = body.left(),
+         .node = event->node,
+         .client = event->client,
+         .flags = record.flags};
+  return true;
+}
 
 bool handle_event(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexcept {
   switch (static_cast<shm::EventKind>(record.kind)) {

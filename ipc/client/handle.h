@@ -21,6 +21,30 @@ enum class Link : std::uint8_t {
   Gone,     ///< For good: the application does not want to re-attach.
 };
 
+/// Names the calling thread, also against those that came before it.
+[[nodiscard]] inline std::uintptr_t this_thread() noexcept {
+  static constinit thread_local char here = 0;
+  return reinterpret_cast<std::uintptr_t>(&here);
+}
+
+/// Room in the submit ring that a thread fills: nothing is shown before it is done.
+struct Reservation {
+  struct Room {
+    std::byte* body = nullptr;  ///< A SubmissionBody, then the bytes.
+    std::uint32_t bytes = 0;    ///< Without that.
+  };
+  std::uintptr_t thread = 0;              ///< 0: nobody's.
+  shm::ClientChannel* channel = nullptr;  ///< Whose ring it is in, of the handle's.
+  std::uint32_t count = 0;
+  phx_status over = PHX_OK;  ///< Why it cannot be sent any more: its channel is gone,
+  shm::SubmitMemory memory;  ///< but not this.
+  Room rooms[PHX_RESERVED_MAX];
+
+  [[nodiscard]] bool is_mine() const noexcept { return thread != 0 && thread == this_thread(); }
+  /// Whether the ring of now has to wait for it.
+  [[nodiscard]] bool holds_ring() const noexcept { return thread != 0 && over == PHX_OK; }
+};
+
 /// One attachment. Sending (the submit end, the groups) is guarded by the slot's send lock,
 /// receiving (the delivery end, waiting, the connection) by its dispatch lock; who changes the
 /// connection or frees the handle holds both, dispatch lock first. Callbacks run under the dispatch
@@ -52,6 +76,8 @@ struct Handle {
   /// Bytes of the submission that did not fit into each channel; 0: none waits.
   std::uint32_t room_wanted[shm::kChannelsMax] = {};
   std::atomic<bool> wants_room{false};  ///< Told TRY_AGAIN, so SENDABLE is owed.
+
+  Reservation reservation;
 
   // Receiving.
   GroupId last_id = 0;  ///< The group that was looked up last, good while the table's version is.
@@ -85,6 +111,11 @@ struct Slot {
       0};                        ///< The thread that holds `dispatch` for phx_dispatch().
   std::uint32_t generation = 0;  ///< Guarded by `send`.
   Handle* handle = nullptr;      ///< Guarded by `send`; nullptr: free.
+  /// Of the handle that was here before: what a thread may still be writing to. Until that thread
+  /// commits, nobody else gets this place. Guarded by `send`.
+  phx_handle reserved_of = 0;
+  std::uintptr_t reserved_by = 0;
+  shm::SubmitMemory reserved_memory;
 };
 
 inline constexpr std::size_t kSlots = 256;
@@ -93,6 +124,8 @@ inline constexpr std::size_t kSlots = 256;
 [[nodiscard]] Slot* slot_of(phx_handle handle) noexcept;
 /// The live handle of `value`, or nullptr. Under the slot's send lock.
 [[nodiscard]] Handle* live(Slot& slot, phx_handle value) noexcept;
+/// Takes a handle out of its slot, for destroy(). Under both locks.
+void take_out(Slot& slot) noexcept;
 /// Frees a handle that is out of its slot. Under no lock.
 void destroy(Handle* handle) noexcept;
 
@@ -117,5 +150,14 @@ class Sending {
   Slot* slot_;
   Handle* handle_ = nullptr;
 };
+
+/// Shows the worker at the channel's other end what was submitted, unless a thread still builds
+/// some of it. Under the send lock.
+inline void publish(Handle& handle, shm::ClientChannel& channel) noexcept {
+  const Reservation& reservation = handle.reservation;
+  if (reservation.holds_ring() && reservation.channel == &channel) [[unlikely]]
+    return;  // The commit shows all.
+  channel.publish_submissions();
+}
 
 }  // namespace phalanx::client

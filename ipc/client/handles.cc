@@ -28,6 +28,8 @@ void after_fork_in_child() {
     slot.send.reset();
     slot.dispatch.reset();
     slot.dispatcher.store(0, std::memory_order_relaxed);
+    slot.reserved_of = slot.reserved_by = 0;
+    slot.reserved_memory = {};  // A child has none of it.
     if (slot.handle == nullptr) continue;
     Handle& handle = *slot.handle;
     for (int* fd : {&handle.socket, &handle.epoll_fd, &handle.kick_fd, &handle.timer_fd}) {
@@ -35,6 +37,7 @@ void after_fork_in_child() {
       *fd = -1;
     }
     handle.channels.abandon_after_fork();
+    handle.reservation.memory = {};
     slot.handle = nullptr;
     ++slot.generation;
   }
@@ -81,7 +84,7 @@ phx_status place(Handle* handle, phx_handle* out) noexcept {
   const LockGuard guard(slots_lock);
   for (std::size_t i = 0; i < kSlots; ++i) {
     const LockGuard slot_guard(slots[i].send);
-    if (slots[i].handle != nullptr) continue;
+    if (slots[i].handle != nullptr || slots[i].reserved_of != 0) continue;
     slots[i].handle = handle;
     if (slots[i].generation == 0) slots[i].generation = 1;
     handle->value = static_cast<phx_handle>(slots[i].generation) << 32 | (i + 1);
@@ -100,6 +103,19 @@ Slot* slot_of(phx_handle handle) noexcept {
 
 Handle* live(Slot& slot, phx_handle value) noexcept {
   return slot.handle != nullptr && slot.generation == value >> 32 ? slot.handle : nullptr;
+}
+
+void take_out(Slot& slot) noexcept {
+  Reservation& reservation = slot.handle->reservation;
+  if (reservation.thread != 0) {
+    slot.reserved_of = slot.handle->value;
+    slot.reserved_by = reservation.thread;
+    slot.reserved_memory = reservation.over == PHX_OK
+                               ? reservation.channel->close_but_keep_submit_memory()
+                               : reservation.memory;
+    reservation.thread = 0;
+  }
+  slot.handle = nullptr;
 }
 
 void destroy(Handle* handle) noexcept {
@@ -148,8 +164,7 @@ phx_status phx_finalize(phx_handle value) {
     if (handle == nullptr) return PHX_BAD_HANDLE;
     ++slot->generation;  // From here on every other call with this value is told so.
     handle->closing.store(true, std::memory_order_relaxed);
-    if (slot->dispatcher.load(std::memory_order_relaxed) ==
-        static_cast<std::uintptr_t>(pthread_self())) {
+    if (slot->dispatcher.load(std::memory_order_relaxed) == this_thread()) {
       handle->finalised_inside = true;
       return PHX_OK;
     }
@@ -159,7 +174,7 @@ phx_status phx_finalize(phx_handle value) {
   {
     const LockGuard dispatch_guard(slot->dispatch);
     const LockGuard guard(slot->send);
-    slot->handle = nullptr;
+    take_out(*slot);
   }
   destroy(handle);
   return PHX_OK;

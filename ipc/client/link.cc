@@ -168,9 +168,13 @@ Step poll_reply(Handle& handle) noexcept {
   return step;
 }
 
-void drop_link(Handle& handle) noexcept {
+void drop_link(Handle& handle, phx_status why) noexcept {
   handle.quorum = {};  // This node may go on in a view that nobody told this client of.
   close_socket(handle);
+  if (handle.reservation.holds_ring()) {
+    handle.reservation.over = why;
+    handle.reservation.memory = handle.reservation.channel->close_but_keep_submit_memory();
+  }
   handle.channels.close();
   handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;
   handle.wants_room.store(false, std::memory_order_relaxed);
@@ -218,7 +222,7 @@ void lose_link(Slot& slot, Handle& handle) noexcept {
 
 void leave_evicted(Slot& slot, Handle& handle) noexcept {
   const LockGuard guard(slot.send);
-  drop_link(handle);
+  drop_link(handle, PHX_EVICTED);
   handle.link = Link::Waiting;  // The data plane is there: come back even if told not to chase it.
   handle.next_try = 0;
   handle.unsent_groups.store(true, std::memory_order_relaxed);
@@ -241,7 +245,7 @@ bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) 
   std::memcpy(room, &group.id, sizeof group.id);
   std::memcpy(room + sizeof group.id, group.name, name_bytes);
   channel.commit_submission(kind, 0);
-  channel.publish_submissions();
+  publish(handle, channel);
   return true;
 }
 

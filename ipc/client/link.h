@@ -25,8 +25,9 @@ enum class Step : std::uint8_t {
 [[nodiscard]] Step poll_reply(Handle& handle) noexcept;
 [[nodiscard]] phx_status status_of(Step step) noexcept;
 
-/// Closes the socket and unmaps the channels. Under both locks.
-void drop_link(Handle& handle) noexcept;
+/// Closes the socket and unmaps the channels, but for room that a thread builds messages in: its
+/// commit is told `why`. Under both locks.
+void drop_link(Handle& handle, phx_status why = PHX_DISCONNECTED) noexcept;
 
 /// Re-attaching, one step of it. True: attached just now.
 [[nodiscard]] bool step_link(Slot& slot, Handle& handle, TimeNs now) noexcept;

@@ -60,6 +60,7 @@ phx_status phx_join(phx_handle value, const char* name, size_t name_bytes, phx_g
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;
   Handle& handle = sending.handle();
+  if (handle.reservation.is_mine()) return PHX_PINNED;
   if (const phx_status status = check_name(name, name_bytes); status != PHX_OK) return status;
   if (handle.link == Link::Gone) return PHX_DISCONNECTED;
 
@@ -88,6 +89,7 @@ phx_status phx_open(phx_handle value, const char* name, size_t name_bytes, phx_g
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;
   Handle& handle = sending.handle();
+  if (handle.reservation.is_mine()) return PHX_PINNED;
   if (const phx_status status = check_name(name, name_bytes); status != PHX_OK) return status;
   if (handle.link == Link::Gone) return PHX_DISCONNECTED;
 
@@ -110,6 +112,7 @@ phx_status phx_leave(phx_handle value, phx_group group_value) {
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;
   Handle& handle = sending.handle();
+  if (handle.reservation.is_mine()) return PHX_PINNED;
   Group* group = handle.groups.by_value(group_value);
   if (group == nullptr) return PHX_NOT_JOINED;
   if (group->standing == Standing::Evicted) {
@@ -135,6 +138,7 @@ phx_status phx_close(phx_handle value, phx_group group_value) {
   const Sending sending(value);
   if (!sending) return PHX_BAD_HANDLE;
   Handle& handle = sending.handle();
+  if (handle.reservation.is_mine()) return PHX_PINNED;
   Group* group = handle.groups.by_value(group_value);
   if (group == nullptr || !group->open) return PHX_NOT_JOINED;
   if (handle.attached() && !group->open_unsent) {

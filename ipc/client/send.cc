@@ -2,34 +2,35 @@
 #include <span>
 
 #include "ipc/client/handle.h"
+#include "ipc/client/send.h"
 #include "ipc/shm/channel_layout.h"
 
 namespace phalanx::client {
-namespace {
 
-/// TRY_AGAIN, and the promise of PHX_EVENT_SENDABLE once so many bytes fit.
 phx_status owe_room(Handle& handle, shm::ClientChannel& channel,
                     std::uint32_t body_bytes) noexcept {
   handle.want_room(channel, body_bytes);
   return PHX_TRY_AGAIN;
 }
 
-/// Why a message to this group cannot go out now, or PHX_OK.
-phx_status sendable(const Handle& handle, const Group& group,
-                    const shm::ClientChannel& channel) noexcept {
-  if (group.standing == Standing::Evicted && !group.open) return PHX_EVICTED;
-  if (!group.joined() && !group.open) return PHX_NOT_JOINED;
+phx_status sendable(const Handle& handle, const Group* group) noexcept {
+  if (handle.reservation.is_mine()) return PHX_PINNED;
+  if (group == nullptr) return PHX_NOT_JOINED;
+  if (group->standing == Standing::Evicted && !group->open) return PHX_EVICTED;
+  if (!group->joined() && !group->open) return PHX_NOT_JOINED;
   if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
-  switch (channel.state()) {
+  switch (handle.channels.of(group->id).state()) {
     case shm::ChannelState::Open:
-      return (group.joined() ? group.join_unsent : group.open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
+      return (group->joined() ? group->join_unsent : group->open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
     case shm::ChannelState::Evicted:
-      return group.joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
+      return group->joined() ? PHX_EVICTED : PHX_TRY_AGAIN;
     case shm::ChannelState::Disconnected:
       break;
   }
   return handle.no_reattach ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
 }
+
+namespace {
 
 /// Copies one message into the ring, unpublished. False: there is no room.
 bool put(shm::ClientChannel& channel, GroupId group, std::span<const iovec> parts,
@@ -81,9 +82,8 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
     bytes += parts[i].iov_len;
   }
   const Group* group = handle.groups.by_value(group_value);
-  if (group == nullptr) return PHX_NOT_JOINED;
+  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
   shm::ClientChannel& channel = handle.channels.of(group->id);
-  if (const phx_status status = sendable(handle, *group, channel); status != PHX_OK) return status;
 
   const auto body_bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + bytes);
   if (!put(channel, group->id, {parts, part_count}, body_bytes, guarantee)) [[unlikely]] {
@@ -91,7 +91,7 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
     // It may have come before the wish was seen.
     if (!put(channel, group->id, {parts, part_count}, body_bytes, guarantee)) return again;
   }
-  channel.publish_submissions();
+  publish(handle, channel);
   return PHX_OK;
 }
 
@@ -110,9 +110,8 @@ phx_status phx_multicast_batch(phx_handle value, phx_group group_value,
   const std::size_t bytes_max = handle.channels.geometry().message_bytes_max;
   if (const phx_status status = check_messages(all, bytes_max); status != PHX_OK) return status;
   const Group* group = handle.groups.by_value(group_value);
-  if (group == nullptr) return PHX_NOT_JOINED;
+  if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
   shm::ClientChannel& channel = handle.channels.of(group->id);
-  if (const phx_status status = sendable(handle, *group, channel); status != PHX_OK) return status;
 
   bool asked = false;
   std::size_t done = 0;
@@ -125,11 +124,11 @@ phx_status phx_multicast_batch(phx_handle value, phx_group group_value,
     }
     if (asked) break;
     // What is there goes out first; room may come before the wish is seen.
-    channel.publish_submissions();
+    publish(handle, channel);
     (void)owe_room(handle, channel, body_bytes);
     asked = true;
   }
-  channel.publish_submissions();
+  publish(handle, channel);
   *accepted = done;
   return done == count ? PHX_OK : PHX_TRY_AGAIN;
 }

@@ -113,6 +113,7 @@ class BulkConsumer {
         return false;
       }
       out.body = bulk.payload;
+      out.flags |= static_cast<std::uint8_t>(tag_flags(bulk.tag) & kBodyShortened);
     }
     return true;
   }

@@ -146,6 +146,7 @@ class WorkerChannel {
   }
 
  private:
+  [[nodiscard]] bool shorten(BulkRecord& record) const noexcept;
   [[nodiscard]] bool take_wait(std::uint32_t bit) noexcept;
   [[nodiscard]] bool set_state(ChannelState state) noexcept;
 
@@ -164,6 +165,10 @@ inline bool WorkerChannel::peek_submission(Submission& out) noexcept {
   BulkRecord record;
   if (broken_ || !submit_.peek(record)) return false;
   SubmissionBody body;
+  if ((record.flags & kBodyShortened) != 0 && !shorten(record)) [[unlikely]] {
+    broken_ = true;
+    return false;
+  }
   if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
       record.kind > static_cast<std::uint8_t>(SubmissionKind::Close) ||
       record.body.size() < sizeof body) [[unlikely]] {

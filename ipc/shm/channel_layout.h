@@ -11,10 +11,11 @@ namespace phalanx::shm {
 /// What a client channel holds. Both ends run on one host: fields are in host order. Ring records
 /// carry a kind and flags in their tag and start with the body structs below; a record that is
 /// longer than half its ring has an empty body and kBodyInBulk, and its body is the next record of
-/// the bulk ring of the same direction.
+/// the bulk ring of the same direction. A body that came out shorter than the room that was taken
+/// for it has kBodyShortened in the tag of the record that it lies in.
 
 inline constexpr std::uint64_t kChannelMagic = 0x316e616863786870;  ///< "phxchan1".
-inline constexpr std::uint32_t kChannelVersion = 1;
+inline constexpr std::uint32_t kChannelVersion = 2;
 inline constexpr std::uint64_t kChannelRingBytesMin = 4096;
 inline constexpr std::uint64_t kChannelRingBytesMax = 64u << 20;
 inline constexpr std::uint32_t kMessageBytesMax = 16u << 20;
@@ -104,6 +105,9 @@ static_assert(sizeof(RefusedEvent) == 16);
 
 /// Set by the channel, never by its users.
 inline constexpr std::uint8_t kBodyInBulk = 0x80;
+/// Of a submission: the last 8 bytes of the record (which ends between words) say how many bytes
+/// the body really has; it ends before them.
+inline constexpr std::uint8_t kBodyShortened = 0x40;
 
 [[nodiscard]] constexpr std::uint32_t make_tag(std::uint8_t kind, std::uint8_t flags) noexcept {
   return std::uint32_t{kind} | std::uint32_t{flags} << 8;

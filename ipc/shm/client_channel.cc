@@ -97,6 +97,38 @@ void ClientChannel::close() noexcept {
   doorbell_ = -1;
 }
 
+void SubmitMemory::unmap() noexcept {
+  unmap_mirrored(ring, ring_bytes);
+  unmap_mirrored(bulk, bulk_bytes);
+  *this = {};
+}
+
+SubmitMemory ClientChannel::close_but_keep_submit_memory() noexcept {
+  const SubmitMemory kept{.ring = rings_[0],
+                          .bulk = rings_[2],
+                          .ring_bytes = geometry_.submit_bytes,
+                          .bulk_bytes = geometry_.submit_bulk_bytes};
+  rings_[0] = rings_[2] = nullptr;
+  close();
+  return kept;
+}
+
+void ClientChannel::shorten_submission(std::byte* body, std::uint32_t before,
+                                       std::uint32_t bytes) noexcept {
+  std::byte* const prefix = body - kRingPrefixBytes;
+  const std::uint64_t room = ring_record_bytes(before) - kRingPrefixBytes;
+  if (ring_record_bytes(bytes) - kRingPrefixBytes == room) {
+    std::memcpy(prefix, &bytes, sizeof bytes);  // The record has as many words as before.
+    return;
+  }
+  const std::uint64_t length = bytes;
+  std::memcpy(body + room - sizeof length, &length, sizeof length);
+  std::uint32_t tag;
+  std::memcpy(&tag, prefix + 4, sizeof tag);
+  tag |= make_tag(0, kBodyShortened);
+  std::memcpy(prefix + 4, &tag, sizeof tag);
+}
+
 void ClientChannel::abandon_after_fork() noexcept {
   for (std::byte*& ring : rings_) ring = nullptr;
   page_ = nullptr;

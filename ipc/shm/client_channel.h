@@ -9,6 +9,14 @@
 
 namespace phalanx::shm {
 
+/// Mappings of submit rings that outlive their channel: somebody still writes to them.
+struct SubmitMemory {
+  std::byte* ring = nullptr;
+  std::byte* bulk = nullptr;
+  std::uint64_t ring_bytes = 0, bulk_bytes = 0;
+  void unmap() noexcept;
+};
+
 /// The client's end of a channel: the mappings of what the worker's end created. Needs libc only.
 /// One thread may send while another receives; open() and close() exclude both. The worker's words
 /// are checked like a stranger's: a data plane gone mad breaks the channel, not the application.
@@ -25,6 +33,8 @@ class ClientChannel {
   [[nodiscard]] bool open(int memory_fd, int doorbell_fd, int bulk_fd,
                           const ChannelGeometry& geometry) noexcept;
   void close() noexcept;
+  /// As close(), but leaves the submit rings mapped, to be unmapped by the caller.
+  [[nodiscard]] SubmitMemory close_but_keep_submit_memory() noexcept;
   /// In a child of fork(): forgets the mappings (they were not inherited) and closes the doorbell.
   void abandon_after_fork() noexcept;
   [[nodiscard]] bool is_open() const noexcept { return page_ != nullptr; }
@@ -38,6 +48,15 @@ class ClientChannel {
   void commit_submission(SubmissionKind kind, std::uint8_t flags) noexcept {
     submit_.commit(static_cast<std::uint8_t>(kind), flags);
   }
+  /// Room for the body of a record that is committed already: it is filled before the next
+  /// publish_submissions(), and may have become shorter by then. nullptr: no room.
+  [[nodiscard]] std::byte* append_submission(std::uint32_t body_bytes, SubmissionKind kind,
+                                             std::uint8_t flags) noexcept {
+    return submit_.append(body_bytes, static_cast<std::uint8_t>(kind), flags);
+  }
+  /// Makes a body that append_submission() gave `before` bytes for have `bytes`, at most so many.
+  static void shorten_submission(std::byte* body, std::uint32_t before,
+                                 std::uint32_t bytes) noexcept;
   /// Shows what was committed and wakes the worker if it sleeps.
   void publish_submissions() noexcept {
     submit_.publish(std::memory_order_seq_cst);

@@ -140,6 +140,9 @@ typedef struct phx_callbacks {
   void (*connection)(void* context, phx_handle handle, const phx_connection* connection);
   /** With every view but transitional ones, before node_view of that view. */
   void (*quorum)(void* context, phx_handle handle, const struct phx_quorum_view* view);
+  /** Instead of `message`, if set: messages that follow one another, up to PHX_DISPATCHED_MAX in
+   * one call. All lie in place in the ring, which gets their space back together. See batch.h. */
+  void (*messages)(void* context, phx_handle handle, const phx_message* messages, size_t count);
 } phx_callbacks;
 
 /** How to attach. Zero every field that you do not set: 0 and NULL mean the default. */
@@ -287,6 +290,8 @@ PHX_API phx_status phx_close(phx_handle handle, phx_group group);
  * @retval PHX_DISCONNECTED The data plane is gone for good (options->no_reattach).
  * @retval PHX_EVICTED      This client read too slowly and left all its groups; join again.
  * @retval PHX_INVALID      NULL parts, too many parts, or an unknown guarantee.
+ * @retval PHX_PINNED       This thread has not committed what it took by phx_reserve(); so say
+ *                          phx_join(), phx_open(), phx_leave() and phx_close() then.
  * @retval PHX_BAD_HANDLE   Finalised, stale, or used after fork().
  * @par Thread safety
  * Any thread; calls on one handle are serialised. Not safe in a signal handler.
@@ -296,30 +301,6 @@ PHX_API phx_status phx_close(phx_handle handle, phx_group group);
  */
 PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struct iovec* parts,
                                  size_t part_count, phx_guarantee guarantee);
-
-/**
- * Queue several messages for a group, each as phx_multicast() would, one after the other in this
- * client's order, at less cost a message: one lock and one fenced store for all of them.
- *
- * @param messages One message each; not parts of one.
- * @param count    0 to PHX_PARTS_MAX.
- * @param accepted How many were accepted, from the first on; 0 on every error but PHX_TRY_AGAIN.
- *
- * @retval PHX_OK        All were accepted.
- * @retval PHX_TRY_AGAIN The first @p accepted were; the next one finds no room. Call again with the
- *                       rest after PHX_EVENT_SENDABLE or PHX_EVENT_ATTACHED.
- * @retval PHX_TOO_BIG   One of them is over phx_limit_values.message_bytes_max: none was accepted.
- * @retval PHX_INVALID   NULL messages or accepted, too many, or an unknown guarantee.
- * @retval PHX_NOT_JOINED, PHX_DISCONNECTED, PHX_EVICTED, PHX_BAD_HANDLE as phx_multicast().
- * @par Thread safety
- * Any thread; calls on one handle are serialised. Not safe in a signal handler.
- * @par Cost
- * One copy of each message.
- * @since 0.1
- */
-PHX_API phx_status phx_multicast_batch(phx_handle handle, phx_group group,
-                                       const struct iovec* messages, size_t count,
-                                       phx_guarantee guarantee, size_t* accepted);
 
 /**
  * Run the callbacks of what has arrived. Also drives re-attaching, so call it now and then even
@@ -395,6 +376,7 @@ PHX_API phx_status phx_limits(phx_handle handle, phx_limit_values* limits);
 }
 #endif
 
+#include "batch.h"
 #include "quorum.h"
 
 #endif

@@ -25,7 +25,9 @@ struct Handlers {
   std::function<void(const phx_group_view&)> group_view;
   std::function<void(const phx_node_view&)> node_view;
   std::function<void(const phx_connection&)> connection;
-  std::function<void(const phx_quorum_view&)> quorum;
+  std::function<void(const phx_quorum_view&)> quorum = {};
+  /// Instead of `message`, if set: messages that follow one another, together.
+  std::function<void(std::span<const phx_message>)> messages = {};
 };
 
 struct AttachOptions {
@@ -71,7 +73,8 @@ class Client {
                    .group_view = call<&Handlers::group_view, phx_group_view>,
                    .node_view = call<&Handlers::node_view, phx_node_view>,
                    .connection = call<&Handlers::connection, phx_connection>,
-                   .quorum = call<&Handlers::quorum, phx_quorum_view>};
+                   .quorum = call<&Handlers::quorum, phx_quorum_view>,
+                   .messages = handlers_->messages ? call_messages : nullptr};
     c.context = handlers_;
     c.instance = options.instance.c_str();
     c.runtime_directory = options.runtime_directory.c_str();
@@ -130,6 +133,18 @@ class Client {
                                &accepted);
   }
 
+  /// Room to build messages in place, for the first `reserved` of `rooms`; then commit().
+  [[nodiscard]] phx_status reserve(phx_group group, std::span<phx_room> rooms,
+                                   std::size_t& reserved,
+                                   phx_guarantee guarantee = PHX_AGREED) const noexcept {
+    return phx_reserve(handle_, group, rooms.data(), rooms.size(), guarantee, &reserved);
+  }
+  [[nodiscard]] phx_status commit(std::span<const phx_room> rooms) const noexcept {
+    return phx_commit(handle_, rooms.data(), rooms.size());
+  }
+  /// All rooms, as they were reserved.
+  [[nodiscard]] phx_status commit() const noexcept { return phx_commit(handle_, nullptr, 0); }
+
   [[nodiscard]] phx_status dispatch(phx_dispatch_mode mode, int timeout_ms) const noexcept {
     return phx_dispatch(handle_, mode, timeout_ms);
   }
@@ -173,6 +188,11 @@ class Client {
   static void call(void* context, phx_handle, const Event* event) {
     const auto& handler = static_cast<Handlers*>(context)->*Handler;
     if (handler) handler(*event);
+  }
+
+  static void call_messages(void* context, phx_handle, const phx_message* messages,
+                            std::size_t count) {
+    static_cast<Handlers*>(context)->messages({messages, count});
   }
 
   phx_handle handle_ = 0;

@@ -1,7 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <phalanx/phalanx.hpp>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "tests/support/fake_server.h"
 
@@ -44,6 +48,31 @@ TEST(Client, SendsAndReceivesThroughItsHandlersAlsoAfterAMove) {
   EXPECT_EQ(list.size(), 1u);
   EXPECT_GE(client.fd(), 0);
   EXPECT_FALSE(static_cast<bool>(first));  // NOLINT(bugprone-use-after-move): what is tested.
+}
+
+TEST(Client, BuildsMessagesInPlaceAndGetsThemInABatch) {
+  Server s;
+  std::vector<std::string> texts;
+  phalanx::Handlers handlers;
+  handlers.message = [](const phx_message&) { ADD_FAILURE() << "they come together"; };
+  handlers.messages = [&](std::span<const phx_message> batch) {
+    for (const phx_message& m : batch) texts.emplace_back(phalanx::text_of(m));
+  };
+  const phalanx::Client client = phalanx::Client::attached_or_throw(std::move(handlers), s.options);
+  phx_group group = 0;
+  ASSERT_EQ(client.join("words", group), PHX_OK);
+  std::array<phx_room, 2> rooms{{{.bytes = 8, .data = nullptr}, {.bytes = 3, .data = nullptr}}};
+  std::size_t reserved = 0;
+  ASSERT_EQ(client.reserve(group, rooms, reserved), PHX_OK);
+  ASSERT_EQ(reserved, 2u);
+  std::memcpy(rooms[0].data, "one", rooms[0].bytes = 3);
+  std::memcpy(rooms[1].data, "two", 3);
+  ASSERT_EQ(client.commit(rooms), PHX_OK);
+  EXPECT_EQ(client.commit(), PHX_NOT_PINNED);
+
+  for (int i = 0; i < 100 && texts.size() < 2; ++i) (void)client.dispatch(PHX_DISPATCH_ALL, 100);
+
+  EXPECT_EQ(texts, (std::vector<std::string>{"one", "two"}));
 }
 
 TEST(Client, DetachesAtItsEnd) {

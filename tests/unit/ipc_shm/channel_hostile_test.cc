@@ -74,6 +74,32 @@ TEST(HostileClient, BreaksItsChannelByABodyThatIsTooShortOrTooLong) {
   }
 }
 
+// A body that was reserved and came out shorter says so in its last word: also a lie at times.
+TEST(HostileClient, BreaksItsChannelByAShortenedBodyThatIsNot) {
+  struct {
+    std::uint32_t length;
+    std::uint64_t says;
+    bool sound;
+  } const cases[] = {{8, 0, false},           {15, 0, false},     {16, 8, true},
+                     {16, 9, false},          {16, 7, false},     {64, 56, true},
+                     {64, 57, false},         {57, 56, true},     {64, ~0ull, false},
+                     {64, 1ull << 32, false}, {4000, 3992, true}, {64, 8, true}};
+  for (const auto& c : cases) {
+    Hostile client;
+    client.put_record(c.length, make_tag(1, kBodyShortened));
+    const std::uint64_t record = ring_record_bytes(c.length);
+    std::memcpy(client.memory + client.page->geometry.page_bytes + record - 8, &c.says, 8);
+    client.page->submit.tail.position = record;
+    Submission s;
+
+    EXPECT_EQ(client.worker.peek_submission(s), c.sound) << c.length << ' ' << c.says;
+    EXPECT_EQ(client.worker.broken(), !c.sound) << c.length << ' ' << c.says;
+    if (!c.sound) continue;
+    EXPECT_EQ(s.payload.size(), c.says - sizeof(SubmissionBody));
+    EXPECT_EQ(s.flags, 0);
+  }
+}
+
 TEST(HostileClient, BreaksItsChannelByABulkBodyThatIsNotThere) {
   Hostile client;
   client.put_record(0, make_tag(1, kBodyInBulk));
