@@ -389,8 +389,8 @@ typedef struct phx_ipc_flow {
   int flow_control;              /**< Non-zero: the server holds events back until there is room. */
 } phx_ipc_flow;
 
-/** @retval PHX_OK, PHX_INVALID, PHX_DISCONNECTED, PHX_BAD_HANDLE, PHX_FORKED. Any thread.
- * @since 0.1 */
+/** Tell how full the rings are. Any thread.
+ * @retval PHX_OK, PHX_INVALID, PHX_DISCONNECTED, PHX_BAD_HANDLE, PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_flow_state(phx_ipc_handle handle, phx_ipc_flow* flow);
 
 #ifdef __cplusplus

@@ -199,7 +199,8 @@ PHX_API void phx_ipc_server_stop(phx_ipc_server* server);
  */
 PHX_API phx_status phx_ipc_server_fd(phx_ipc_server* server, int* fd);
 
-/** Look again at posts that sending_allowed() held back. Any thread. @since 0.1 */
+/** Look again at posts that sending_allowed() held back. Any thread.
+ * @retval PHX_OK, PHX_INVALID (NULL), PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_server_resume(phx_ipc_server* server);
 
 /**
@@ -216,7 +217,7 @@ PHX_API phx_status phx_ipc_server_resume(phx_ipc_server* server);
  */
 PHX_API phx_status phx_ipc_reply_send(phx_ipc_server* server, phx_ipc_connection connection,
                                       phx_ipc_request request, const void* data, size_t bytes);
-/** The same, from pieces. @since 0.1 */
+/** As phx_ipc_reply_send(), from pieces. @since 0.1 */
 PHX_API phx_status phx_ipc_reply_sendv(phx_ipc_server* server, phx_ipc_connection connection,
                                        phx_ipc_request request, const struct iovec* parts,
                                        size_t part_count);
@@ -237,7 +238,7 @@ PHX_API phx_status phx_ipc_refuse(phx_ipc_server* server, phx_ipc_connection con
  */
 PHX_API phx_status phx_ipc_dispatch(phx_ipc_server* server, phx_ipc_connection connection,
                                     uint32_t id, const void* data, size_t bytes);
-/** The same, from pieces. @since 0.1 */
+/** As phx_ipc_dispatch(), from pieces. @since 0.1 */
 PHX_API phx_status phx_ipc_dispatchv(phx_ipc_server* server, phx_ipc_connection connection,
                                      uint32_t id, const struct iovec* parts, size_t part_count);
 
@@ -268,7 +269,8 @@ PHX_API phx_status phx_ipc_broadcast(phx_ipc_server* server, const phx_ipc_item*
  * phx_ipc_release(). Any thread. @retval PHX_OK, PHX_DISCONNECTED (too late), PHX_BAD_HANDLE,
  * PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_hold(phx_ipc_server* server, phx_ipc_connection connection);
-/** @retval PHX_OK, PHX_NOT_PINNED (not held), PHX_BAD_HANDLE, PHX_FORKED. @since 0.1 */
+/** Give back what phx_ipc_hold() kept. Any thread.
+ * @retval PHX_OK, PHX_NOT_PINNED (not held), PHX_BAD_HANDLE, PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_release(phx_ipc_server* server, phx_ipc_connection connection);
 
 /** Cut a client off: it may read what is queued, then gets PHX_EVICTED. Any thread.
@@ -291,8 +293,8 @@ typedef struct phx_ipc_client_info {
   uint64_t handled;              /**< Messages so far. */
 } phx_ipc_client_info;
 
-/** @retval PHX_OK, PHX_DISCONNECTED, PHX_INVALID, PHX_BAD_HANDLE, PHX_FORKED. Any thread.
- * @since 0.1 */
+/** Tell who is connected, and how much waits. Any thread.
+ * @retval PHX_OK, PHX_DISCONNECTED, PHX_INVALID, PHX_BAD_HANDLE, PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_client(phx_ipc_server* server, phx_ipc_connection connection,
                                   phx_ipc_client_info* info);
 

@@ -184,7 +184,7 @@ PHX_API phx_status phx_replica_flush(phx_replica* replica);
  * @retval PHX_OK        Something was handled.
  * @retval PHX_TRY_AGAIN Nothing came in time.
  * @retval PHX_ACCESS, PHX_LIMIT, PHX_INVALID The join was refused.
- * @retval All of phx_dispatch().
+ * @retval PHX_DISCONNECTED, PHX_BAD_HANDLE as phx_dispatch().
  * @since 0.1
  */
 PHX_API phx_status phx_replica_dispatch(phx_replica* replica, int timeout_ms);
@@ -192,11 +192,11 @@ PHX_API phx_status phx_replica_dispatch(phx_replica* replica, int timeout_ms);
 /** As phx_fd(). Also dispatch every 100 ms: time-outs do not make it readable. @since 0.1 */
 PHX_API phx_status phx_replica_fd(phx_replica* replica, int* fd);
 
-/** @retval PHX_OK, PHX_INVALID. @since 0.1 */
+/** Tell how far it is. @retval PHX_OK, PHX_INVALID. @since 0.1 */
 PHX_API phx_status phx_replica_state(phx_replica* replica, phx_replica_status* status);
 
-/** In the snapshot callback. @retval PHX_OK, PHX_NO_MEMORY, PHX_INVALID (NULL with bytes).
- * @since 0.1 */
+/** Add bytes to the snapshot, in its callback.
+ * @retval PHX_OK, PHX_NO_MEMORY, PHX_INVALID (NULL with bytes). @since 0.1 */
 PHX_API phx_status phx_replica_write(phx_replica_writer* writer, const void* data, size_t bytes);
 
 #ifdef __cplusplus
