@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -72,6 +73,18 @@ void check_sizes(Draft& draft) {
                     size(config.lane.submit_window) + ") = " + size(flight),
                 "at least " + size(flight), "raise it, or lower lane.submit_window");
   }
+}
+
+void check_clients(Draft& draft) {
+  const std::uint64_t log = draft.config.client.shared_log;
+  const std::uint64_t least =
+      std::max<std::uint64_t>(4ULL << 20, 4ULL * draft.config.cluster.max_message);
+  if (log == 0 || log >= least) return;
+  draft.error(draft.place({"client.shared_log", "cluster.max_message"}),
+              "client.shared_log (" + size(log) +
+                  ") is smaller than 4MiB or 4 x cluster.max_message (" +
+                  size(draft.config.cluster.max_message) + ")",
+              "0B, or at least " + size(least), "raise client.shared_log, or leave it out");
 }
 
 void check_transport(Draft& draft) {

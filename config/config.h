@@ -131,6 +131,9 @@ struct ClientSection {
   std::vector<std::uint32_t> uids;  ///< Users that may attach, beside root and the daemon's own.
   std::vector<std::uint32_t> gids;  ///< Groups whose processes may attach.
   std::uint32_t max = 0;
+  std::uint64_t shared_log = 0;  ///< Bytes of the log that several clients read; 0: there is none.
+  std::vector<std::uint32_t> shared_uids;  ///< Who may read it, beside root and the daemon's own,
+  std::vector<std::uint32_t> shared_gids;  ///< and by group.
 };
 
 struct WorkerSection {

@@ -39,6 +39,7 @@ void complete(const LoadOptions& options, Draft& draft);
 
 /// Sizes that must fit one another.
 void check_sizes(Draft& draft);
+void check_clients(Draft& draft);
 
 /// Keys of one kind of transport that the kind in use would ignore, though they matter.
 void check_transport(Draft& draft);

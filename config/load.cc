@@ -112,6 +112,7 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
   if (draft.errors.empty() || !draft.places.empty()) {
     complete(options, draft);
     check_sizes(draft);
+    check_clients(draft);
     check_transport(draft);
     check_workers(draft);
     check_metrics(draft);

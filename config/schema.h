@@ -46,6 +46,9 @@ struct Key {
 /// The part of schema() that is [log].
 [[nodiscard]] std::span<const Key> log_keys() noexcept;
 
+/// Those of [client] for the log that several clients read.
+[[nodiscard]] std::span<const Key> client_keys() noexcept;
+
 /// The key of that name, or nullptr.
 [[nodiscard]] const Key* find_key(std::string_view name) noexcept;
 

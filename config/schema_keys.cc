@@ -353,7 +353,8 @@ std::span<const Key> schema() noexcept {
     keys.insert(second, second_keys().begin(), second_keys().end());
     const auto metrics =
         std::ranges::find_if(keys, [](const Key& key) { return key.name.starts_with("metrics."); });
-    keys.insert(metrics, worker_keys().begin(), worker_keys().end());
+    const auto worker = keys.insert(metrics, worker_keys().begin(), worker_keys().end());
+    keys.insert(worker, client_keys().begin(), client_keys().end());
     keys.insert(keys.end(), log_keys().begin(), log_keys().end());
     keys.insert(keys.end(), quorum_keys().begin(), quorum_keys().end());
     return keys;

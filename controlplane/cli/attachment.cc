@@ -50,11 +50,12 @@ Error library_error(std::string attempted, phx_status status) {
 }
 
 Expected<Attachment, Error> attach(const Instance& instance, const phx_callbacks& callbacks,
-                                   void* context) {
+                                   void* context, phx_delivery delivery) {
   phx_options options{};
   options.struct_bytes = sizeof options;
   options.callbacks = callbacks;
   options.context = context;
+  options.delivery = delivery;
   options.instance = instance.name.c_str();
   // The library finds the default by itself: in a directory that anybody may have made it then
   // believes only root's or this user's own daemon.

@@ -29,7 +29,8 @@ class Attachment {
 
 /// Attaches to the instance asked for. `context` must outlive the attachment.
 [[nodiscard]] Expected<Attachment, Error> attach(const Instance& instance,
-                                                 const phx_callbacks& callbacks, void* context);
+                                                 const phx_callbacks& callbacks, void* context,
+                                                 phx_delivery delivery = PHX_DELIVERY_PRIVATE);
 
 /// What the library said, with the exit code that belongs to it.
 [[nodiscard]] Error library_error(std::string attempted, phx_status status);

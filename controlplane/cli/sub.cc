@@ -33,6 +33,7 @@ struct Options {
   std::uint64_t count = 0;
   double until_idle = 0;
   bool members = false;
+  bool shared = false;
 };
 
 class Subscriber {
@@ -54,8 +55,16 @@ class Subscriber {
     callbacks.connection = [](void* self, phx_handle, const phx_connection* c) {
       static_cast<Subscriber*>(self)->on_connection(*c);
     };
-    const auto attachment = attach(instance, callbacks, this);
+    const auto attachment = attach(instance, callbacks, this,
+                                   options_.shared ? PHX_DELIVERY_SHARED : PHX_DELIVERY_PRIVATE);
     if (!attachment) return report(attachment.error(), globals);
+    phx_flow flow{};
+    if (options_.shared && phx_flow_state(attachment->get(), &flow) == PHX_OK && flow.shared == 0) {
+      std::fputs(
+          "a ring of its own: there is no client.shared_log, or this user is not in "
+          "client.shared_uids or shared_gids\n",
+          stderr);
+    }
     const phx_status joined =
         phx_join(attachment->get(), options_.group.data(), options_.group.size(), nullptr);
     if (joined != PHX_OK) {
@@ -162,6 +171,8 @@ void add_sub(Command& root, const Globals& globals) {
               "End after so many messages; 0: never")
       .seconds("--until-idle", options->until_idle, "End when nothing came for so long")
       .flag("--members", options->members, "Print who joins and leaves the group, too")
+      .flag("--shared", options->shared,
+            "Read the log that such clients of this node share, if this user may")
       .footer(kFooter)
       .run([&globals, options] {
         catch_stop_signals();

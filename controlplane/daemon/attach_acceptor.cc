@@ -15,8 +15,12 @@ constexpr int kAcceptsPerTurn = 16;
 
 }  // namespace
 
-AttachAcceptor::AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, Handlers handlers)
-    : listener_(std::move(listener)), acl_(std::move(acl)), handlers_(std::move(handlers)) {
+AttachAcceptor::AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl,
+                               security::Acl log_readers, Handlers handlers)
+    : listener_(std::move(listener)),
+      acl_(std::move(acl)),
+      log_readers_(std::move(log_readers)),
+      handlers_(std::move(handlers)) {
   shm::refuse_descriptors(listener_.get());  // It may have been inherited.
   watch_ = Watch(loop, listener_.get(), EPOLLIN, [this](std::uint32_t) { on_ready(); });
 }
@@ -43,7 +47,8 @@ void AttachAcceptor::decide(Fd client) {
   const shm::AdoptClient adopted{.uid = peer->uid,
                                  .gid = peer->gid,
                                  .pid = peer->pid,
-                                 .rights = shm::kMayPublish | shm::kMaySubscribe,
+                                 .rights = shm::kMayPublish | shm::kMaySubscribe |
+                                           (log_readers_.may_attach(*peer) ? shm::kMayReadLog : 0),
                                  .socket = std::move(client)};
   if (handlers_.hand_over(adopted)) {
     ++accepted_;

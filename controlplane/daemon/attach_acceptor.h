@@ -22,10 +22,15 @@ class AttachAcceptor {
     std::function<bool(const shm::AdoptClient&)> hand_over;
   };
 
-  AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, Handlers handlers);
+  /// `log_readers`: who, of those, may read the shared log.
+  AttachAcceptor(EventLoop& loop, Fd listener, security::Acl acl, security::Acl log_readers,
+                 Handlers handlers);
 
   /// For those who come from now on.
-  void set_acl(security::Acl acl) { acl_ = std::move(acl); }
+  void set_acl(security::Acl acl, security::Acl log_readers) {
+    acl_ = std::move(acl);
+    log_readers_ = std::move(log_readers);
+  }
 
   [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
@@ -35,7 +40,7 @@ class AttachAcceptor {
   void decide(Fd client);
 
   Fd listener_;
-  security::Acl acl_;
+  security::Acl acl_, log_readers_;
   Handlers handlers_;
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_ = 0;

@@ -80,7 +80,8 @@ void Daemon::take_anew(const config::Config& wanted) {
                      logging.error().observed);
   }
   acl_ = security::Acl(geteuid(), config_.client.uids, config_.client.gids);
-  acceptor_->set_acl(acl_);
+  acceptor_->set_acl(
+      acl_, security::Acl(geteuid(), config_.client.shared_uids, config_.client.shared_gids));
   map_->set_acl(acl_);
   guards_->set_acl(acl_);
   watch_->set_acl(acl_);

@@ -185,10 +185,11 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
   if (config_.transport.second.enabled) {
     second_carrier_.emplace(loop_, *config_.node.second, [this] { on_link(); });
   }
-  acceptor_.emplace(loop_, std::move(prepared.clients), acl_,
-                    AttachAcceptor::Handlers{.hand_over = [this](const shm::AdoptClient& client) {
-                      return hand_over(client);
-                    }});
+  acceptor_.emplace(
+      loop_, std::move(prepared.clients), acl_,
+      security::Acl(geteuid(), config_.client.shared_uids, config_.client.shared_gids),
+      AttachAcceptor::Handlers{
+          .hand_over = [this](const shm::AdoptClient& client) { return hand_over(client); }});
   admin_.emplace(loop_, std::move(prepared.admin), acl_,
                  [this](const nlohmann::json& request, const security::PeerCredentials& peer,
                         const AdminServer::Reply& reply) { on_request(request, peer, reply); });

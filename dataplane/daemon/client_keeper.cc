@@ -86,8 +86,12 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
     return;
   }
   std::vector<const shm::WorkerChannel*> channels;
-  for (const auto& port : entry.ports) channels.push_back(&port->channel);
-  if (!shm::send_attach_reply(socket, channels, config_.cluster.lanes)) {
+  std::vector<int> logs;
+  for (std::size_t i = 0; i < entry.ports.size(); ++i) {
+    channels.push_back(&entry.ports[i]->channel);
+    if (entry.ports[i]->reads_log) logs.push_back(workers_[i]->shared_log()->fd());
+  }
+  if (!shm::send_attach_reply(socket, channels, config_.cluster.lanes, logs)) {
     unwatch(entry);
     entry.ports.clear();
     drop(index);
@@ -109,11 +113,16 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
 bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
   const ClientId id = next_id();
   for (const auto& unit : workers_) {
+    const shm::DeliveryLog* log = unit->shared_log();
+    // Who wants to and may not has a ring of its own, as everybody else.
+    const bool reads_log = log != nullptr && (request.flags & shm::kWantsLog) != 0 &&
+                           (entry.peer.rights & shm::kMayReadLog) != 0;
     auto channel = shm::WorkerChannel::create({.submit_bytes = ring_bytes(request.submit_bytes),
                                                .delivery_bytes = ring_bytes(request.delivery_bytes),
                                                .message_bytes_max = config_.cluster.max_message,
                                                .node = config_.node.id,
-                                               .client = id});
+                                               .client = id,
+                                               .log_bytes = reads_log ? log->bytes() : 0});
     if (!channel || !unit->loop().watch_client(channel->doorbell_fd())) {
       unwatch(entry);
       entry.ports.clear();
@@ -127,6 +136,7 @@ bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
     port->may_publish = (entry.peer.rights & shm::kMayPublish) != 0;
     port->may_subscribe = (entry.peer.rights & shm::kMaySubscribe) != 0;
     port->channel = std::move(*channel);
+    port->reads_log = reads_log;
     port->groups.reserve(worker::kGroupsPerClientMax);
     entry.ports.push_back(std::move(port));
   }

@@ -93,6 +93,11 @@ Expected<void, Error> WorkerUnit::complete(const config::Config& config,
                                                    command_doorbell_.get());
   }
   mailbox_ = std::make_unique<worker::Mailbox>(mailbox_doorbell_.get(), main_doorbell);
+  if (config.client.shared_log > 0) {
+    auto log = shm::DeliveryLog::create(config.client.shared_log);
+    if (!log) return fail(std::move(log.error()));
+    shared_log_ = std::move(*log);
+  }
   open_recorder(config);
   make_worker(config);
   auto loop =
@@ -144,7 +149,7 @@ void WorkerUnit::make_worker(const config::Config& config) {
                            .dead_after = config.cluster.dead_after,
                            .window_bytes = sizes_.window_bytes},
       worker::WorkerParts{*core_, *transport_, *keys_, *control_, *mailbox_, recorder_.get(),
-                          tape_.get(), crew_.get()});
+                          tape_.get(), crew_.get(), shared_log_.get()});
 }
 
 }  // namespace phalanx::dataplane

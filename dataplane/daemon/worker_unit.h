@@ -14,6 +14,7 @@
 #include "ipc/base/fd.h"
 #include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
+#include "ipc/shm/delivery_log.h"
 #include "transport/transport.h"
 #include "transport/wire/key_ring.h"
 #include "transport/wire/key_table.h"
@@ -42,6 +43,8 @@ class WorkerUnit {
   [[nodiscard]] worker::Worker& worker() noexcept { return *worker_; }
   [[nodiscard]] worker::WorkerLoop& loop() noexcept { return *loop_; }
   [[nodiscard]] int command_doorbell() const noexcept { return command_doorbell_.get(); }
+  /// Of its lanes, for clients that share it; nullptr: none does.
+  [[nodiscard]] const shm::DeliveryLog* shared_log() const noexcept { return shared_log_.get(); }
   /// How the first worker orders this one; not of the first itself.
   [[nodiscard]] shm::ControlOrders& orders() noexcept { return *orders_; }
 
@@ -68,6 +71,7 @@ class WorkerUnit {
   std::unique_ptr<recorder::Recorder> recorder_;  ///< nullptr: there is no room for its file.
   recorder::MappedFile tape_file_;
   std::unique_ptr<tape::CoreTape> tape_;  ///< Likewise.
+  std::unique_ptr<shm::DeliveryLog> shared_log_;
   std::unique_ptr<worker::Worker> worker_;
   std::unique_ptr<worker::WorkerLoop> loop_;
 };

@@ -35,6 +35,7 @@ struct ClientPort {
   bool may_publish = true;
   bool may_subscribe = true;
   shm::WorkerChannel channel;
+  bool reads_log = false;  ///< Its events go into the shared log.
 
   /// Set by the worker, cleared by the main thread before it writes the byte: asks coalesce.
   std::atomic<bool> wake_asked{false};
@@ -65,8 +66,9 @@ struct ClientPort {
     TimeNs in_all = 0;            ///< and since the lane last caught up,
     TimeNs look_at = 0;           ///< until this look. 0: it did not, when looked at last.
   } hold;
-  std::byte* room = nullptr;  ///< Reserved for a long message that is copied over several turns,
-  LaneId room_lane = 0;       ///< from this lane.
+  std::uint64_t log_seen = 0;  ///< How far it has read the shared log, when looked at last.
+  std::byte* room = nullptr;   ///< Reserved for a long message that is copied over several turns,
+  LaneId room_lane = 0;        ///< from this lane.
   // Its long submission that is copied over several turns. What was begun may not change.
   bool copying = false;
   GroupId copied_group = 0;

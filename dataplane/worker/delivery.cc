@@ -27,13 +27,14 @@ shm::MessageEvent message_event(const core::RecordHeader& header) noexcept {
 
 Delivery::Delivery(NodeId self, const core::LaneShare& share, const SlowClientPolicy& policy,
                    core::Core& core, PortTable& ports, Submissions& submissions,
-                   shm::ControlWorkerEnd& control)
+                   shm::ControlWorkerEnd& control, shm::DeliveryLog* shared_log)
     : policy_(policy),
       core_(core),
       ports_(ports),
       submissions_(submissions),
       control_(control),
-      share_(share) {
+      share_(share),
+      shared_(shared_log) {
   for (LaneId i = 0; i < share.lanes; ++i) lanes_.emplace_back(self);
   touched_.reserve(kClientsMax);
 }
@@ -61,9 +62,9 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
   core::LocalReader& reader = core_.reader(id);
   const std::uint64_t bytes_end = reader.at() + kTurnBytes;
   std::size_t records = 0;
-  // Most messages are for the group of the one before, which has one member here: that one's port
-  // is looked up once a run.
-  ClientPort* sole = nullptr;
+  // Most messages are for the group of the one before, which has one member here, or only such as
+  // read the shared log: where they go is looked up once a run.
+  shm::EventProducer* sole = nullptr;
   GroupId sole_group = 0;
   std::uint64_t run = 0;  // Messages of it that are not counted yet, and their bytes.
   std::uint64_t run_bytes = 0;
@@ -73,8 +74,8 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
     const bool message = record.header.kind == core::RecordKind::App;
     if (message && sole != nullptr && record.header.group == sole_group &&
         record.payload.size() <= kLongBytes &&
-        sole->channel.write_message(message_event(record.header), event_flags(record),
-                                    record.payload)) [[likely]] {
+        sole->write_message(message_event(record.header), event_flags(record), record.payload))
+        [[likely]] {
       ++events_;
       ++run;
       run_bytes += record.payload.size();
@@ -85,7 +86,7 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
     const core::LocalRecord copy = record;  // The one above stays in registers.
     waits = !deliver(id, lane, copy, now);
     if (waits) break;
-    sole = message ? sole_member(lane, sole_group = record.header.group) : nullptr;
+    sole = message ? sole_target(lane, sole_group = record.header.group) : nullptr;
     if (message) lane.table.count(record.header.group, 1, record.payload.size());
     reader.pop();
   }
@@ -95,12 +96,28 @@ std::size_t Delivery::deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept {
   return records;
 }
 
-/// The only local member of a group, when it could take a message just now. Nothing that a run of
-/// messages does to others changes that.
-ClientPort* Delivery::sole_member(Lane& lane, GroupId group) noexcept {
+/// The one place that a group's messages go to here, when it could take one just now: a client's
+/// ring, or the log. Nothing that a run of messages does to others changes that.
+shm::EventProducer* Delivery::sole_target(Lane& lane, GroupId group) noexcept {
   const auto members = lane.table.local_members(group);
+  if (shared_.has_readers() && !members.empty()) {
+    const bool all = std::all_of(members.begin(), members.end(), [&](ClientId id) {
+      const ClientPort* port = receiver(id);
+      return port != nullptr && port->reads_log;
+    });
+    if (all) return shared_.is_reserved() ? nullptr : &shared_.events();
+  }
   ClientPort* port = members.size() == 1 ? receiver(members[0]) : nullptr;
-  return port != nullptr && port->room == nullptr && port->touched ? port : nullptr;
+  return port != nullptr && !port->reads_log && port->room == nullptr && port->touched
+             ? &port->channel.events()
+             : nullptr;
+}
+
+bool Delivery::any_reads_log(std::span<const ClientId> members) noexcept {
+  return shared_.has_readers() && std::any_of(members.begin(), members.end(), [&](ClientId id) {
+           const ClientPort* port = receiver(id);
+           return port != nullptr && port->reads_log;
+         });
 }
 
 bool Delivery::deliver(LaneId id, Lane& lane, const core::LocalRecord& record,
@@ -118,7 +135,7 @@ bool Delivery::deliver_message(LaneId id, Lane& lane, const core::LocalRecord& r
   const auto members = lane.table.local_members(record.header.group);
   for (; lane.recipient < members.size(); ++lane.recipient) {
     ClientPort* port = receiver(members[lane.recipient]);
-    if (port == nullptr) continue;
+    if (port == nullptr || port->reads_log) continue;
     if (port->room == nullptr && port->channel.write_message(message_event(record.header),
                                                              event_flags(record), record.payload))
         [[likely]] {
@@ -126,6 +143,11 @@ bool Delivery::deliver_message(LaneId id, Lane& lane, const core::LocalRecord& r
     } else if (!evicted_for(*port, id, now)) {
       return false;
     }
+  }
+  if (any_reads_log(members) && !write_to_log(id, now, [&](shm::EventProducer& log) {
+        return log.write_message(message_event(record.header), event_flags(record), record.payload);
+      })) {
+    return false;
   }
   lane.recipient = 0;
   return true;
@@ -140,7 +162,7 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
   const std::size_t size = record.payload.size();
   for (; lane.recipient < members.size(); ++lane.recipient) {
     ClientPort* port = receiver(members[lane.recipient]);
-    if (port == nullptr) continue;
+    if (port == nullptr || port->reads_log) continue;
     std::byte* room = nullptr;
     if (port->room == nullptr) {
       room =
@@ -156,6 +178,22 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
     port->room = room + sizeof head;
     port->room_lane = id;
   }
+  if (lane.copied == 0 && any_reads_log(members)) {
+    const auto bytes = static_cast<std::uint32_t>(sizeof(shm::MessageEvent) + size);
+    std::byte* room = nullptr;
+    if (!write_to_log(id, now, [&](shm::EventProducer& log) {
+          return (room = log.reserve(bytes)) != nullptr;
+        })) {
+      give_back(id, lane, members);
+      return false;
+    }
+    if (room != nullptr) {
+      const shm::MessageEvent head = message_event(record.header);
+      std::memcpy(room, &head, sizeof head);
+      lane.log_room = room + sizeof head;
+      shared_.set_reserved(true);
+    }
+  }
   const std::size_t piece = std::min(size - lane.copied, kLongBytes);
   const bool last = lane.copied + piece == size;
   for (const ClientId member : members) {
@@ -166,6 +204,15 @@ bool Delivery::deliver_long(LaneId id, Lane& lane, const core::LocalRecord& reco
     port->channel.commit_event(shm::EventKind::Message, event_flags(record));
     port->room = nullptr;
     written(*port, id);
+  }
+  if (lane.log_room != nullptr) {
+    std::memcpy(lane.log_room + lane.copied, record.payload.data() + lane.copied, piece);
+    if (last) {
+      shared_.events().commit(static_cast<std::uint8_t>(shm::EventKind::Message),
+                              event_flags(record));
+      shared_.set_reserved(false);
+      lane.log_room = nullptr;
+    }
   }
   lane.copied += piece;
   if (!last) {
@@ -187,62 +234,6 @@ void Delivery::give_back(LaneId id, Lane& lane, std::span<const ClientId> member
   lane.recipient = 0;
 }
 
-bool Delivery::deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) {
-  if (!lane.applied) {
-    lane.changes.clear();
-    lane.table.apply(record, lane.changes);
-    lane.applied = true;
-    lane.step = lane.recipient = 0;
-    if (id == 0 && lane.changes.view) view_ = lane.changes.view;
-  }
-  // Step 0 is for everyone: the transitional event or the node's view. One lane tells of it, the
-  // first.
-  if (lane.step == 0) {
-    if (id == 0 && (lane.changes.transitional || lane.changes.view) && !to_everyone(id, lane, now))
-      return false;
-    lane.step = 1;
-    lane.recipient = 0;
-  }
-  for (; lane.step <= lane.changes.groups.size(); ++lane.step, lane.recipient = 0) {
-    const GroupEvent& event = lane.changes.groups[lane.step - 1];
-    for (; lane.recipient < event.recipients.size(); ++lane.recipient) {
-      ClientPort* port = receiver(event.recipients[lane.recipient]);
-      if (port != nullptr && !write_step(*port, id, lane) && !evicted_for(*port, id, now))
-        return false;
-    }
-  }
-  lane.applied = false;
-  lane.step = lane.recipient = 0;
-  return true;
-}
-
-/// By slot, so that clients which come and go while the lane waits are neither told twice nor left
-/// out.
-bool Delivery::to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept {
-  for (; lane.recipient < kClientsMax; ++lane.recipient) {
-    ClientPort* port = ports_.at_slot(lane.recipient);
-    if (port == nullptr || port->state != ClientPort::State::Attached) continue;
-    if (!write_step(*port, id, lane) && !evicted_for(*port, id, now)) return false;
-  }
-  return true;
-}
-
-bool Delivery::write_step(ClientPort& port, LaneId id, const Lane& lane) noexcept {
-  if (port.room != nullptr) return false;
-  bool done = false;
-  if (lane.step > 0) {
-    done = write_group_event(port, lane.changes.groups[lane.step - 1]);
-  } else if (lane.changes.transitional) {
-    done = port.channel.write_transitional();
-  } else {
-    const NodeViewEvent& v = *lane.changes.view;
-    done = port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, v.left,
-                                        v.joined, v.quorate);
-  }
-  if (done) written(port, id);
-  return done;
-}
-
 bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   if (port.channel.broken()) {
     forget(port);  // It lied about what it read: submissions disconnect it.
@@ -262,13 +253,17 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
     wake_at_ = std::min(wake_at_, now + kLookAgain);
     return false;
   }
+  evict(port, lane, now);
+  return true;
+}
+
+void Delivery::evict(ClientPort& port, LaneId lane, TimeNs now) noexcept {
   forget(port);
   control_.count(shm::Counter::ClientsEvicted, 1);
   evicted_at_ = now;
   ports_.note(recorder::Kind::ClientEvicted, port, lane);
   if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
   submissions_.evicted(port);
-  return true;
 }
 
 /// Each client's own time counts: the lane may be held back by several in turn.
@@ -323,17 +318,20 @@ void Delivery::publish_touched() noexcept {
     if (port->channel.publish_events()) ports_.wake(*port);
   }
   touched_.clear();
+  shared_.publish(ports_);  // Behind what readers have in rings of their own.
 }
 
 void Delivery::greet(ClientPort& port) noexcept {
+  shared_.join(port);
   if (!view_) return;
   const NodeViewEvent& v = *view_;
-  if (port.channel.write_node_view(v.view.sequence, v.view.representative, v.members, {}, v.members,
-                                   v.quorate))
+  if (port.channel.events().write_node_view(v.view.sequence, v.view.representative, v.members, {},
+                                            v.members, v.quorate))
     touch(port);
 }
 
 void Delivery::forget(ClientPort& port) noexcept {
+  shared_.leave(port);
   if (port.room != nullptr) port.channel.cancel_event();
   port.room = nullptr;
   if (port.touched) std::erase(touched_, &port);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,6 +9,7 @@
 #include "dataplane/core/core.h"
 #include "dataplane/worker/group_table.h"
 #include "dataplane/worker/port_table.h"
+#include "dataplane/worker/shared_delivery.h"
 #include "dataplane/worker/submissions.h"
 
 namespace phalanx::worker {
@@ -37,19 +39,20 @@ struct SlowClientPolicy {
 
 /// The lanes' logs -> client rings: every record is copied to the local members of its group, in
 /// order, and shown once a turn. Record-major: a record is in the cache when it is copied to the
-/// second client. The worker's thread only.
+/// second client. Those that read the shared log get it there, once for all of them. The worker's
+/// thread only.
 class Delivery {
  public:
   Delivery(NodeId self, const core::LaneShare& share, const SlowClientPolicy& policy,
            core::Core& core, PortTable& ports, Submissions& submissions,
-           shm::ControlWorkerEnd& control);
+           shm::ControlWorkerEnd& control, shm::DeliveryLog* shared_log = nullptr);
 
   void tune(const shm::Tuning& tuning) noexcept { policy_.tune(tuning); }
 
   /// One turn, bounded in bytes. Returns the records consumed.
   std::size_t deliver_turn(TimeNs now) noexcept;
 
-  /// Tells a new client which view there is. True when it was put into the ring.
+  /// Tells a new client which view there is, and where the shared log is if it reads that.
   void greet(ClientPort& port) noexcept;
   /// The client hung up: nothing more is written for it.
   void forget(ClientPort& port) noexcept;
@@ -71,15 +74,22 @@ class Delivery {
     GroupTable table;
     GroupChanges changes;  ///< Of the current record, when `applied`.
     bool applied = false;
-    std::size_t step = 0;       ///< Of the current record: which event is being written,
-    std::size_t recipient = 0;  ///< to whom next,
-    std::size_t copied = 0;     ///< and bytes of a long message that all recipients have.
+    std::size_t step = 0;           ///< Of the current record: which event is being written,
+    std::size_t recipient = 0;      ///< to whom next,
+    std::size_t copied = 0;         ///< and bytes of a long message that all recipients have.
+    std::byte* log_room = nullptr;  ///< For it in the shared log, while it is copied there.
     std::uint64_t delivered = 0;
     std::uint64_t caught_up = 0;  ///< How often all that was there had been delivered.
   };
 
   std::size_t deliver_lane(LaneId id, Lane& lane, TimeNs now) noexcept;
-  [[nodiscard]] ClientPort* sole_member(Lane& lane, GroupId group) noexcept;
+  [[nodiscard]] shm::EventProducer* sole_target(Lane& lane, GroupId group) noexcept;
+  [[nodiscard]] bool any_reads_log(std::span<const ClientId> members) noexcept;
+  /// `write` writes to the shared log, and says whether there was room: made by evicting those in
+  /// the way. False: another lane's long message comes first.
+  template <class Write>
+  bool write_to_log(LaneId id, TimeNs now, Write write) noexcept;
+  void evict(ClientPort& port, LaneId lane, TimeNs now) noexcept;
   bool deliver(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
@@ -88,7 +98,8 @@ class Delivery {
   bool deliver_changes(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now);
   bool to_everyone(LaneId id, Lane& lane, TimeNs now) noexcept;
   bool write_step(ClientPort& port, LaneId id, const Lane& lane) noexcept;
-  bool write_group_event(ClientPort& port, const GroupEvent& event) noexcept;
+  bool write_event(shm::EventProducer& to, const Lane& lane) noexcept;
+  bool write_group_event(shm::EventProducer& to, const GroupEvent& event) noexcept;
   [[nodiscard]] ClientPort* receiver(ClientId id) noexcept {
     ClientPort* port = ports_.find(id);
     return port != nullptr && port->state == ClientPort::State::Attached ? port : nullptr;
@@ -116,11 +127,36 @@ class Delivery {
   shm::ControlWorkerEnd& control_;
   core::LaneShare share_;
   std::vector<Lane> lanes_;  ///< By id; those of other workers stay empty.
+  SharedDelivery shared_;
   std::vector<ClientPort*> touched_;
   std::optional<NodeViewEvent> view_;
   std::uint64_t events_ = 0;
   TimeNs wake_at_ = kNever;
   TimeNs evicted_at_ = 0;
 };
+
+template <class Write>
+bool Delivery::write_to_log(LaneId id, TimeNs now, Write write) noexcept {
+  if (shared_.is_reserved()) {
+    wake_at_ = 0;
+    return false;
+  }
+  // Usually the slowest goes; for what is long, all in its way; what never fits nobody can read.
+  const std::uint64_t all = shared_.bytes();
+  const std::array<std::uint64_t, 3> needs{all / 8, all / 2, all + 1};
+  for (std::size_t tries = 0; !write(shared_.events()); ++tries) {
+    // They are told before the next write, from which on they may be written over.
+    for (ClientPort* port : shared_.make_room(needs[tries])) {
+      if (port->channel.broken()) {
+        forget(*port);
+      } else {
+        evict(*port, id, now);
+      }
+    }
+    if (!shared_.has_readers()) return true;
+  }
+  ++events_;
+  return true;
+}
 
 }  // namespace phalanx::worker

@@ -231,7 +231,7 @@ void Submissions::close(ClientPort& port, GroupId group) noexcept {
 /// then.
 Submissions::Outcome Submissions::refuse(ClientPort& port, GroupId group, shm::SubmissionKind kind,
                                          shm::RefusedReason reason) noexcept {
-  if (port.room != nullptr || !port.channel.write_refused(group, kind, reason))
+  if (port.room != nullptr || !port.channel.events().write_refused(group, kind, reason))
     return Outcome::NoRoom;
   control_.count(shm::Counter::SubmissionsRefused, 1);
   if (port.channel.publish_events()) ports_.wake(port);

@@ -39,7 +39,7 @@ Worker::Worker(const WorkerConfig& config, const WorkerParts& parts)
                config.record_bytes_max - static_cast<std::uint32_t>(core::kRecordHeaderBytes) - 8},
           core_, tape_, ports_, mailbox_, control_),
       delivery_(config.self, config.share(), config.slow_clients, core_, ports_, submissions_,
-                control_),
+                control_, parts.shared_log),
       frames_(core_, transport_, keys_, control_, recorder_, tape_, config.index == 0),
       notes_(config.share(), core_, control_, recorder_) {
   PHX_CHECK(share_.is_sound() && (crew_ != nullptr) == (is_first() && config.workers > 1));

@@ -47,6 +47,7 @@ struct WorkerParts {
   recorder::Recorder* recorder = nullptr;  ///< nullptr: nothing is recorded.
   tape::CoreTape* tape = nullptr;          ///< Likewise of view changes.
   Crew* crew = nullptr;  ///< The first worker's of several: how it leads the others.
+  shm::DeliveryLog* shared_log = nullptr;  ///< nullptr: no client reads one.
 };
 
 /// Turns its lanes: frames and client rings in, frames and client rings out. One thread calls it;

@@ -4,15 +4,16 @@ namespace phalanx::client {
 
 bool Channels::open(const shm::AttachReply& reply, std::span<int> fds) noexcept {
   const shm::ChannelGeometry& geometry = reply.geometry;
-  const bool has_bulk = geometry.submit_bulk_bytes + geometry.delivery_bulk_bytes > 0;
-  const std::size_t each = has_bulk ? 3 : 2;
+  const bool has_bulk = reply.has_bulk();
+  const std::size_t each = reply.descriptors_each();
   count_ = reply.channels();
   lanes_ = reply.lanes < count_ ? static_cast<std::uint32_t>(count_) : reply.lanes;
   for (std::size_t i = 0; i < count_; ++i) {
     int* mine = &fds[i * each];
     const int doorbell = mine[1];
     mine[1] = -1;
-    if (!channels_[i].open(mine[0], doorbell, has_bulk ? mine[2] : -1, geometry)) {
+    if (!channels_[i].open(mine[0], doorbell, has_bulk ? mine[2] : -1, geometry,
+                           reply.has_log() ? mine[each - 1] : -1)) {
       close();  // Which leaves errno as it was: nothing of it can fail.
       return false;
     }

@@ -38,6 +38,9 @@ class Channels {
     return channels_[0].geometry();
   }
 
+  /// Likewise: events come through the workers' shared logs.
+  [[nodiscard]] bool reads_log() const noexcept { return channels_[0].reads_log(); }
+
   /// Evicted once all are: the data plane tells the others when one worker has evicted the client.
   [[nodiscard]] shm::ChannelState state() const noexcept;
   [[nodiscard]] bool broken() const noexcept;

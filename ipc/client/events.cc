@@ -38,6 +38,12 @@ class BodyReader {
   bool good_ = true;
 };
 
+/// Whether messages of a group concern this client: in the shared log are those of others, too.
+bool is_for_us(const Handle& handle, const Group& group) noexcept {
+  return !handle.channels.reads_log() || group.standing == Standing::Member ||
+         group.standing == Standing::Leaving;
+}
+
 /// The phx_group of an id, 0 when there is none. The table is asked only when it has changed or the
 /// last message was of another group.
 phx_group group_of(Slot& slot, Handle& handle, GroupId id) noexcept {
@@ -48,7 +54,7 @@ phx_group group_of(Slot& slot, Handle& handle, GroupId id) noexcept {
   const Group* group = handle.groups.by_id(id);
   handle.last_id = id;
   handle.last_version = handle.groups.version();
-  handle.last_group = group == nullptr ? 0 : group->value();
+  handle.last_group = group == nullptr || !is_for_us(handle, *group) ? 0 : group->value();
   return handle.last_group;
 }
 
@@ -87,9 +93,14 @@ bool on_group_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) no
     if (group == nullptr || group->standing == Standing::None ||
         group->standing == Standing::Evicted)
       return true;
+    // In the shared log are the views of before this client joined as well.
+    if (handle.channels.reads_log() && group->standing == Standing::Joining && !member) return true;
     view.group = group->value();
     (void)handle.groups.set_members(*group, view.members, view.member_count);
-    if (member && group->standing == Standing::Joining) group->standing = Standing::Member;
+    if (member && group->standing == Standing::Joining) {
+      group->standing = Standing::Member;
+      handle.groups.changed();
+    }
   }
   if (handle.callbacks.group_view != nullptr)
     handle.callbacks.group_view(handle.context, handle.value, &view);
@@ -99,6 +110,7 @@ bool on_group_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) no
   if (Group* group = handle.groups.by_value(view.group);
       group != nullptr && group->standing != Standing::Joining) {
     group->standing = Standing::None;
+    handle.groups.changed();
     if (!group->open) handle.groups.remove(*group);
   }
   return true;

@@ -63,10 +63,13 @@ class GroupTable {
                                  std::size_t count) noexcept;
 
   [[nodiscard]] bool full() const noexcept { return used_ == kGroupsMax; }
-  /// Changes whenever an entry comes or goes: what was looked up before may be wrong now.
+  /// Changes whenever an entry comes or goes, or its client becomes a member or none: what was
+  /// looked up before may be wrong now.
   [[nodiscard]] std::uint32_t version() const noexcept {
     return version_.load(std::memory_order_acquire);
   }
+
+  void changed() noexcept { version_.fetch_add(1, std::memory_order_release); }
 
   template <class Visit>
   void for_each(Visit visit) noexcept {
@@ -83,8 +86,6 @@ class GroupTable {
     return chunks_[index / kChunk][index % kChunk];
   }
   [[nodiscard]] std::uint16_t& bucket(GroupId id) noexcept { return buckets_[id % kBuckets]; }
-  void changed() noexcept { version_.fetch_add(1, std::memory_order_release); }
-
   Group* chunks_[kGroupsMax / kChunk] = {};
   std::uint16_t buckets_[kBuckets] = {};
   std::uint16_t free_ = 0;

@@ -56,6 +56,7 @@ struct Handle {
   char program[64] = {};
   std::uint64_t submit_bytes = 0, delivery_bytes = 0;
   bool no_reattach = false;
+  bool wants_log = false;
   TimeNs spin_ns = 0;
   phx_handle value = 0;
 

@@ -52,6 +52,7 @@ Handle* make_handle(const phx_options& options) noexcept {
   handle->submit_bytes = options.submit_ring_bytes;
   handle->delivery_bytes = options.delivery_ring_bytes;
   handle->no_reattach = options.no_reattach != 0;
+  handle->wants_log = options.delivery == PHX_DELIVERY_SHARED;
   const int spin_us = options.spin_us == 0 ? 30 : options.spin_us;
   handle->spin_ns = spin_us < 0 ? 0 : static_cast<TimeNs>(spin_us) * kMicrosecond;
   const char* program =
@@ -135,7 +136,10 @@ using namespace phalanx::client;
 phx_status phx_initialize(const phx_options* options, phx_handle* out) {
   const phx_options defaults{.struct_bytes = sizeof(phx_options)};
   if (options == nullptr) options = &defaults;
-  if (out == nullptr || options->struct_bytes != sizeof(phx_options)) return PHX_INVALID;
+  if (out == nullptr || options->struct_bytes != sizeof(phx_options) ||
+      (options->delivery != PHX_DELIVERY_PRIVATE && options->delivery != PHX_DELIVERY_SHARED)) {
+    return PHX_INVALID;
+  }
   {
     const LockGuard guard(slots_lock);
     if (!fork_watched && pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0)

@@ -76,9 +76,8 @@ Step receive_reply(int socket, shm::AttachReply& reply,
     return Step::Version;
   }
   const Step step = step_of_status(reply.status);
-  const bool has_bulk = reply.geometry.submit_bulk_bytes + reply.geometry.delivery_bulk_bytes > 0;
   const bool whole =
-      reply.channels() <= shm::kChannelsMax && count == reply.channels() * (has_bulk ? 3 : 2);
+      reply.channels() <= shm::kChannelsMax && count == reply.channels() * reply.descriptors_each();
   return step == Step::Attached && !whole ? Step::Version : step;
 }
 
@@ -125,6 +124,7 @@ Step start_asking(Handle& handle) noexcept {
   shm::AttachRequest request;
   request.submit_bytes = handle.submit_bytes;
   request.delivery_bytes = handle.delivery_bytes;
+  request.flags = handle.wants_log ? shm::kWantsLog : 0;
   request.pid = static_cast<std::uint32_t>(getpid());
   std::memcpy(request.name, handle.program, sizeof request.name);
   const bool trusted = !handle.path.check_owner || owner_is_trusted(fd);

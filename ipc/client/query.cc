@@ -51,7 +51,8 @@ phx_status phx_flow_state(phx_handle value, phx_flow* flow) {
   const shm::ChannelGeometry& geometry = handle.channels.geometry();
   *flow = phx_flow{};
   flow->submit_ring_bytes = geometry.submit_bytes;
-  flow->delivery_ring_bytes = geometry.delivery_bytes;
+  flow->shared = geometry.log_bytes > 0 ? 1 : 0;
+  flow->delivery_ring_bytes = flow->shared ? geometry.log_bytes : geometry.delivery_bytes;
   if (!handle.attached()) return PHX_OK;
   // The fullest ring each way: with several workers that is the one which will not take more.
   flow->sendable = 1;

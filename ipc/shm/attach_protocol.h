@@ -13,7 +13,10 @@ namespace phalanx::shm {
 /// nothing else is said: hang-up means that the other side is gone.
 
 inline constexpr std::uint64_t kAttachMagic = 0x3168637461786870;  ///< "phxatch1".
-inline constexpr std::uint32_t kAttachVersion = 1;
+inline constexpr std::uint32_t kAttachVersion = 2;
+
+/// Of a request: to read the shared log, if this user may and there is one.
+inline constexpr std::uint32_t kWantsLog = 1;
 
 struct AttachRequest {
   std::uint64_t magic = kAttachMagic;
@@ -21,9 +24,9 @@ struct AttachRequest {
   std::uint32_t bytes = 128;
   std::uint64_t submit_bytes = 0;  ///< Ring sizes wanted; 0: the default.
   std::uint64_t delivery_bytes = 0;
-  std::uint32_t pid = 0;  ///< For people; what counts is the kernel's peer credentials.
-  std::uint32_t reserved = 0;
-  char name[64] = {};  ///< The program's name, NUL-padded, for people.
+  std::uint32_t pid = 0;    ///< For people; what counts is the kernel's peer credentials.
+  std::uint32_t flags = 0;  ///< kWantsLog.
+  char name[64] = {};       ///< The program's name, NUL-padded, for people.
   std::byte unused[24] = {};
 };
 static_assert(sizeof(AttachRequest) == 128);
@@ -41,8 +44,9 @@ enum class AttachStatus : std::uint32_t {
 inline constexpr std::size_t kChannelsMax = kLanesMax;
 
 /// Follows with SCM_RIGHTS when accepted: channel memory, doorbell, and bulk memory when the
-/// geometry has bulk rings, in this order, for the channel with each worker. A group is in the lane
-/// (id mod lanes), and that lane is worker (lane mod workers)'s.
+/// geometry has bulk rings, and the worker's shared log when it has one, in this order, for the
+/// channel with each worker. A group is in the lane (id mod lanes), and that lane is worker (lane
+/// mod workers)'s.
 struct AttachReply {
   std::uint64_t magic = kAttachMagic;
   std::uint32_t version = kAttachVersion;
@@ -55,9 +59,17 @@ struct AttachReply {
   std::byte unused[40] = {};
 
   [[nodiscard]] std::size_t channels() const noexcept { return std::size_t{more_workers} + 1; }
+  [[nodiscard]] bool has_bulk() const noexcept {
+    return geometry.submit_bulk_bytes + geometry.delivery_bulk_bytes > 0;
+  }
+  [[nodiscard]] bool has_log() const noexcept { return geometry.log_bytes > 0; }
+  /// Descriptors of each channel.
+  [[nodiscard]] std::size_t descriptors_each() const noexcept {
+    return std::size_t{2} + (has_bulk() ? 1 : 0) + (has_log() ? 1 : 0);
+  }
 };
 static_assert(sizeof(AttachReply) == 128);
 
-inline constexpr std::size_t kAttachDescriptorsMax = 3 * kChannelsMax;
+inline constexpr std::size_t kAttachDescriptorsMax = 4 * kChannelsMax;
 
 }  // namespace phalanx::shm

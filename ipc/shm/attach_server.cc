@@ -53,14 +53,18 @@ RequestState read_attach_request(int socket, AttachRequest& out) noexcept {
 }
 
 Expected<void, Error> send_attach_reply(int socket, std::span<const WorkerChannel* const> channels,
-                                        LaneId lanes) {
+                                        LaneId lanes, std::span<const int> log_fds) {
   PHX_CHECK(!channels.empty() && channels.size() <= kChannelsMax);
   std::array<int, kAttachDescriptorsMax> fds{};
   std::size_t count = 0;
-  for (const WorkerChannel* channel : channels) {
+  const bool has_log = channels[0]->geometry().log_bytes > 0;
+  PHX_CHECK(log_fds.size() == (has_log ? channels.size() : 0));
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    const WorkerChannel* channel = channels[i];
     fds[count++] = channel->memory_fd();
     fds[count++] = channel->doorbell_fd();
     if (channel->bulk_fd() >= 0) fds[count++] = channel->bulk_fd();
+    if (has_log) fds[count++] = log_fds[i];
   }
   const AttachReply reply{.descriptors = static_cast<std::uint32_t>(count),
                           .geometry = channels[0]->geometry(),

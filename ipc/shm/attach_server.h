@@ -40,9 +40,11 @@ enum class RequestState : std::uint8_t {
 /// Reads a client's request; sizes are not checked here (WorkerChannel::create() bounds them).
 [[nodiscard]] RequestState read_attach_request(int socket, AttachRequest& out) noexcept;
 
-/// Hands the channels, one with each worker and all of one geometry, to the client.
+/// Hands the channels, one with each worker and all of one geometry, to the client, and each
+/// worker's shared log where the geometry has one.
 [[nodiscard]] Expected<void, Error> send_attach_reply(
-    int socket, std::span<const WorkerChannel* const> channels, LaneId lanes);
+    int socket, std::span<const WorkerChannel* const> channels, LaneId lanes,
+    std::span<const int> log_fds = {});
 
 /// Tells the client why not. Best effort; the caller closes the socket.
 void refuse_attach(int socket, AttachStatus why) noexcept;

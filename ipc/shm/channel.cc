@@ -39,6 +39,7 @@ ChannelGeometry geometry_for(const ChannelOptions& options) noexcept {
   g.group_name_bytes_max = kGroupNameBytesMax;
   g.node = options.node;
   g.client = options.client;
+  g.log_bytes = options.log_bytes;
   return g;
 }
 
@@ -91,26 +92,25 @@ Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& optio
   c.page_->page_struct_bytes = sizeof(ChannelPage);
   c.page_->geometry = g;
   c.page_->state = static_cast<std::uint32_t>(ChannelState::Open);
+  c.page_->log_start.position = c.page_->log_head.position = kNotInLog;
   c.submit_ = BulkConsumer(
       SpscConsumer(c.page_->submit, c.submit_memory_.data(), g.submit_bytes),
       SpscConsumer(c.page_->submit_bulk, c.submit_bulk_memory_.data(), g.submit_bulk_bytes));
-  c.delivery_ = BulkProducer(
+  c.delivery_ = EventProducer(
       SpscProducer(c.page_->delivery, c.delivery_memory_.data(), g.delivery_bytes),
       SpscProducer(c.page_->delivery_bulk, c.delivery_bulk_memory_.data(), g.delivery_bulk_bytes));
   return c;
 }
 
-/// False: a lie. Its flag was read once, and so is the length.
-bool WorkerChannel::shorten(BulkRecord& record) const noexcept {
-  const std::uint64_t room = ring_record_bytes(record.body.size()) - kRingPrefixBytes;
-  if (room < sizeof(SubmissionBody) + sizeof(std::uint64_t)) return false;
+/// How long such a body is: 0, which none can be, when it lies. Its flag was read once, and so is
+/// this. By value, or the record of every submission would have to be in memory.
+std::size_t WorkerChannel::shortened(std::span<const std::byte> body) noexcept {
+  const std::uint64_t room = ring_record_bytes(body.size()) - kRingPrefixBytes;
+  if (room < sizeof(SubmissionBody) + sizeof(std::uint64_t)) return 0;
   std::uint64_t bytes;
-  std::memcpy(&bytes, record.body.data() + room - sizeof bytes, sizeof bytes);
+  std::memcpy(&bytes, body.data() + room - sizeof bytes, sizeof bytes);
   asm volatile("" : "+r"(bytes));
-  if (bytes > room - sizeof bytes) return false;
-  record.body = {record.body.data(), bytes};
-  record.flags &= static_cast<std::uint8_t>(~kBodyShortened);
-  return true;
+  return bytes > room - sizeof bytes ? 0 : bytes;
 }
 
 bool WorkerChannel::release_submissions() noexcept {
@@ -119,6 +119,21 @@ bool WorkerChannel::release_submissions() noexcept {
 
 bool WorkerChannel::publish_events() noexcept {
   return delivery_.publish(std::memory_order_seq_cst) && take_wait(kWaitsForEvent);
+}
+
+void WorkerChannel::join_log(std::uint64_t position) noexcept {
+  std::atomic_ref(page_->log_start.position).store(position, std::memory_order_release);
+}
+
+std::uint64_t WorkerChannel::log_position(std::uint64_t seen, std::uint64_t published) noexcept {
+  const std::uint64_t at =
+      std::atomic_ref(page_->log_head.position).load(std::memory_order_acquire);
+  if (at == kNotInLog) return seen;
+  if (at - seen > published - seen || at % 8 != 0) {
+    broken_ = true;
+    return seen;
+  }
+  return at;
 }
 
 bool WorkerChannel::take_wait(std::uint32_t bit) noexcept {

@@ -10,6 +10,7 @@
 #include "ipc/base/fd.h"
 #include "ipc/shm/bulk_ring.h"
 #include "ipc/shm/channel_layout.h"
+#include "ipc/shm/event_producer.h"
 #include "ipc/shm/mirrored_ring.h"
 
 namespace phalanx::shm {
@@ -21,6 +22,7 @@ struct ChannelOptions {
   std::uint32_t message_bytes_max = 1u << 20;
   NodeId node = 0;
   ClientId client = 0;
+  std::uint64_t log_bytes = 0;  ///< Of the shared log that this client reads; 0: it does not.
   /// For the rings; the bulk segment has plain pages, allocated as they are used. Only for clients
   /// that are trusted: a hole punched into huge pages raises SIGBUS here when no page is free.
 };
@@ -92,28 +94,12 @@ class WorkerChannel {
   }
   void cancel_event() noexcept { delivery_.cancel(); }
 
-  /// A whole Message. False when the ring is full.
+  /// To write whole events.
+  [[nodiscard]] EventProducer& events() noexcept { return delivery_; }
   [[nodiscard]] bool write_message(const MessageEvent& message, std::uint8_t flags,
                                    std::span<const std::byte> payload) noexcept {
-    std::byte* room = delivery_.append(static_cast<std::uint32_t>(sizeof message + payload.size()),
-                                       static_cast<std::uint8_t>(EventKind::Message), flags);
-    if (room == nullptr) [[unlikely]]
-      return false;
-    std::memcpy(room, &message, sizeof message);
-    if (!payload.empty()) std::memcpy(room + sizeof message, payload.data(), payload.size());
-    return true;
+    return delivery_.write_message(message, flags, payload);
   }
-  /// The other kinds, from their parts. False when the ring is full.
-  [[nodiscard]] bool write_group_view(GroupId group, std::span<const GroupMember> members,
-                                      std::span<const GroupMember> left,
-                                      std::span<const GroupMember> joined,
-                                      std::span<const std::byte> name) noexcept;
-  [[nodiscard]] bool write_node_view(std::uint64_t sequence, NodeId representative,
-                                     std::span<const NodeId> members, std::span<const NodeId> left,
-                                     std::span<const NodeId> joined, bool quorate = false) noexcept;
-  [[nodiscard]] bool write_transitional() noexcept;
-  [[nodiscard]] bool write_refused(GroupId group, SubmissionKind kind,
-                                   RefusedReason reason) noexcept;
 
   /// Shows committed events to the client: once a burst. True: wake the client, it sleeps.
   [[nodiscard]] bool publish_events() noexcept;
@@ -131,6 +117,16 @@ class WorkerChannel {
   /// As of the last reserve_event(): delivery ring bytes that the client has not released.
   [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept { return delivery_.used_bytes(); }
 
+  // --- The shared log (delivery_log.h), for a client that reads it ---
+
+  /// From `position` of the log on it is a reader. Before its next event is written.
+  void join_log(std::uint64_t position) noexcept;
+  /// How far it has read, in [`seen`, `published`], or a lie, which makes the channel broken():
+  /// `seen`, what it said before, then.
+  [[nodiscard]] std::uint64_t log_position(std::uint64_t seen, std::uint64_t published) noexcept;
+  /// The log was published. True: wake the client, it sleeps.
+  [[nodiscard]] bool log_published() noexcept { return take_wait(kWaitsForEvent); }
+
   // --- State ---
 
   /// The client is to drain what is queued, then sees EVICTED and attaches anew. True: wake it.
@@ -146,7 +142,7 @@ class WorkerChannel {
   }
 
  private:
-  [[nodiscard]] bool shorten(BulkRecord& record) const noexcept;
+  [[nodiscard]] static std::size_t shortened(std::span<const std::byte> body) noexcept;
   [[nodiscard]] bool take_wait(std::uint32_t bit) noexcept;
   [[nodiscard]] bool set_state(ChannelState state) noexcept;
 
@@ -156,7 +152,7 @@ class WorkerChannel {
   ChannelPage* page_ = nullptr;
   ChannelGeometry geometry_{};
   BulkConsumer submit_;
-  BulkProducer delivery_;
+  EventProducer delivery_;
   bool broken_ = false;
 };
 
@@ -165,9 +161,9 @@ inline bool WorkerChannel::peek_submission(Submission& out) noexcept {
   BulkRecord record;
   if (broken_ || !submit_.peek(record)) return false;
   SubmissionBody body;
-  if ((record.flags & kBodyShortened) != 0 && !shorten(record)) [[unlikely]] {
-    broken_ = true;
-    return false;
+  if ((record.flags & kBodyShortened) != 0) [[unlikely]] {
+    record.body = record.body.first(shortened(record.body));
+    record.flags &= static_cast<std::uint8_t>(~kBodyShortened);
   }
   if (record.kind < static_cast<std::uint8_t>(SubmissionKind::Multicast) ||
       record.kind > static_cast<std::uint8_t>(SubmissionKind::Close) ||

@@ -133,8 +133,9 @@ struct ChannelGeometry {
   std::uint32_t group_name_bytes_max;
   NodeId node;
   ClientId client;
+  std::uint64_t log_bytes;  ///< Of the ring of the shared log; 0: this client has none.
 };
-static_assert(sizeof(ChannelGeometry) == 56);
+static_assert(sizeof(ChannelGeometry) == 64);
 
 enum class ChannelState : std::uint32_t { Open = 1, Disconnected = 2, Evicted = 3 };
 enum class EvictReason : std::uint32_t { None = 0, Lagged = 1, Administrator = 2 };
@@ -143,6 +144,8 @@ enum class EvictReason : std::uint32_t { None = 0, Lagged = 1, Administrator = 2
 /// more; the worker takes it away and wakes the client by a byte on its socket.
 inline constexpr std::uint32_t kWaitsForEvent = 1;
 inline constexpr std::uint32_t kWaitsForRoom = 2;
+
+inline constexpr std::uint64_t kNotInLog = ~std::uint64_t{0};
 
 struct ChannelPage {
   std::uint64_t magic;
@@ -162,8 +165,12 @@ struct ChannelPage {
   RingIndices delivery;
   RingIndices submit_bulk;
   RingIndices delivery_bulk;
+
+  // Of a client that reads the shared log.
+  RingIndex log_start;  ///< By the worker: where it begins; kNotInLog before that is known.
+  RingIndex log_head;   ///< By the client: how far it has read; kNotInLog before it has begun.
 };
-static_assert(sizeof(ChannelPage) == 832 && alignof(ChannelPage) == 64);
+static_assert(sizeof(ChannelPage) == 960 && alignof(ChannelPage) == 64);
 static_assert(offsetof(ChannelPage, state) == 128 && offsetof(ChannelPage, submit) == 320);
 static_assert(sizeof(ChannelPage) <= 4096);
 

@@ -36,8 +36,8 @@ bool has_bytes(int fd, std::uint64_t bytes) noexcept {
 
 }  // namespace
 
-bool ClientChannel::open(int memory_fd, int doorbell_fd, int bulk_fd,
-                         const ChannelGeometry& g) noexcept {
+bool ClientChannel::open(int memory_fd, int doorbell_fd, int bulk_fd, const ChannelGeometry& g,
+                         int log_fd) noexcept {
   doorbell_ = doorbell_fd;
   geometry_ = g;
   const std::uint64_t bulk_bytes = g.submit_bulk_bytes + g.delivery_bulk_bytes;
@@ -71,6 +71,7 @@ bool ClientChannel::open(int memory_fd, int doorbell_fd, int bulk_fd,
     errno = EPROTO;
     mapped = false;
   }
+  if (mapped && g.log_bytes > 0) mapped = has_log_ = log_.open(log_fd, g.log_bytes, *page_);
   if (!mapped) {
     const int error = errno;
     close();
@@ -91,6 +92,8 @@ void ClientChannel::close() noexcept {
     unmap_mirrored(rings_[i], bytes[i]);
     rings_[i] = nullptr;
   }
+  log_.close();
+  has_log_ = of_log_ = false;
   if (page_ != nullptr) munmap(page_, geometry_.page_bytes);
   page_ = nullptr;
   if (doorbell_ >= 0) ::close(doorbell_);
@@ -131,6 +134,8 @@ void ClientChannel::shorten_submission(std::byte* body, std::uint32_t before,
 
 void ClientChannel::abandon_after_fork() noexcept {
   for (std::byte*& ring : rings_) ring = nullptr;
+  log_.forget();
+  has_log_ = of_log_ = false;
   page_ = nullptr;
   if (doorbell_ >= 0) ::close(doorbell_);
   doorbell_ = -1;

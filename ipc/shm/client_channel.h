@@ -6,6 +6,7 @@
 
 #include "ipc/shm/bulk_ring.h"
 #include "ipc/shm/channel_layout.h"
+#include "ipc/shm/delivery_log_reader.h"
 
 namespace phalanx::shm {
 
@@ -28,10 +29,11 @@ class ClientChannel {
   ~ClientChannel() { close(); }
 
   /// Maps a channel. Takes the doorbell; the other descriptors stay with the caller and are not
-  /// needed afterwards. `bulk_fd` is -1 when the geometry has no bulk rings. False leaves errno
-  /// (EPROTO: not a channel of this version) and the object closed.
+  /// needed afterwards. `bulk_fd` is -1 when the geometry has no bulk rings, `log_fd` when it has
+  /// no shared log. False leaves errno (EPROTO: not a channel of this version) and the object
+  /// closed.
   [[nodiscard]] bool open(int memory_fd, int doorbell_fd, int bulk_fd,
-                          const ChannelGeometry& geometry) noexcept;
+                          const ChannelGeometry& geometry, int log_fd = -1) noexcept;
   void close() noexcept;
   /// As close(), but leaves the submit rings mapped, to be unmapped by the caller.
   [[nodiscard]] SubmitMemory close_but_keep_submit_memory() noexcept;
@@ -68,24 +70,51 @@ class ClientChannel {
 
   // --- Receiving ---
 
-  [[nodiscard]] bool peek_event(BulkRecord& out) noexcept { return delivery_.peek(out); }
-  void pop_event() noexcept { delivery_.pop(); }
-  bool release_events() noexcept { return delivery_.release(); }
-  [[nodiscard]] bool release_is_due() const noexcept { return delivery_.release_is_due(); }
-  /// True when an event waits.
-  bool refresh_events(std::memory_order order = std::memory_order_acquire) noexcept {
-    return delivery_.queued_bytes() != 0 || delivery_.refresh(order);
+  /// Of the client's own ring first: what is there was written before what the log shows.
+  [[nodiscard]] bool peek_event(BulkRecord& out) noexcept {
+    if (delivery_.peek(out)) [[likely]]
+      return true;
+    if (!has_log_) [[likely]]
+      return false;
+    BulkRecord record;  // So that `out` may stay in registers.
+    of_log_ = log_.peek(record);
+    if (of_log_) out = record;
+    return of_log_;
   }
+  void pop_event() noexcept {
+    if (of_log_) [[unlikely]] {
+      log_.pop();
+      of_log_ = false;
+    } else {
+      delivery_.pop();
+    }
+  }
+  void release_events() noexcept {
+    delivery_.release();
+    if (has_log_) log_.release();
+  }
+  [[nodiscard]] bool release_is_due() const noexcept {
+    return delivery_.release_is_due() || (has_log_ && log_.release_is_due());
+  }
+  /// True when an event waits. The log is looked at first: see peek_event().
+  bool refresh_events(std::memory_order order = std::memory_order_acquire) noexcept {
+    const bool in_log = has_log_ && log_.refresh(order);
+    return delivery_.queued_bytes() != 0 || delivery_.refresh(order) || in_log;
+  }
+  /// Whether events come by the shared log.
+  [[nodiscard]] bool reads_log() const noexcept { return has_log_; }
   /// Published and not released, whoever asks; for display.
   [[nodiscard]] std::uint64_t event_backlog_bytes() const noexcept {
     const std::uint64_t head =
         std::atomic_ref(page_->delivery.head.position).load(std::memory_order_acquire);
     const std::uint64_t tail =
         std::atomic_ref(page_->delivery.tail.position).load(std::memory_order_acquire);
-    return tail - head <= geometry_.delivery_bytes ? tail - head : geometry_.delivery_bytes;
+    const std::uint64_t in_ring =
+        tail - head <= geometry_.delivery_bytes ? tail - head : geometry_.delivery_bytes;
+    return in_ring + log_.backlog_bytes();
   }
   [[nodiscard]] std::uint64_t queued_event_bytes() const noexcept {
-    return delivery_.queued_bytes();
+    return delivery_.queued_bytes() + (has_log_ ? log_.queued_bytes() : 0);
   }
 
   // --- State and sleeping ---
@@ -103,7 +132,9 @@ class ClientChannel {
     return (std::atomic_ref(page_->client_waits).fetch_and(~bit, std::memory_order_acq_rel) &
             bit) != 0;
   }
-  [[nodiscard]] bool broken() const noexcept { return submit_.broken() || delivery_.broken(); }
+  [[nodiscard]] bool broken() const noexcept {
+    return submit_.broken() || delivery_.broken() || log_.broken();
+  }
 
  private:
   void ring_doorbell() noexcept;
@@ -114,6 +145,9 @@ class ClientChannel {
   ChannelGeometry geometry_{};
   alignas(64) BulkProducer submit_;
   alignas(64) BulkConsumer delivery_;
+  bool has_log_ = false;
+  bool of_log_ = false;  ///< The event that was peeked.
+  DeliveryLogReader log_;
 };
 
 }  // namespace phalanx::shm

@@ -30,11 +30,12 @@ struct AdoptClient {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t pid = 0;
-  std::uint32_t rights = 0;  ///< kMayPublish | kMaySubscribe.
+  std::uint32_t rights = 0;  ///< kMayPublish | kMaySubscribe | kMayReadLog.
   Fd socket;
 };
 inline constexpr std::uint32_t kMayPublish = 1;
 inline constexpr std::uint32_t kMaySubscribe = 2;
+inline constexpr std::uint32_t kMayReadLog = 4;  ///< The shared log, and so everything in it.
 
 /// A line of the data plane's, for the node's log.
 struct LogLine {

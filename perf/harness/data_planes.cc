@@ -152,8 +152,9 @@ void DataPlanes::adopt_waiting(int timeout_ms) {
   for (const Node& node : nodes_) waits.push_back({node.clients.get(), POLLIN, 0});
   poll(waits.data(), waits.size(), timeout_ms);
   for (const Node& node : nodes_) {
-    shm::AdoptClient client{
-        .uid = getuid(), .gid = getgid(), .rights = shm::kMayPublish | shm::kMaySubscribe};
+    shm::AdoptClient client{.uid = getuid(),
+                            .gid = getgid(),
+                            .rights = shm::kMayPublish | shm::kMaySubscribe | shm::kMayReadLog};
     client.socket.reset(accept4(node.clients.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!client.socket) continue;
     if (auto sent = shm::send_adopt(node.connection.get(), client); !sent)

@@ -48,6 +48,7 @@ void drive_worker(WorkerChannel& worker) {
   }
   (void)worker.release_submissions();
   (void)worker.publish_events();
+  PHX_CHECK(worker.log_position(64, 4096) - 64 <= 4096 - 64);  // Of the shared log.
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ struct fake_server {
     client.attached = send_attach_reply(client.socket.get(), channels, 1).has_value();
     watch(client.channel.doorbell_fd(), EPOLLIN | EPOLLET);
     const NodeId self = kNode;
-    (void)client.channel.write_node_view(1, kNode, {&self, 1}, {}, {&self, 1}, true);
+    (void)client.channel.events().write_node_view(1, kNode, {&self, 1}, {}, {&self, 1}, true);
     return true;
   }
 
@@ -197,7 +197,7 @@ struct fake_server {
       case SubmissionKind::Open:
       case SubmissionKind::Join: {
         if (name == "forbidden") {
-          (void)client.channel.write_refused(id, s.kind, RefusedReason::Access);
+          (void)client.channel.events().write_refused(id, s.kind, RefusedReason::Access);
           return;
         }
         if (s.kind == SubmissionKind::Open) {
@@ -256,7 +256,8 @@ struct fake_server {
       const bool was = std::any_of(left.begin(), left.end(), is_self);
       const bool is = std::any_of(room.members.begin(), room.members.end(), is_self);
       if (!client->attached || client->evicted || !(was || is)) continue;
-      if (!client->channel.write_group_view(id, room.members, left, joined, name)) evict(*client);
+      if (!client->channel.events().write_group_view(id, room.members, left, joined, name))
+        evict(*client);
     }
   }
 
@@ -363,9 +364,9 @@ void fake_server_change_view(fake_server* server) {
   const NodeId members[] = {1, 2};
   for (auto& client : server->clients) {
     if (!client->attached) continue;
-    (void)client->channel.write_transitional();
-    (void)client->channel.write_node_view(2, 1, members, std::span(members).last(1),
-                                          std::span(members).last(1));
+    (void)client->channel.events().write_transitional();
+    (void)client->channel.events().write_node_view(2, 1, members, std::span(members).last(1),
+                                                   std::span(members).last(1));
   }
 }
 void fake_server_send_rubbish(fake_server* server) {

@@ -145,6 +145,17 @@ typedef struct phx_callbacks {
   void (*messages)(void* context, phx_handle handle, const phx_message* messages, size_t count);
 } phx_callbacks;
 
+/** How events come to a client. */
+typedef enum phx_delivery {
+  PHX_DELIVERY_PRIVATE = 0, /**< By a ring of its own. */
+  /** By the log that all such clients of this node map read-only, if this user may
+   * (client.shared_uids and shared_gids, for it holds the messages of all their groups); else by a
+   * ring of its own. However many read cost the data plane as much as one, and it waits for none:
+   * one that lags by most of client.shared_log is evicted, and gets nothing more of what it had not
+   * read. */
+  PHX_DELIVERY_SHARED = 1
+} phx_delivery;
+
 /** How to attach. Zero every field that you do not set: 0 and NULL mean the default. */
 typedef struct phx_options {
   size_t struct_bytes; /**< sizeof(phx_options), so that fields can be added later. */
@@ -161,6 +172,7 @@ typedef struct phx_options {
    * put into short turns (EEVDF's custom slice, 0.1 ms, Linux 6.12), or a yield would cost it more
    * than a data plane's: its share of the processor stays, other policies than SCHED_OTHER too. */
   int spin_us;
+  phx_delivery delivery; /**< phx_flow_state() says what was granted. */
 } phx_options;
 
 /** What this attachment allows. */
@@ -177,6 +189,7 @@ typedef struct phx_flow {
   size_t submit_queued_bytes; /**< Accepted and not yet taken by the data plane. */
   size_t delivery_ring_bytes;
   size_t delivery_queued_bytes; /**< Not dispatched. Near the ring size: eviction is near. */
+  int shared;                   /**< Non-zero: it reads the shared log; delivery_* are of that. */
   int sendable;                 /**< Attached, and a small message would be accepted now. */
 } phx_flow;
 
@@ -195,7 +208,7 @@ typedef struct phx_flow {
  * @retval PHX_ACCESS      This user may not attach, or the socket belongs to a stranger.
  * @retval PHX_LIMIT       The daemon has too many clients, or this process too many handles.
  * @retval PHX_VERSION     The daemon is of another version.
- * @retval PHX_INVALID     A NULL handle, a wrong struct_bytes, or a path that is too long.
+ * @retval PHX_INVALID     A NULL handle, a wrong struct_bytes or delivery, or too long a path.
  * @retval PHX_NO_MEMORY   No memory, address space or descriptors.
  * @par Thread safety
  * Any thread.

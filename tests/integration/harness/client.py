@@ -18,7 +18,7 @@ def numbered(name, count):
 class Client:
     """One process, its output in a file that can be read while it runs."""
 
-    def __init__(self, cluster, node, group, verb, feed=None, **popen):
+    def __init__(self, cluster, node, group, verb, feed=None, extra=(), **popen):
         from harness.cluster import program
 
         self.name = f"{verb} n{node} {group} #{len(cluster.clients)}"
@@ -27,7 +27,7 @@ class Client:
         self.errors = stem.with_suffix(".err")
         with open(self.output, "wb") as out, open(self.errors, "wb") as err:
             self.process = subprocess.Popen(
-                [program("phalanx"), "--instance", f"n{node}", verb, group],
+                [program("phalanx"), "--instance", f"n{node}", verb, group, *extra],
                 stdin=feed or subprocess.DEVNULL, stdout=out, stderr=err, **popen)
 
     def lines(self):

@@ -13,7 +13,8 @@ namespace {
 TEST(Errors, UnknownKeyIsNamedWithItsPlaceAndTheOneMeant) {
   EXPECT_EQ(errors_of("[client]\nrings = \"1MiB\"\n"),
             "t.toml:4:1: error: unknown key client.rings\n"
-            "  allowed: ring, slow_policy, throttle_max, uids, gids, max\n"
+            "  allowed: ring, slow_policy, throttle_max, uids, gids, max, shared_log, "
+            "shared_uids, shared_gids\n"
             "  remedy:  did you mean client.ring?\n");
 }
 

@@ -120,9 +120,9 @@ std::vector<NodeId> Wire::nodes() const {
   return all;
 }
 
-TestClient::TestClient(ClientPort& port) {
+TestClient::TestClient(ClientPort& port, int log_fd) {
   PHX_CHECK(channel.open(port.channel.memory_fd(), dup(port.channel.doorbell_fd()),
-                         port.channel.bulk_fd(), port.channel.geometry()));
+                         port.channel.bulk_fd(), port.channel.geometry(), log_fd));
 }
 bool TestClient::submit(shm::SubmissionKind kind, GroupId group, std::string_view payload,
                         std::uint8_t flags) {
@@ -145,9 +145,10 @@ bool TestClient::leave(const std::string& group) {
 std::vector<std::string> TestClient::read() {
   std::vector<std::string> seen;
   shm::BulkRecord record;
-  while (channel.peek_event(record)) {
+  while (channel.refresh_events() && channel.peek_event(record)) {
     seen.push_back(describe(record));
     channel.pop_event();
+    if (channel.release_is_due()) channel.release_events();
   }
   channel.release_events();
   return seen;
@@ -211,19 +212,20 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
     for (TestNode* other : others) led.push_back(other->orders_.get());
     crew_ = std::make_unique<Crew>(std::move(led), options.lanes, worker_end);
   }
-  worker = std::make_unique<Worker>(
-      WorkerConfig{.self = id,
-                   .nodes = nodes,
-                   .lanes = options.lanes,
-                   .index = index,
-                   .workers = options.workers,
-                   .message_bytes_max = options.message_bytes_max,
-                   .record_bytes_max = record_max,
-                   .slow_clients = options.slow_clients},
-      WorkerParts{*core, transport, *keys, worker_end, mailbox, nullptr, nullptr, crew_.get()});
+  if (options.shared_log > 0) log_ = shm::DeliveryLog::create(options.shared_log).value();
+  worker = std::make_unique<Worker>(WorkerConfig{.self = id,
+                                                 .nodes = nodes,
+                                                 .lanes = options.lanes,
+                                                 .index = index,
+                                                 .workers = options.workers,
+                                                 .message_bytes_max = options.message_bytes_max,
+                                                 .record_bytes_max = record_max,
+                                                 .slow_clients = options.slow_clients},
+                                    WorkerParts{*core, transport, *keys, worker_end, mailbox,
+                                                nullptr, nullptr, crew_.get(), log_.get()});
 }
 
-ClientPort& TestNode::attach(ClientId id) {
+ClientPort& TestNode::attach(ClientId id, bool reads_log) {
   ports.push_back(std::make_unique<ClientPort>());
   ClientPort& port = *ports.back();
   port.id = id;
@@ -232,8 +234,10 @@ ClientPort& TestNode::attach(ClientId id) {
                                              .delivery_bytes = options_.client_ring,
                                              .message_bytes_max = options_.message_bytes_max,
                                              .node = member_.node,
-                                             .client = id})
+                                             .client = id,
+                                             .log_bytes = reads_log ? log_->bytes() : 0})
                      .value();
+  port.reads_log = reads_log;
   mailbox.order({.kind = WorkerOrder::Kind::AddClient, .port = &port});
   return port;
 }

@@ -11,6 +11,7 @@
 #include "dataplane/worker/worker.h"
 #include "ipc/shm/client_channel.h"
 #include "ipc/shm/control_channel.h"
+#include "ipc/shm/delivery_log.h"
 #include "ipc/shm/mirrored_ring.h"
 #include "transport/transport.h"
 #include "transport/wire/key_table.h"
@@ -74,13 +75,15 @@ struct NodeOptions {
   LaneId workers = 1;              ///< Of each node.
   std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
   wire::Cipher cipher = wire::Cipher::OpenSsl;
+  std::uint64_t shared_log = 0;  ///< Bytes; 0: there is none.
 };
 
 /// What a test's client saw, in words: "m:TEXT", "g+2:7" (client 7 of node 2 joined),
 /// "g-2:7/NodeLeft", "v1.2" (the node's view), "t" (transitional), "refused".
 class TestClient {
  public:
-  explicit TestClient(ClientPort& port);
+  /// `log_fd` for one that reads the shared log.
+  explicit TestClient(ClientPort& port, int log_fd = -1);
   bool submit(shm::SubmissionKind kind, GroupId group, std::string_view payload,
               std::uint8_t flags = 0);
   bool join(const std::string& name) { return submit(shm::SubmissionKind::Join, 0, name); }
@@ -108,7 +111,8 @@ class TestNode {
   [[nodiscard]] const shm::StatisticsMemory& all_statistics() const {
     return segment_.statistics();
   }
-  ClientPort& attach(ClientId id);
+  ClientPort& attach(ClientId id, bool reads_log = false);
+  [[nodiscard]] int log_fd() const { return log_->fd(); }
   /// Notices from the worker since the last call, by kind.
   std::size_t notices(MainNotice::Kind kind);
   std::vector<shm::Event> events();
@@ -120,6 +124,7 @@ class TestNode {
   NodeOptions options_;
   Member member_;
   std::vector<shm::MirroredRing> rings_;
+  std::unique_ptr<shm::DeliveryLog> log_;
   shm::ControlSegment segment_;
   Fd bells_[4];
   std::unique_ptr<shm::ControlRings> control_rings_;  ///< Not of the first worker.

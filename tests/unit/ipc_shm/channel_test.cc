@@ -67,8 +67,9 @@ TEST(Channel, CarriesEventsToTheClient) {
   const GroupMember member{.node = 1, .client = 2, .pid = 3, .reason = MemberReason::Joined};
   ASSERT_TRUE(pair.worker.write_message({.group = 7, .node = 1, .client = 2}, kEventSafe,
                                         bytes_of("payload")));
-  ASSERT_TRUE(pair.worker.write_group_view(7, {&member, 1}, {}, {&member, 1}, bytes_of("words")));
-  ASSERT_TRUE(pair.worker.write_transitional());
+  ASSERT_TRUE(
+      pair.worker.events().write_group_view(7, {&member, 1}, {}, {&member, 1}, bytes_of("words")));
+  ASSERT_TRUE(pair.worker.events().write_transitional());
   EXPECT_FALSE(pair.client.refresh_events());
   EXPECT_FALSE(pair.worker.publish_events());
 

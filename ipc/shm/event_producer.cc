@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "ipc/shm/channel.h"
+#include "ipc/shm/event_producer.h"
 
 namespace phalanx::shm {
 namespace {
@@ -20,7 +20,7 @@ class BodyWriter {
 
 }  // namespace
 
-bool WorkerChannel::write_group_view(GroupId group, std::span<const GroupMember> members,
+bool EventProducer::write_group_view(GroupId group, std::span<const GroupMember> members,
                                      std::span<const GroupMember> left,
                                      std::span<const GroupMember> joined,
                                      std::span<const std::byte> name) noexcept {
@@ -31,7 +31,7 @@ bool WorkerChannel::write_group_view(GroupId group, std::span<const GroupMember>
                              .name_bytes = static_cast<std::uint32_t>(name.size())};
   const std::size_t bytes =
       sizeof event + members.size_bytes() + left.size_bytes() + joined.size_bytes() + name.size();
-  std::byte* room = reserve_event(static_cast<std::uint32_t>(bytes));
+  std::byte* room = reserve(static_cast<std::uint32_t>(bytes));
   if (room == nullptr) return false;
   BodyWriter body(room);
   body.put(&event, sizeof event);
@@ -39,11 +39,11 @@ bool WorkerChannel::write_group_view(GroupId group, std::span<const GroupMember>
   body.put(left.data(), left.size_bytes());
   body.put(joined.data(), joined.size_bytes());
   body.put(name.data(), name.size());
-  commit_event(EventKind::GroupView);
+  commit(static_cast<std::uint8_t>(EventKind::GroupView), 0);
   return true;
 }
 
-bool WorkerChannel::write_node_view(std::uint64_t sequence, NodeId representative,
+bool EventProducer::write_node_view(std::uint64_t sequence, NodeId representative,
                                     std::span<const NodeId> members, std::span<const NodeId> left,
                                     std::span<const NodeId> joined, bool quorate) noexcept {
   const NodeViewEvent event{.sequence = sequence,
@@ -53,31 +53,31 @@ bool WorkerChannel::write_node_view(std::uint64_t sequence, NodeId representativ
                             .joined = static_cast<std::uint32_t>(joined.size())};
   const std::size_t bytes =
       sizeof event + members.size_bytes() + left.size_bytes() + joined.size_bytes();
-  std::byte* room = reserve_event(static_cast<std::uint32_t>(bytes));
+  std::byte* room = reserve(static_cast<std::uint32_t>(bytes));
   if (room == nullptr) return false;
   BodyWriter body(room);
   body.put(&event, sizeof event);
   body.put(members.data(), members.size_bytes());
   body.put(left.data(), left.size_bytes());
   body.put(joined.data(), joined.size_bytes());
-  commit_event(EventKind::NodeView, quorate ? kEventQuorate : std::uint8_t{0});
+  commit(static_cast<std::uint8_t>(EventKind::NodeView), quorate ? kEventQuorate : std::uint8_t{0});
   return true;
 }
 
-bool WorkerChannel::write_transitional() noexcept {
-  if (reserve_event(0) == nullptr) return false;
-  commit_event(EventKind::Transitional);
+bool EventProducer::write_transitional() noexcept {
+  if (reserve(0) == nullptr) return false;
+  commit(static_cast<std::uint8_t>(EventKind::Transitional), 0);
   return true;
 }
 
-bool WorkerChannel::write_refused(GroupId group, SubmissionKind kind,
+bool EventProducer::write_refused(GroupId group, SubmissionKind kind,
                                   RefusedReason reason) noexcept {
   const RefusedEvent event{
       .group = group, .reason = reason, .kind = static_cast<std::uint32_t>(kind)};
-  std::byte* room = reserve_event(sizeof event);
+  std::byte* room = reserve(sizeof event);
   if (room == nullptr) return false;
   std::memcpy(room, &event, sizeof event);
-  commit_event(EventKind::Refused);
+  commit(static_cast<std::uint8_t>(EventKind::Refused), 0);
   return true;
 }
 
