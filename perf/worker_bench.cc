@@ -1,4 +1,5 @@
-// The data path alone: N real data planes, a client process on each, no control plane. Prints the
+// The data path alone: N real data planes, a client process on each (and more that only read, on
+// node 1), no control plane. Prints the
 // rate of messages delivered at every node and the processor time they took, or the latency of one
 // message outstanding.
 
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -32,7 +34,11 @@ struct Options {
   std::string program;
   std::size_t nodes = 3;
   std::size_t size = 64;
-  std::size_t batch = 1;  ///< Messages a call.
+  std::size_t batch = 1;    ///< Messages a call.
+  bool in_place = false;    ///< Built in the submit ring, `batch` at a time.
+  bool batches = false;     ///< Taken by the callback for many.
+  bool shared = false;      ///< Read from the shared log.
+  std::size_t readers = 0;  ///< On node 1, beside its client.
   double seconds = 3;
   std::string senders = "1";  ///< Node numbers: "1", "2", "1,2,3".
   bool insecure = false;
@@ -95,6 +101,9 @@ void on_message(void* context, phx_handle, const phx_message* message) {
   ++client.delivered;
   if (message->node == client.node) ++client.own;
 }
+void on_messages(void* context, phx_handle handle, const phx_message* messages, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) on_message(context, handle, &messages[i]);
+}
 void on_group_view(void* context, phx_handle, const phx_group_view* view) {
   static_cast<Client*>(context)->members = view->member_count;
 }
@@ -107,6 +116,23 @@ void check(phx_status status, const char* what) {
   if (status == PHX_OK) return;
   std::fprintf(stderr, "%s: %s\n", what, phx_strerror(status));
   _exit(1);
+}
+
+/// As phx_multicast_batch(), but nothing is copied. TRY_AGAIN after a part, too.
+phx_status build_in_place(phx_handle handle, phx_group group, const Options& options,
+                          std::uint64_t number, std::size_t& accepted) {
+  std::array<phx_room, PHX_RESERVED_MAX> rooms;
+  for (std::size_t i = 0; i < options.batch; ++i) rooms[i].bytes = options.size;
+  accepted = 0;
+  const phx_status status =
+      phx_reserve(handle, group, rooms.data(), options.batch, PHX_AGREED, &accepted);
+  if (status != PHX_OK) return status;
+  for (std::size_t i = 0; i < accepted; ++i) {
+    const std::uint64_t n = number + i;
+    std::memset(rooms[i].data, 0x5a, options.size);
+    std::memcpy(rooms[i].data, &n, std::min(sizeof n, options.size));
+  }
+  return phx_commit(handle, nullptr, 0);
 }
 
 void flood(Client& client, phx_handle handle, phx_group group, const Options& options,
@@ -127,11 +153,12 @@ void flood(Client& client, phx_handle handle, phx_group group, const Options& op
       }
       std::size_t accepted = 1;
       const phx_status status =
-          batch == 1
+          options.in_place ? build_in_place(handle, group, options, sent, accepted)
+          : batch == 1
               ? phx_multicast(handle, group, messages.data(), 1, PHX_AGREED)
               : phx_multicast_batch(handle, group, messages.data(), batch, PHX_AGREED, &accepted);
       if (status != PHX_OK && status != PHX_TRY_AGAIN) break;
-      if (status == PHX_TRY_AGAIN && batch == 1) break;
+      if (status == PHX_TRY_AGAIN && (batch == 1 || options.in_place)) break;
       sent += accepted;
       idle = idle && accepted == 0;
       if (status != PHX_OK) break;
@@ -175,13 +202,17 @@ void ping(Client& client, phx_handle handle, phx_group group, const Options& opt
 void run_client(std::size_t index, const std::string& directory, const Options& options,
                 Shared& shared) {
   Client client{.report = &shared.reports[index], .node = static_cast<std::uint32_t>(index + 1)};
-  const std::string instance = perf::DataPlanes::instance(index);
+  const bool only_reads = index >= options.nodes;
+  const std::string instance = perf::DataPlanes::instance(only_reads ? 0 : index);
+  if (only_reads) client.node = 0;
   phx_options attach{};
   attach.struct_bytes = sizeof attach;
   attach.callbacks = {.message = on_message,
                       .group_view = on_group_view,
                       .node_view = nullptr,
                       .connection = on_connection};
+  if (options.batches) attach.callbacks.messages = on_messages;
+  attach.delivery = options.shared ? PHX_DELIVERY_SHARED : PHX_DELIVERY_PRIVATE;
   attach.context = &client;
   attach.spin_us = options.spin_us;
   attach.instance = instance.c_str();
@@ -190,7 +221,8 @@ void run_client(std::size_t index, const std::string& directory, const Options& 
   phx_group group{};
   check(phx_initialize(&attach, &handle), "phx_initialize");
   check(phx_join(handle, "bench", 5, &group), "phx_join");
-  while (client.members < options.nodes) phx_dispatch(handle, PHX_DISPATCH_ALL, 10);
+  while (client.members < options.nodes + options.readers)
+    phx_dispatch(handle, PHX_DISPATCH_ALL, 10);
   client.report->ready = 1;
   while (shared.go.load() == 0) usleep(1000);
   const std::uint64_t cpu = own_cpu_ns();
@@ -224,6 +256,14 @@ Options parse(int argc, char** argv) {
       o.senders = value();
     else if (name == "--insecure")
       o.insecure = true;
+    else if (name == "--in-place")
+      o.in_place = true;
+    else if (name == "--batches")
+      o.batches = true;
+    else if (name == "--shared")
+      o.shared = true;
+    else if (name == "--readers")
+      o.readers = std::clamp<std::size_t>(std::strtoul(value(), nullptr, 10), 0, 32);
     else if (name == "--latency")
       o.latency = true;
     else if (name == "--pin")
@@ -240,12 +280,15 @@ Options parse(int argc, char** argv) {
       std::fprintf(
           stderr,
           "usage: %s [--nodes N] [--size B] [--batch N] [--seconds S] [--senders 1,2] [--insecure] "
-          "[--latency] [--pin] [--transport udp|memif]"
+          "[--latency] [--pin] [--transport udp|memif] [--in-place] [--batches] [--shared] "
+          "[--readers N]"
           " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
           argv[0]);
       std::exit(2);
     }
   }
+  if (o.in_place) o.batch = std::min<std::size_t>(o.batch, PHX_RESERVED_MAX);
+  if (o.shared) o.config += "\n[client]\nshared_log = \"16MiB\"\n";
   return o;
 }
 
@@ -276,17 +319,18 @@ int main(int argc, char** argv) {
                            .first_port = static_cast<std::uint16_t>(25000 + getpid() % 300 * 128)});
   planes.install_first_view();
   std::vector<pid_t> clients;
-  for (std::size_t i = 0; i < options.nodes; ++i) {
+  const std::size_t processes = options.nodes + options.readers;
+  for (std::size_t i = 0; i < processes; ++i) {
     const pid_t pid = fork();
     if (pid == 0) run_client(i, planes.runtime_directory(), options, shared);
     clients.push_back(pid);
     if (options.pin) {  // The orderer's worker and its client have a core, the rest the other.
-      (void)perf::bind_process(planes.pid(i), i == 0 ? 0 : 1);
+      if (i < options.nodes) (void)perf::bind_process(planes.pid(i), i == 0 ? 0 : 1);
       (void)perf::bind_process(pid, i == 0 ? 0 : 1);
     }
   }
   const auto all = [&](auto field) {
-    return std::all_of(shared.reports, shared.reports + options.nodes,
+    return std::all_of(shared.reports, shared.reports + processes,
                        [&](Report& r) { return (r.*field).load() != 0; });
   };
   const TimeNs patience = monotonic_now() + 10 * kSecond;
@@ -334,6 +378,15 @@ int main(int argc, char** argv) {
       }
     }
     std::printf("\n");
+  }
+  for (std::size_t i = options.nodes; i < processes; ++i) {
+    const Report& r = shared.reports[i];
+    std::printf("reader: delivered %llu, %.3f cpu us a message, evicted %llu\n",
+                static_cast<unsigned long long>(r.delivered.load()),
+                static_cast<double>(r.cpu_ns.load()) / 1e3 /
+                    static_cast<double>(std::max<std::uint64_t>(1, r.delivered.load())),
+                static_cast<unsigned long long>(r.evicted.load()));
+    agree = agree && (r.evicted > 0 || r.hash == shared.reports[0].hash);
   }
   std::printf("order %s\n", agree ? "agrees" : "DIFFERS");
   return agree ? 0 : 1;
