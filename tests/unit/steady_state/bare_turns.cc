@@ -13,7 +13,8 @@
 namespace phalanx::testing {
 namespace {
 
-/// Nodes whose clients send and read.
+/// Nodes whose clients send and read; the first one's worker has two readers of its shared log,
+/// too.
 class Traffic {
  public:
   Traffic(worker::testing::TestCluster& cluster, std::size_t nodes) : cluster_(cluster) {
@@ -24,6 +25,11 @@ class Traffic {
       clients_.push_back(
           std::make_unique<worker::testing::TestClient>(cluster[node].attach(node + 1)));
       clients_.back()->join("load");
+    }
+    for (const ClientId id : {ClientId{101}, ClientId{102}}) {
+      log_readers_.push_back(std::make_unique<worker::testing::TestClient>(
+          cluster[0].attach(id, true), cluster[0].log_fd()));
+      log_readers_.back()->join("load");
     }
   }
 
@@ -43,11 +49,14 @@ class Traffic {
       }
     }
     for (auto& client : clients_) read_ += worker::testing::messages(client->read()).size();
+    for (auto& client : log_readers_)
+      read_of_log_ += worker::testing::messages(client->read()).size();
     return sum;
   }
 
   [[nodiscard]] std::size_t sent() const { return sent_; }
   [[nodiscard]] std::size_t read() const { return read_; }
+  [[nodiscard]] std::size_t read_of_log() const { return read_of_log_; }
   [[nodiscard]] std::size_t counted() const { return counted_; }
 
  private:
@@ -68,8 +77,9 @@ class Traffic {
   }
 
   worker::testing::TestCluster& cluster_;
-  std::vector<std::unique_ptr<worker::testing::TestClient>> clients_;
+  std::vector<std::unique_ptr<worker::testing::TestClient>> clients_, log_readers_;
   std::size_t sent_ = 0;
+  std::size_t read_of_log_ = 0;
   std::size_t read_ = 0;
   std::size_t counted_ = 0;
 };
@@ -78,7 +88,7 @@ class Traffic {
 
 void turns_are_bare(std::span<transport::Transport* const> transports, wire::Cipher cipher,
                     Kernel kernel) {
-  worker::testing::TestCluster cluster(transports, {.cipher = cipher});
+  worker::testing::TestCluster cluster(transports, {.cipher = cipher, .shared_log = 256U << 10});
   Traffic traffic(cluster, transports.size());
   for (std::size_t round = 0; round < 200; ++round) (void)traffic.round(round);
   const std::size_t warm = traffic.counted();
@@ -96,6 +106,7 @@ void turns_are_bare(std::span<transport::Transport* const> transports, wire::Cip
   EXPECT_GT(traffic.counted() - warm, 1000 * transports.size()) << "turns with work";
   EXPECT_TRUE(kernel == Kernel::Untouched || entered > 1000U) << entered;
   EXPECT_GT(traffic.sent(), 2000 * transports.size());
+  EXPECT_GT(traffic.read_of_log(), 2 * (traffic.sent() - 200));
   // Each reads what all send, but for what is still on its way.
   EXPECT_GT(traffic.read(), transports.size() * (traffic.sent() - 100));
 }
