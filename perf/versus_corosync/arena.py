@@ -14,6 +14,33 @@ def command(*words):
     return done.stdout
 
 
+def bridge_of(pid):
+    """Path of the network namespace, of those that a process holds open, that has a bridge; None:
+    there is none."""
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{entry}"
+        try:
+            if not os.readlink(path).startswith("net:"):
+                continue
+        except OSError:
+            continue
+        if "bridge" in command("nsenter", f"--net={path}", "ip", "-o", "link", "show", "type",
+                               "bridge"):
+            return path
+    return None
+
+
+def lose(network, percent):
+    """Drops that share of what crosses the bridges of a namespace, packet by packet and for each
+    receiver by itself; 0: nothing."""
+    rules = "add table bridge loss\ndelete table bridge loss\n"
+    if percent:
+        rules += ("table bridge loss { chain cross { type filter hook forward priority 0; "
+                  f"numgen random mod 10000 < {round(100 * percent)} drop; }} }}\n")
+    subprocess.run(["nsenter", f"--net={network}", "nft", "-f", "-"], input=rules, text=True,
+                   check=True)
+
+
 class Arena:
     """The veth pairs and the bridge are gone when this process is: nothing else holds them but the
     processes in them, and those are ended first."""

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from .arena import Arena
+from .arena import Arena, bridge_of, lose
 
 
 class Failed(Exception):
@@ -45,6 +45,15 @@ class Cluster:
     def kill(self, node):
         """SIGKILL of what carries messages on a node."""
         raise NotImplementedError
+
+    def bridge(self):
+        """Path of the network namespace in which the nodes' packets cross a bridge; None: they
+        cross none, and none can be lost."""
+        raise NotImplementedError
+
+    def lose(self, percent):
+        """From now on each node loses that share of what it would receive; 0: nothing any more."""
+        lose(self.bridge(), percent)
 
     def stop(self):
         raise NotImplementedError
@@ -82,6 +91,9 @@ class Ours(Cluster):
         return subprocess.Popen([self.build / "perf/versus-phalanx", *arguments, f"n{node}"],
                                 env=environment, stdout=subprocess.PIPE, stderr=errors,
                                 text=True)
+
+    def bridge(self):
+        return bridge_of(self.process.pid)
 
     def kill(self, node):
         for pid, name in descendants(self.process.pid):
@@ -171,6 +183,9 @@ class Corosync(Cluster):
         return subprocess.Popen(["nsenter", "-t", str(pid), "-n", "-m",
                                  self.build / "perf/versus-corosync-client", *arguments, "-"],
                                 stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    def bridge(self):
+        return self.arena.path(0)
 
     def kill(self, node):
         self.processes[node - 1].kill()

@@ -123,6 +123,26 @@ def latency(cluster, size, sender, seconds, mode="ping"):
                     (n / 1e3 for n in numbers)))
 
 
+def rate_with_loss(cluster, size, senders, seconds, percent):
+    """As rate(), and what share it is of the rate before, without loss."""
+    whole = rate(cluster, size, senders, seconds)
+    cluster.lose(percent)
+    try:
+        found = rate(cluster, size, senders, seconds)
+    finally:
+        cluster.lose(0)
+    return found | {"of_lossless_percent": 100 * found["msgs_per_s"] / whole["msgs_per_s"]}
+
+
+def latency_with_loss(cluster, size, sender, seconds, percent, mode):
+    """As latency()."""
+    cluster.lose(percent)
+    try:
+        return latency(cluster, size, sender, seconds, mode)
+    finally:
+        cluster.lose(0)
+
+
 def idle(cluster, seconds):
     """Processor time of the daemons without clients, in per cent of a core a node."""
     before, start = sum(threads_ns(p) for p in cluster.daemons()), time.monotonic()

@@ -13,6 +13,7 @@ from .clusters import Corosync, Failed, Ours
 MANY = 8
 # libcpg cuts what is over 1,047,552 bytes, waits between the pieces, and gives up under load.
 LARGE = 1_000_000
+LOSS = "1 % of the packets lost: "  # Only where packets cross a wire.
 SAFE = "own delivery, safe, 64 B"  # Corosync has no safe messages.
 # Corosync's default detection takes 8 s; this is the fastest that stands still under load here.
 FAST_TOTEM = " token: 300\n token_coefficient: 0\n consensus: 360\n"
@@ -67,6 +68,13 @@ def shapes(options):
         out.append((SAFE, "p50_us", "us", False, lambda c: measure.latency(c, 64, 1, s, "safe")))
         out.append(("own delivery away from the orderer, 64 B", "p50_us", "us", False,
                     lambda c: measure.latency(c, 64, last, s)))
+        out += [
+            (f"{LOSS}64 B, 1 sender", "msgs_per_s", "msg/s", True,
+             lambda c: measure.rate_with_loss(c, 64, [1], s, 1)),
+            (f"{LOSS}its share of the rate without loss", "of_lossless_percent", "%", True,
+             lambda c: measure.rate_with_loss(c, 64, [1], s, 1)),
+            (f"{LOSS}round trip, 64 B, p99", "p99_us", "us", False,
+             lambda c: measure.latency_with_loss(c, 64, 1, s, 1, "trip"))]
     out.append(("idle, of a core a node", "core_percent", "%", False,
                 lambda c: measure.idle(c, 2 * s)))
     out.append(("a node's data path dies: new view", "view_ms", "ms", False, measure.failover))
@@ -123,6 +131,8 @@ def one_round(results, name, start, table):
     try:
         for shape, _, _, _, work in table:
             if shape == SAFE and cluster.family != "phalanx":
+                continue
+            if shape.startswith(LOSS) and cluster.bridge() is None:
                 continue
             try:
                 found = work(cluster)
