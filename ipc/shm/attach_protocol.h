@@ -56,7 +56,7 @@ struct AttachReply {
   ChannelGeometry geometry{};      ///< Of each of them.
   std::uint32_t lanes = 1;         ///< Of the cluster.
   std::uint32_t more_workers = 0;  ///< Beside the first one.
-  std::byte unused[40] = {};
+  std::byte unused[32] = {};
 
   [[nodiscard]] std::size_t channels() const noexcept { return std::size_t{more_workers} + 1; }
   [[nodiscard]] bool has_bulk() const noexcept {
