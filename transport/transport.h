@@ -132,8 +132,8 @@ class Transport {
   [[nodiscard]] virtual TransportPorts ports() noexcept { return {}; }
 
   /// Counters of the drivers' own that are over zero, as of some second; returns how many it wrote.
-  [[nodiscard]] virtual std::size_t extended([[maybe_unused]] std::span<ExtendedCounter> out)
-      const noexcept {
+  [[nodiscard]] virtual std::size_t extended(
+      [[maybe_unused]] std::span<ExtendedCounter> out) const noexcept {
     return 0;
   }
 

@@ -1,5 +1,5 @@
-"""Network namespaces n1, n2 ... joined by bridges: "data", "mgmt" (management), and where it is asked
-for "second", of the data path as well."""
+"""Network namespaces n1, n2 ... joined by bridges: "data", "mgmt" (management), and where
+it is asked for "second", of the data path as well."""
 
 import subprocess
 
