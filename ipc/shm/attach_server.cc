@@ -16,6 +16,8 @@ bool send_reply(int socket, const AttachReply& reply, std::span<const int> fds) 
   return send_with_descriptors(socket, &reply, sizeof reply, fds.data(), fds.size());
 }
 
+static_assert(kAttachDescriptorsMax <= kDescriptorsOfPacketMax);
+
 constexpr int kPassRights = 83;  // SO_PASSRIGHTS, which older headers do not have.
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace phalanx::shm {
 namespace {
 
-constexpr std::size_t kMost = 24;
+constexpr std::size_t kMost = kDescriptorsOfPacketMax;
 
 }  // namespace
 
