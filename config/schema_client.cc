@@ -14,9 +14,10 @@ const std::array kKeys{
         .fallback = "0B",
         .min = 0,
         .max = 1024 * kMiB,
-        .text = "Size of the log that clients which may map read-only instead of having a delivery "
-                "ring each: they cost the worker as much as one. 0B: there is none. Else at least "
-                "four cluster.max_message and 4MiB; raised to a power of two.",
+        .text =
+            "Size of the log that clients which may map read-only instead of having a delivery "
+            "ring each: they cost the worker as much as one. 0B: there is none. Else at least "
+            "four cluster.max_message and 4MiB; raised to a power of two. Taken for each worker.",
         .store = [](Config& c, const Value& v) { c.client.shared_log = as<std::uint64_t>(v); },
         .read = [](const Config& c) { return number(c.client.shared_log); }},
     Key{.name = "client.shared_uids",

@@ -258,11 +258,10 @@ bool Delivery::evicted_for(ClientPort& port, LaneId lane, TimeNs now) noexcept {
 }
 
 void Delivery::evict(ClientPort& port, LaneId lane, TimeNs now) noexcept {
-  forget(port);
+  put_out(port);
   control_.count(shm::Counter::ClientsEvicted, 1);
   evicted_at_ = now;
   ports_.note(recorder::Kind::ClientEvicted, port, lane);
-  if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
   submissions_.evicted(port);
 }
 
@@ -330,8 +329,27 @@ void Delivery::greet(ClientPort& port) noexcept {
     touch(port);
 }
 
-void Delivery::forget(ClientPort& port) noexcept {
+Delivery::Unread Delivery::unread(ClientPort& port) noexcept {
+  if (port.reads_log && port.state == ClientPort::State::Attached) {
+    return {.bytes = shared_.bytes(), .queued = shared_.lag(port)};
+  }
+  return {.bytes = port.channel.geometry().delivery_bytes, .queued = port.channel.queued().events};
+}
+
+// Whoever reads the shared log is told first: what it has not read is written over from then on.
+void Delivery::put_out(ClientPort& port) noexcept {
+  stop_writing(port);
+  if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
   shared_.leave(port);
+}
+
+void Delivery::forget(ClientPort& port) noexcept {
+  stop_writing(port);
+  if (port.reads_log) (void)port.channel.disconnect();
+  shared_.leave(port);
+}
+
+void Delivery::stop_writing(ClientPort& port) noexcept {
   if (port.room != nullptr) port.channel.cancel_event();
   port.room = nullptr;
   if (port.touched) std::erase(touched_, &port);

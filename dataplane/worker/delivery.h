@@ -56,6 +56,15 @@ class Delivery {
   void greet(ClientPort& port) noexcept;
   /// The client hung up: nothing more is written for it.
   void forget(ClientPort& port) noexcept;
+  /// Tells it that it is evicted; nothing more goes to it.
+  void put_out(ClientPort& port) noexcept;
+
+  /// What a client has not read, and of how much: of its ring, or of the shared log. For display.
+  struct Unread {
+    std::uint64_t bytes = 0;
+    std::uint64_t queued = 0;
+  };
+  [[nodiscard]] Unread unread(ClientPort& port) noexcept;
 
   /// When a lane waits for a slow client: when to look again. kNever: no lane waits.
   [[nodiscard]] TimeNs wake_at() const noexcept { return wake_at_; }
@@ -90,6 +99,7 @@ class Delivery {
   template <class Write>
   bool write_to_log(LaneId id, TimeNs now, Write write) noexcept;
   void evict(ClientPort& port, LaneId lane, TimeNs now) noexcept;
+  void stop_writing(ClientPort& port) noexcept;
   bool deliver(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_message(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;
   bool deliver_long(LaneId id, Lane& lane, const core::LocalRecord& record, TimeNs now) noexcept;

@@ -22,6 +22,12 @@ void SharedDelivery::leave(ClientPort& port) noexcept {
   if (port.reads_log) std::erase(readers_, &port);
 }
 
+std::uint64_t SharedDelivery::lag(ClientPort& port) noexcept {
+  const std::uint64_t tail = log_->tail();
+  port.log_seen = port.channel.log_position(port.log_seen, tail);
+  return tail - port.log_seen;
+}
+
 std::span<ClientPort* const> SharedDelivery::make_room(std::uint64_t need) noexcept {
   log_->events().publish(std::memory_order_seq_cst);
   const std::uint64_t tail = log_->tail();

@@ -20,6 +20,8 @@ class SharedDelivery {
   /// The client reads from here on.
   void join(ClientPort& port) noexcept;
   void leave(ClientPort& port) noexcept;
+  /// Bytes of the log that a reader has not read.
+  [[nodiscard]] std::uint64_t lag(ClientPort& port) noexcept;
   [[nodiscard]] bool has_readers() const noexcept { return !readers_.empty(); }
   /// Only where there are readers.
   [[nodiscard]] shm::EventProducer& events() noexcept { return log_->events(); }

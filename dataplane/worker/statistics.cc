@@ -103,7 +103,7 @@ void Worker::publish_tables(TimeNs now) noexcept {
   }
   for (ClientPort* port : ports_.all()) {
     if (tables.clients == shm::kListedClientsMax) break;
-    const shm::WorkerChannel::Queued queued = port->channel.queued();
+    const Delivery::Unread unread = delivery_.unread(*port);
     const bool attached = port->state == ClientPort::State::Attached;
     const bool evicted = port->leave_reason == core::LeaveReason::Evicted && !attached;
     tables.client[tables.clients++] = {.id = port->id,
@@ -113,9 +113,9 @@ void Worker::publish_tables(TimeNs now) noexcept {
                                        .leaving = attached ? 0U : 1U,
                                        .evicted = evicted ? 1U : 0U,
                                        .submit_bytes = port->channel.geometry().submit_bytes,
-                                       .submit_queued = queued.submissions,
-                                       .deliver_bytes = port->channel.geometry().delivery_bytes,
-                                       .deliver_queued = queued.events,
+                                       .submit_queued = port->channel.queued().submissions,
+                                       .deliver_bytes = unread.bytes,
+                                       .deliver_queued = unread.queued,
                                        .submitted = port->submitted,
                                        .blocked_since = port->blocked_since};
   }

@@ -143,8 +143,7 @@ void Worker::client_gone(ClientPort& port) noexcept {
 /// Another worker has evicted it: it leaves the groups of all lanes for one reason.
 void Worker::evict_client(ClientPort& port) noexcept {
   if (port.state != ClientPort::State::Attached) return;
-  delivery_.forget(port);
-  if (port.channel.evict(shm::EvictReason::Lagged)) ports_.wake(port);
+  delivery_.put_out(port);
   submissions_.leave_all(port, core::LeaveReason::Evicted);
 }
 

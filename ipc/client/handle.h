@@ -23,8 +23,11 @@ enum class Link : std::uint8_t {
 
 /// Names the calling thread, also against those that came before it.
 [[nodiscard]] inline std::uintptr_t this_thread() noexcept {
-  static constinit thread_local char here = 0;
-  return reinterpret_cast<std::uintptr_t>(&here);
+  static constinit std::atomic<std::uintptr_t> last{0};
+  static constinit thread_local std::uintptr_t mine = 0;
+  if (mine == 0) [[unlikely]]
+    mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  return mine;
 }
 
 /// Room in the submit ring that a thread fills: nothing is shown before it is done.

@@ -218,6 +218,7 @@ void lose_link(Slot& slot, Handle& handle) noexcept {
     if (group.standing == Standing::Leaving) group.standing = Standing::None;
     owe_again(handle, group);
   });
+  handle.groups.changed();  // Of a shared log nothing is for us until we are members again.
 }
 
 void leave_evicted(Slot& slot, Handle& handle) noexcept {
@@ -233,6 +234,7 @@ void leave_evicted(Slot& slot, Handle& handle) noexcept {
     if (group.standing == Standing::Leaving) group.standing = Standing::None;
     owe_again(handle, group);
   });
+  handle.groups.changed();  // Of a shared log nothing is for us until we are members again.
 }
 
 bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {

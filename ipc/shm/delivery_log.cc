@@ -24,6 +24,9 @@ Expected<std::unique_ptr<DeliveryLog>, Error> DeliveryLog::create(std::uint64_t 
   const int fd = log->memory_.get();
   if (ftruncate(fd, static_cast<off_t>(kDeliveryLogPageBytes + ring_bytes)) != 0)
     return failed("ftruncate");
+  // Now, or a worker would find out in the middle of a turn that there is no memory for it.
+  if (fallocate(fd, 0, 0, static_cast<off_t>(kDeliveryLogPageBytes + ring_bytes)) != 0)
+    return failed("fallocate");
   auto page = MirroredRing::map(fd, 0, kDeliveryLogPageBytes);
   if (!page) return fail(page.error());
   auto ring = MirroredRing::map(fd, kDeliveryLogPageBytes, ring_bytes);

@@ -34,7 +34,7 @@ inline constexpr std::uint64_t kDeliveryLogBytesMax = 1u << 30;
 /// thread, then the worker's.
 class DeliveryLog {
  public:
-  /// `bytes` is raised to a power of two. Its pages are taken as they are written.
+  /// `bytes` is raised to a power of two. Its pages are taken here.
   [[nodiscard]] static Expected<std::unique_ptr<DeliveryLog>, Error> create(std::uint64_t bytes);
 
   /// To be passed to clients: can neither be written through nor made so.

@@ -47,14 +47,23 @@ void add_transport(TransportStatus& sum, const TransportStatus& more) noexcept {
   sum.troubles = troubles;
 }
 
+/// Of several rings the fullest counts: a client is evicted for one of them.
+void take_fuller(std::uint64_t& bytes, std::uint64_t& queued, std::uint64_t more_bytes,
+                 std::uint64_t more_queued) noexcept {
+  const auto share = [](std::uint64_t part, std::uint64_t whole) {
+    return static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(whole, 1));
+  };
+  if (share(more_queued, more_bytes) <= share(queued, bytes)) return;
+  bytes = more_bytes;
+  queued = more_queued;
+}
+
 void add_client(ClientStatus& sum, const ClientStatus& more) noexcept {
   sum.groups += more.groups;
   sum.leaving |= more.leaving;
   sum.evicted |= more.evicted;
-  sum.submit_bytes += more.submit_bytes;
-  sum.submit_queued += more.submit_queued;
-  sum.deliver_bytes += more.deliver_bytes;
-  sum.deliver_queued += more.deliver_queued;
+  take_fuller(sum.submit_bytes, sum.submit_queued, more.submit_bytes, more.submit_queued);
+  take_fuller(sum.deliver_bytes, sum.deliver_queued, more.deliver_bytes, more.deliver_queued);
   sum.submitted += more.submitted;
   const TimeNs least = std::min(sum.blocked_since, more.blocked_since);
   sum.blocked_since = least != 0 ? least : std::max(sum.blocked_since, more.blocked_since);

@@ -15,7 +15,7 @@ namespace phalanx::shm {
 /// true of all; clients and what one worker tells for all (quorate, recovering) are the first
 /// one's.
 [[nodiscard]] bool read_status(const StatisticsMemory& from, WorkerStatus& out) noexcept;
-/// Groups of all, as far as there are rows; of a client one row, with the rings of all added up.
+/// Groups of all, as far as there are rows; of a client one row, with the fullest of its rings.
 [[nodiscard]] bool read_tables(const StatisticsMemory& from, StatisticsTables& out) noexcept;
 /// The sum.
 [[nodiscard]] std::uint64_t read_counter(const StatisticsMemory& from, Counter counter) noexcept;

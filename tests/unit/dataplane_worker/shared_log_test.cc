@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "dataplane/worker/worker.h"
 #include "tests/unit/dataplane_worker/test_node.h"
@@ -113,6 +114,44 @@ TEST(SharedLog, WhoFallsBehindIsEvictedAndTheLaneNeverWaits) {
   EXPECT_EQ(c[0].plane.counter(shm::Counter::ClientsEvicted), 1U);
   EXPECT_EQ(quick.channel.state(), shm::ChannelState::Open);
   EXPECT_EQ(took, 2000U * 2 * 5 * kMicrosecond);
+}
+
+// What it has not read is written over from then on: it must not take that for messages.
+TEST(SharedLog, WhoHangsUpIsTold) {
+  TestCluster c(1, NodeOptions{.shared_log = 64u << 10});
+  c.change_view({0});
+  ClientPort& port = c[0].attach(1, true);
+  TestClient reader(port, c[0].log_fd());
+  reader.join("chat");
+  c.turn(10);
+  ASSERT_EQ(reader.channel.state(), shm::ChannelState::Open);
+
+  c[0].mailbox.order({.kind = WorkerOrder::Kind::ClientGone, .port = &port});
+  c.turn(1);
+
+  EXPECT_EQ(reader.channel.state(), shm::ChannelState::Disconnected);
+}
+
+TEST(SharedLog, HowFarAReaderLagsIsShown) {
+  TestCluster c(1, NodeOptions{.shared_log = 64u << 10});
+  c.change_view({0});
+  TestClient reader(c[0].attach(1, true), c[0].log_fd());
+  TestClient writer(c[0].attach(2));
+  reader.join("chat");
+  writer.open("chat");
+  c.turn(10);
+  (void)reader.read();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(writer.send("chat", std::string(256, 'x')));
+    c.turn(1);
+  }
+  c.now += 200 * kMillisecond;  // Tables are written now and then.
+  c.turn(2);
+
+  const auto tables = std::make_unique<shm::StatisticsTables>();
+  ASSERT_TRUE(shm::read_tables(c[0].statistics(), *tables));
+  EXPECT_EQ(tables->client[0].deliver_bytes, 64U << 10);
+  EXPECT_GT(tables->client[0].deliver_queued, 100U * 256);
 }
 
 TEST(SharedLog, WhoLiesAboutItsPositionIsDisconnectedAlone) {

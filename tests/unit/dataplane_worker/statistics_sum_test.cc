@@ -92,7 +92,7 @@ TEST_F(StatisticsSum, AClientHasOneRowAndGroupsAreListedAsThereIsRoom) {
     tables.groups = 200;
     for (std::size_t i = 0; i < 200; ++i) tables.group[i].id = 1000 * w + i;
     tables.clients = 1 + static_cast<std::uint32_t>(w);
-    tables.client[0] = {.id = 7, .groups = 1, .submit_queued = 10, .submitted = 3};
+    tables.client[0] = {.id = 7, .groups = 1, .submitted = 3};
     tables.client[1] = {.id = 8, .groups = 5};
   }
   memory.writable(1).tables.client[0].blocked_since = 50;
@@ -105,10 +105,27 @@ TEST_F(StatisticsSum, AClientHasOneRowAndGroupsAreListedAsThereIsRoom) {
   EXPECT_EQ(out->group[200].id, 1000U);
   ASSERT_EQ(out->clients, 2U);
   EXPECT_EQ(out->client[0].groups, 2U);
-  EXPECT_EQ(out->client[0].submit_queued, 20U);
   EXPECT_EQ(out->client[0].submitted, 6U);
   EXPECT_EQ(out->client[0].blocked_since, 50U);
   EXPECT_EQ(out->client[1].id, 8U);
+}
+
+TEST_F(StatisticsSum, OfAClientsRingsTheFullestIsShown) {
+  for (std::size_t w = 0; w < 2; ++w) {
+    StatisticsTables& tables = memory.writable(w).tables;
+    tables.clients = 1;
+    tables.client[0] = {.id = 7,
+                        .submit_bytes = 100,
+                        .submit_queued = w == 0 ? 60U : 10U,
+                        .deliver_bytes = w == 0 ? 1000U : 100U,
+                        .deliver_queued = w == 0 ? 100U : 99U};
+  }
+  const auto out = std::make_unique<StatisticsTables>();
+  ASSERT_TRUE(read_tables(memory, *out));
+
+  EXPECT_EQ(out->client[0].submit_queued, 60U);
+  EXPECT_EQ(out->client[0].deliver_queued, 99U);
+  EXPECT_EQ(out->client[0].deliver_bytes, 100U);
 }
 
 TEST_F(StatisticsSum, IsTheSameForWhoMapsTheMemory) {
