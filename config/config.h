@@ -179,8 +179,8 @@ struct Config {
 };
 
 /// A stable 64-bit hash of what keeps nodes apart unless it is equal: cluster.* without key_file
-/// and times, the transport's kind, multicast, mtu and verbs' keys, lane.*, worker.count and
-/// quorum.*. Never 0.
+/// and times, the transport's kind, multicast, mtu, second.* and verbs' keys, lane.*, worker.count
+/// and quorum.*. Never 0.
 [[nodiscard]] std::uint64_t cluster_hash(const Config& config);
 /// The same with what must be equal but can be changed by a reload, which asks for equal ones.
 [[nodiscard]] std::uint64_t reload_hash(const Config& config);

@@ -70,7 +70,8 @@ class ClientChannel {
 
   // --- Receiving ---
 
-  /// Of the client's own ring first: what is there was written before what the log shows.
+  /// Of the client's own ring first: its first view of the node was written before what the log
+  /// shows. (A refusal there may overtake events of the log: it concerns none of them.)
   [[nodiscard]] bool peek_event(BulkRecord& out) noexcept {
     if (delivery_.peek(out)) [[likely]]
       return true;
@@ -96,7 +97,8 @@ class ClientChannel {
   [[nodiscard]] bool release_is_due() const noexcept {
     return delivery_.release_is_due() || (has_log_ && log_.release_is_due());
   }
-  /// True when an event waits. The log is looked at first: see peek_event().
+  /// True when an event waits. The log is looked at first, so that what the own ring had before is
+  /// found.
   bool refresh_events(std::memory_order order = std::memory_order_acquire) noexcept {
     const bool in_log = has_log_ && log_.refresh(order);
     return delivery_.queued_bytes() != 0 || delivery_.refresh(order) || in_log;

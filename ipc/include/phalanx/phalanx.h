@@ -152,7 +152,7 @@ typedef enum phx_delivery {
    * (client.shared_uids and shared_gids, for it holds the messages of all their groups); else by a
    * ring of its own. However many read cost the data plane as much as one, and it waits for none:
    * one that lags by most of client.shared_log is evicted, and gets nothing more of what it had not
-   * read. */
+   * read. phx_dispatch() counts what it passes over of other clients' events, too. */
   PHX_DELIVERY_SHARED = 1
 } phx_delivery;
 
