@@ -35,8 +35,10 @@ def lose(network, percent):
     receiver by itself; 0: nothing."""
     rules = "add table bridge loss\ndelete table bridge loss\n"
     if percent:
-        rules += ("table bridge loss { chain cross { type filter hook forward priority 0; "
-                  f"numgen random mod 10000 < {round(100 * percent)} drop; }} }}\n")
+        rules += "add table bridge loss\n"
+        rules += ("add chain bridge loss cross { type filter hook forward priority 0; }\n"
+                  "add rule bridge loss cross numgen random mod 10000 < "
+                  f"{round(100 * percent)} drop\n")
     subprocess.run(["nsenter", f"--net={network}", "nft", "-f", "-"], input=rules, text=True,
                    check=True)
 

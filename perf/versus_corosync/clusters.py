@@ -65,6 +65,7 @@ class Ours(Cluster):
     def __init__(self, build, transport, secure, nodes):
         super().__init__(f"phalanx {transport}", "phalanx", secure, nodes)
         self.build = build
+        self.over_memif = transport == "dpdk"
         words = [build / "controlplane/cli/phalanx", "demo", "--serve", "--nodes", str(nodes),
                  "--transport", transport] + ([] if secure else ["--insecure"])
         self.command = " ".join(["phalanx", *(str(w) for w in words[1:])])
@@ -93,7 +94,12 @@ class Ours(Cluster):
                                 text=True)
 
     def bridge(self):
-        return bridge_of(self.process.pid)
+        if self.over_memif:
+            return None
+        for pid, _ in descendants(self.process.pid):
+            if path := bridge_of(pid):
+                return path
+        return None
 
     def kill(self, node):
         for pid, name in descendants(self.process.pid):
