@@ -218,7 +218,7 @@ std::size_t Frames::send(TimeNs now) noexcept {
   return sent;
 }
 
-/// A row once more, as a frame of its own, over what is not in use. Rows may come twice.
+/// A row once more, as a frame of its own, for the link whose probe is due. Rows may come twice.
 void Frames::probe_links(const core::TxItem& row) noexcept {
   transport::TxFrame& frame = tx_[0];
   if (transport_.tx_alloc(std::span(tx_).first(1)) == 0) return;
@@ -227,6 +227,7 @@ void Frames::probe_links(const core::TxItem& row) noexcept {
   frame.length = sealer_.seal_data(row.type, row.lane, row.position, row.payload, frame.bytes);
   transport_.tx_burst(std::span(tx_).first(1));
   count(Counter::TxFrames);
+  count(Counter::TxBytes, frame.length);
 }
 
 Frames::Losses Frames::losses(NodeId peer) const noexcept {

@@ -75,7 +75,7 @@ LinkSet LinkChoice::choose(TimeNs now) noexcept {
   }
   if (config_.use == Use::Both || carry == 0) return kAllLinks;
   if (on_first_) return kFirst;
-  // Before the settling is over the second one goes on; it carries, or it would have been over.
+  // The first is down, or settles: `carry` has the second, as neither alone nor none is left.
   return static_cast<LinkSet>(carry & ~kFirst);
 }
 
