@@ -69,8 +69,8 @@ def shapes(options):
         out.append(("own delivery away from the orderer, 64 B", "p50_us", "us", False,
                     lambda c: measure.latency(c, 64, last, s)))
         out += [
-            (f"{LOSS}64 B, 1 sender, share of the rate without loss", "of_lossless_percent", "%", True,
-             lambda c: measure.rate_with_loss(c, 64, [1], s, 1)),
+            (f"{LOSS}64 B, 1 sender, share of the rate without loss", "of_lossless_percent", "%",
+             True, lambda c: measure.rate_with_loss(c, 64, [1], s, 1)),
             (f"{LOSS}round trip, 64 B, p99", "p99_us", "us", False,
              lambda c: measure.latency_with_loss(c, 64, 1, s, 1, "trip"))]
     out.append(("idle, of a core a node", "core_percent", "%", False,
