@@ -49,6 +49,7 @@ void check_cores(Draft& draft) {
 void check_ports(Draft& draft) {
   const Config& config = draft.config;
   const std::uint32_t count = config.worker.count;
+  const std::uint32_t first = config.transport.kind == TransportKind::Udp ? count : 1;
   std::set<std::pair<std::string, std::uint32_t>> taken;
   const auto take = [&](const Endpoint& endpoint, std::uint32_t ports, const std::string& what) {
     if (endpoint.port == 0) return;  // Not given, or reported by itself.
@@ -69,11 +70,11 @@ void check_ports(Draft& draft) {
       return;
     }
   };
-  for (const ClusterNode& node : config.cluster.nodes) take(node.address, count, node.name);
+  for (const ClusterNode& node : config.cluster.nodes) take(node.address, first, node.name);
   for (const ClusterNode& node : config.cluster.nodes) {
     if (node.management) take(*node.management, 1, "the management address");
   }
-  if (config.transport.multicast) take(*config.transport.multicast, count, "transport.multicast");
+  if (config.transport.multicast) take(*config.transport.multicast, first, "transport.multicast");
   for (const ClusterNode& node : config.cluster.nodes) {
     if (node.second) take(*node.second, count, node.name + "'s second address");
   }
@@ -96,13 +97,13 @@ void check_workers(Draft& draft) {
                 "set cluster.lanes = " + std::to_string(worker.count) +
                     " or more on all nodes, or lower worker.count");
   }
-  if (config.transport.kind != TransportKind::Udp) {
+  if (config.transport.kind != TransportKind::Udp && config.transport.kind != TransportKind::Shm) {
     draft.error(
         draft.place({"worker.count", "transport.kind"}),
         count_text(worker) + " over transport.kind = \"" +
             std::string(to_string(config.transport.kind)) +
             "\": two workers on one queue, and nothing steers frames to the right one",
-        "several workers over udp, where each has a socket of its own",
+        "several workers over udp or shm, where each has sockets and rings of its own",
         "set worker.count = 1, whose worker turns all lanes; or transport.kind = \"udp\" on "
         "all nodes");
     return;

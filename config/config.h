@@ -35,7 +35,7 @@ struct ClusterNode {
   friend bool operator==(const ClusterNode&, const ClusterNode&) = default;
 };
 
-enum class TransportKind : std::uint8_t { Udp, Dpdk, Verbs };
+enum class TransportKind : std::uint8_t { Udp, Shm, Dpdk, Verbs };
 enum class SlowPolicy : std::uint8_t { Evict, Throttle };
 enum class IdleStrategy : std::uint8_t { Busy, Adaptive, Sleep };
 enum class LogLevel : std::uint8_t { Error, Warn, Info, Debug };

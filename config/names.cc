@@ -11,6 +11,8 @@ std::string_view to_string(TransportKind kind) noexcept {
   switch (kind) {
     case TransportKind::Udp:
       return "udp";
+    case TransportKind::Shm:
+      return "shm";
     case TransportKind::Dpdk:
       return "dpdk";
     case TransportKind::Verbs:

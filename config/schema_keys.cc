@@ -15,6 +15,7 @@ constexpr std::int64_t kGiB = 1 << 30;
 
 TransportKind transport_of(const Value& v) {
   if (v.text == "verbs") return TransportKind::Verbs;
+  if (v.text == "shm") return TransportKind::Shm;
   return v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
 }
 
@@ -151,10 +152,12 @@ const std::array kKeys{
     Key{.name = "transport.kind",
         .kind = Kind::Choice,
         .fallback = "udp",
-        .choices = "udp|dpdk|verbs",
+        .choices = "udp|shm|dpdk|verbs",
         .cluster_part = true,
-        .text = "How frames travel: udp through the kernel's sockets; dpdk without the kernel, "
-                "through transport.port; verbs through an RDMA adapter (RoCE v2, InfiniBand).",
+        .text = "How frames travel: udp through the kernel's sockets; shm between the nodes of one "
+                "host, in memory that each writes and the others read (they meet in the runtime "
+                "directory); dpdk without the kernel, through transport.port; verbs through an "
+                "RDMA adapter (RoCE v2, InfiniBand).",
         .store = [](Config& c, const Value& v) { c.transport.kind = transport_of(v); },
         .read = [](const Config& c) { return words(to_string(c.transport.kind)); }},
     Key{.name = "transport.multicast",

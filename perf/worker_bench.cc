@@ -280,7 +280,7 @@ Options parse(int argc, char** argv) {
       std::fprintf(
           stderr,
           "usage: %s [--nodes N] [--size B] [--batch N] [--seconds S] [--senders 1,2] [--insecure] "
-          "[--latency] [--pin] [--transport udp|memif] [--in-place] [--batches] [--shared] "
+          "[--latency] [--pin] [--transport udp|shm|memif] [--in-place] [--batches] [--shared] "
           "[--readers N]"
           " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
           argv[0]);

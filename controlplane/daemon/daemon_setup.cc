@@ -38,11 +38,12 @@ Expected<BootId, Error> draw_boot_id() {
   return boot;
 }
 
-/// Over DPDK the kernel's carrier says nothing of the data path (PortLink does): any address will
-/// do.
+/// Over DPDK the kernel's carrier says nothing of the data path (PortLink does), nor within a host:
+/// any address will do.
 config::Endpoint watched_address(const config::Config& config) {
   config::Endpoint address = config.node.address;
-  if (config.transport.kind == config::TransportKind::Dpdk) {
+  if (config.transport.kind == config::TransportKind::Dpdk ||
+      config.transport.kind == config::TransportKind::Shm) {
     address.host = address.is_ipv6 ? "::" : "0.0.0.0";
   }
   return address;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "transport/links/links_transport.h"
+#include "transport/shm/shm_transport.h"
 #include "transport/udp/udp_transport.h"
 #ifdef PHX_WITH_DPDK
 #include "transport/dpdk/dpdk_transport.h"
@@ -60,6 +61,17 @@ Opened open_second(const config::Config& config, std::size_t worker) {
   }
   return open_udp(config, endpoint(*config.node.second, worker), std::move(peers),
                   config.transport.second.multicast, worker);
+}
+
+Opened open_shm(const config::Config& config, std::size_t worker) {
+  transport::shm::ShmConfig set{.self = config.node.id,
+                                .nodes = {},
+                                .directory = config.node.runtime_directory + "/shm." +
+                                             config.cluster.name +
+                                             (worker == 0 ? "" : "." + std::to_string(worker)),
+                                .frame_bytes = config.transport.mtu};
+  for (const config::ClusterNode& node : config.cluster.nodes) set.nodes.push_back(node.id);
+  return transport::shm::open(set);
 }
 
 #ifdef PHX_WITH_DPDK
@@ -123,6 +135,8 @@ Opened open_first(const config::Config& config, std::size_t worker) {
   switch (config.transport.kind) {
     case config::TransportKind::Udp:
       break;
+    case config::TransportKind::Shm:
+      return open_shm(config, worker);
     case config::TransportKind::Dpdk:
       return open_dpdk(config);  // One queue: the configuration allows one worker.
     case config::TransportKind::Verbs:

@@ -59,9 +59,10 @@ Expected<FailoverReport, Error> measure(const Options& options,
       .rate_per_s = options.rate_per_s};
   Bench bench(cluster, crew);
   for (const Fault* fault : plan) {
-    if (fault->needs_namespaces && (transport.is_memif() || !cluster.network().has_namespaces())) {
+    if (fault->needs_namespaces &&
+        (transport.has_no_cable() || !cluster.network().has_namespaces())) {
       cli::show_step(std::string(fault->name) + ": left out, " +
-                     (transport.is_memif() ? "memif has no cable" : "it needs root"));
+                     (transport.has_no_cable() ? "shared memory has no cable" : "it needs root"));
       continue;
     }
     cli::show_step(std::string(fault->name) + ": " + fault->told);

@@ -63,6 +63,7 @@ void DataPlanes::write_configs(const Options& options) {
           << "\"\nmanagement = \"127.0.0.1:" << options.first_port + 2 * n + 1 << "\"\n";
     }
     if (options.transport == "memif") out << "[transport]\nkind = \"dpdk\"\nport = \"memif\"\n";
+    if (options.transport == "shm") out << "[transport]\nkind = \"shm\"\n";
     out << options.extra_config;
   }
 }

@@ -20,7 +20,7 @@ class DataPlanes {
   struct Options {
     std::string program;  ///< Path of phalanx-dataplane.
     std::size_t nodes = 3;
-    std::string transport = "udp";  ///< Or "memif".
+    std::string transport = "udp";  ///< Or "shm", or "memif".
     std::string extra_config;       ///< TOML, after the generated text.
     bool insecure = false;
     std::uint16_t first_port = 25405;

@@ -65,7 +65,7 @@ class Ours(Cluster):
     def __init__(self, build, transport, secure, nodes):
         super().__init__(f"phalanx {transport}", "phalanx", secure, nodes)
         self.build = build
-        self.over_memif = transport == "dpdk"
+        self.has_no_bridge = transport in ("dpdk", "shm")
         words = [build / "controlplane/cli/phalanx", "demo", "--serve", "--nodes", str(nodes),
                  "--transport", transport] + ([] if secure else ["--insecure"])
         self.command = " ".join(["phalanx", *(str(w) for w in words[1:])])
@@ -94,7 +94,7 @@ class Ours(Cluster):
                                 text=True)
 
     def bridge(self):
-        if self.over_memif:
+        if self.has_no_bridge:
             return None
         for pid, _ in descendants(self.process.pid):
             if path := bridge_of(pid):

@@ -21,7 +21,8 @@ FAST_TOTEM = " token: 300\n token_coefficient: 0\n consensus: 360\n"
 
 def contestants(build, nodes, quick):
     """(name, how to start it): one of each family and security at least."""
-    out = [("phalanx dpdk", lambda: Ours(build, "dpdk", True, nodes)),
+    out = [("phalanx shm", lambda: Ours(build, "shm", True, nodes)),
+           ("phalanx dpdk", lambda: Ours(build, "dpdk", True, nodes)),
            ("phalanx udp", lambda: Ours(build, "udp", True, nodes)),
            ("corosync knet aes256", lambda: Corosync(build, "knet", True, nodes)),
            ("corosync knet open", lambda: Corosync(build, "knet", False, nodes)),
@@ -34,6 +35,7 @@ def contestants(build, nodes, quick):
         return out
     return out + [
         ("phalanx ethernet", lambda: Ours(build, "ethernet", True, nodes)),
+        ("phalanx shm open", lambda: Ours(build, "shm", False, nodes)),
         ("phalanx dpdk open", lambda: Ours(build, "dpdk", False, nodes)),
         ("phalanx udp open", lambda: Ours(build, "udp", False, nodes)),
         ("corosync udp open, sched_rr",

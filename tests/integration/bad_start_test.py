@@ -1,8 +1,10 @@
 """What stops a node is told with the place and the remedy, and exits as documented."""
 
+import fcntl
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -72,10 +74,30 @@ def test_dpdk():
     assert not pathlib.Path("/run/dpdk").exists()
 
 
+def test_shm():
+    """What is in the way at the place where the nodes of a host meet."""
+    cluster = Cluster(nodes=2, start=False)
+    text = cluster.config_text('[transport]\nkind = "shm"\n')
+    place = pathlib.Path("/run/phalanx/shm.test")
+    place.mkdir(parents=True)
+    os.chmod(place, 0o777)
+    cluster.refused(text, 5, str(place), "others may write to it", "node.runtime_directory")
+    os.chmod(place, 0o700)
+    lived = (place / "alive").open("w")
+    # Node 1 holds byte 1 of it: struct flock is two shorts, two longs, a pid.
+    fcntl.fcntl(lived, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 1, 1, 0))
+    cluster.refused(text, 2, "another process of this host is node 1", "node.id")
+    lived.close()
+    cluster.start(1)
+    cluster.start(2)
+    cluster.wait_whole()
+
+
 def test():
-    if "dpdk" in sys.argv:
-        test_dpdk()
-        return
+    for kind, tried in (("dpdk", test_dpdk), ("shm", test_shm)):
+        if kind in sys.argv:
+            tried()
+            return
     cluster = Cluster(nodes=2, start=False)
     good = cluster.config_text()
 

@@ -80,6 +80,13 @@ def test_udp():
     assert test_result("--transport", "udp")["transport"] == "udp"
 
 
+def test_shm():
+    """Between nodes that share memory: as anybody, without hugepages."""
+    result = test_result("--transport", "shm", "--senders", "3")
+    assert result["transport"] == "shm", result
+    assert result["faults"][0]["rejoin_ms"] > 0, result
+
+
 def test_dpdk():
     """Over memif, with hugepages that the demo gets and gives back."""
     pages = pathlib.Path("/proc/sys/vm/nr_hugepages")
@@ -126,7 +133,7 @@ def test_interrupt():
 
 def test():
     {"fault": test_fault, "no-fault": test_no_fault, "user": test_user,
-     "interrupt": test_interrupt, "udp": test_udp, "dpdk": test_dpdk,
+     "interrupt": test_interrupt, "udp": test_udp, "shm": test_shm, "dpdk": test_dpdk,
      "ethernet": test_ethernet}[sys.argv[1]]()
 
 

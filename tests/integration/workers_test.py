@@ -1,14 +1,16 @@
 """Data planes of two workers and four lanes: every group has one order, whatever worker turns its
 lane, while a data plane is killed with SIGKILL under load and comes back; status names the workers.
+Over UDP, or "shm".
 """
 
 import hashlib
 import json
 import pathlib
 import signal
+import sys
 
 from harness import check, sandbox
-from harness.cluster import Cluster, wait_until
+from harness.cluster import Cluster, transport, wait_until
 
 LANES = 4
 WORKERS = "[worker]\ncount = 2\n"
@@ -45,7 +47,7 @@ def threads_of(pid):
 
 
 def test():
-    cluster = Cluster(nodes=3, cluster=f"lanes = {LANES}", extra=WORKERS)
+    cluster = Cluster(nodes=3, cluster=f"lanes = {LANES}", extra=WORKERS + transport(sys.argv))
     victim, survivors = 3, [1, 2]
     names = threads_of(cluster.dataplane_pid(1))
     assert {"phx-worker", "phx-worker-1"} <= set(names), names

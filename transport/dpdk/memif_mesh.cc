@@ -48,7 +48,7 @@ MemifMesh::~MemifMesh() {
 }
 
 Expected<void, Error> MemifMesh::open(rte_mempool* pool) {
-  auto sockets = MemifSockets::open(options_.directory, options_.self);
+  auto sockets = shm::HostSockets::open(options_.directory, options_.self);
   if (!sockets) return fail(std::move(sockets.error()));
   sockets_.emplace(std::move(*sockets));
   links_.reserve(options_.nodes.size());

@@ -8,8 +8,8 @@
 #include "ipc/base/expected.h"
 #include "ipc/base/ids.h"
 #include "transport/dpdk/interrupt_gate.h"
-#include "transport/dpdk/memif_sockets.h"
 #include "transport/dpdk/port.h"
+#include "transport/shm/host_sockets.h"
 
 namespace phalanx::transport::dpdk {
 
@@ -57,7 +57,7 @@ class MemifMesh final : public InterruptGate::Client {
 
   MemifOptions options_;
   Poller poller_;
-  std::optional<MemifSockets> sockets_;  ///< Removed after the ports are closed.
+  std::optional<shm::HostSockets> sockets_;  ///< Removed after the ports are closed.
   std::vector<Link> links_;
   int listener_ = -1;  ///< The driver's.
   bool watched_ = false;

@@ -42,9 +42,10 @@ Expected<PoolMemory, Error> PoolMemory::create(std::uint64_t bytes) {
     if (auto there = check_hugepages(size); !there) return fail(std::move(there.error()));
   }
   // Plain pages do as well: where the hugepages are of 1 GiB, or somebody was quicker.
-  auto fd = shm::create_memory(size, {.name = "phalanx-frames", .hugetlb = huge, .prefault = true});
+  auto fd = phalanx::shm::create_memory(
+      size, {.name = "phalanx-frames", .hugetlb = huge, .prefault = true});
   if (!fd) return fail(std::move(fd.error()));
-  const std::uint64_t page_bytes = shm::page_bytes_of(fd->get());
+  const std::uint64_t page_bytes = phalanx::shm::page_bytes_of(fd->get());
   void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd->get(), 0);
   if (at == MAP_FAILED) return fail(system_error(attempt(size), "mmap", errno));
   const std::span memory(static_cast<std::byte*>(at), size);

@@ -172,7 +172,9 @@ ExitCode run_demo(const DemoOptions& options, const Globals& globals) {
   for (std::size_t node = 1; shared && node <= options.nodes; ++node) {
     remove.push_back(places.runtime_directory + "/" + node_name(node));
   }
-  if (shared) remove.push_back(places.runtime_directory + "/memif.demo");
+  for (const char* meeting : {"/memif.demo", "/shm.demo"}) {
+    if (shared) remove.push_back(places.runtime_directory + meeting);
+  }
   std::error_code error;
   const bool was_there = std::filesystem::exists(places.runtime_directory, error);
   const ExitCode code =
@@ -188,9 +190,10 @@ void add_demo(Command& root, const Globals& globals) {
   const auto o = std::make_shared<DemoOptions>();
   root.add("demo", "Start a cluster on this host, send through it, kill a node, and compare.")
       .number("--nodes", o->nodes, {1, 16}, "Nodes")
-      .word("--transport", o->transport, {"auto", "udp", "dpdk", "ethernet", "verbs"},
-            "How frames travel; auto: udp or memif; dpdk: memif; ethernet: DPDK on a port; verbs: "
-            "an RDMA port")
+      .word(
+          "--transport", o->transport, {"auto", "udp", "shm", "dpdk", "ethernet", "verbs"},
+          "How frames travel; auto: udp or memif; shm: shared memory; dpdk: memif; ethernet: DPDK "
+          "on a port; verbs: an RDMA port")
       .number("--senders", o->senders, {1, kBoardClientsMax},
               "Clients that send; the first is beside the orderer")
       .number("--size", o->size_bytes, {1, 16U << 20}, "Bytes of a message")

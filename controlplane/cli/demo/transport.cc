@@ -33,6 +33,15 @@ DemoTransport udp(std::string why) {
           .addresses = {}};
 }
 
+DemoTransport shm() {
+  return {.port = {},
+          .table = "[transport]\nkind = \"shm\"\n",
+          .told = "transport: shm, memory that each node writes and the others read",
+          .pages = {},
+          .addresses = {},
+          .is_shm = true};
+}
+
 Expected<DemoTransport, Error> verbs(bool copies) {
   if (!kHasVerbs) {
     return fail(Error{.code = ExitCode::Usage,
@@ -56,6 +65,7 @@ Expected<DemoTransport, Error> verbs(bool copies) {
 
 std::string DemoTransport::name() const {
   if (is_verbs()) return "verbs";
+  if (is_shm) return "shm";
   if (is_memif()) return "dpdk:memif";
   return is_ethernet() ? "dpdk:af_packet" : "udp";
 }
@@ -64,6 +74,7 @@ Expected<DemoTransport, Error> choose_transport(const DemoOptions& options) {
   const bool ethernet = options.transport == "ethernet";
   const bool asked = ethernet || options.transport == "dpdk";
   if (options.transport == "udp") return udp("asked for");
+  if (options.transport == "shm") return shm();
   if (options.transport == "verbs") return verbs(options.copies);
   if (!kHasDpdk) {
     if (!asked) return udp("this build has no DPDK");

@@ -36,7 +36,8 @@ def wait_until(what, condition, limit_s=20.0):
 
 
 def transport(words):
-    """The [transport] table for a test's arguments: "memif", "af_packet" or "af_xdp", else UDP."""
+    """The [transport] table for a test's arguments: "shm", "memif", "af_packet" or "af_xdp"; else
+    UDP."""
     ports = {"memif": "memif", "af_packet": "net_af_packet0,iface=data",
              "af_xdp": "net_af_xdp0,iface=data,busy_budget=0"}
     if "af_xdp" in words:
@@ -44,6 +45,8 @@ def transport(words):
             socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP; python has no name for it.
         except OSError as refused:
             raise sandbox.Skip(f"this kernel has no AF_XDP sockets: {refused}") from refused
+    if "shm" in words:
+        return '[transport]\nkind = "shm"\n'
     for word in words:
         if word in ports:
             # Without hugepages, so that it runs wherever the rest does.

@@ -74,6 +74,12 @@ TEST(Workers, HavePortsOfTheirOwn) {
               {"65535", "lower port"});
 }
 
+TEST(Workers, NeedNoPortsOverSharedMemory) {
+  const std::string near = "[[cluster.nodes]]\nid = 2\naddress = \"127.0.0.1:5406\"\n";
+
+  EXPECT_EQ(errors_of(with("count = 2\n") + near + "[transport]\nkind = \"shm\"\n"), "");
+}
+
 TEST(Workers, TheirNumberKeepsNodesApart) {
   const auto hash = [](const std::string& worker) {
     return cluster_hash(parse_with(with(worker)).value());

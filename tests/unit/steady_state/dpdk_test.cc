@@ -31,17 +31,18 @@ class SteadyStateOverDpdk : public ::testing::TestWithParam<wire::Cipher> {
 };
 
 TEST_P(SteadyStateOverDpdk, ATurnOverMemifLeavesTheKernelAlone) {
-  const dpdk::TemporaryDirectory directory;
+  const transport::TemporaryDirectory directory;
   for (NodeId self = 1; self <= 3; ++self) {
     nodes_.push_back(dpdk::open_memif_node(directory.path(), self, 3));
     ASSERT_NE(nodes_.back(), nullptr);
   }
   std::array<std::size_t, 3> heard{};
-  ASSERT_TRUE(dpdk::turn_until([&] {
+  ASSERT_TRUE(transport::turn_until([&] {
     for (auto& node : nodes_) {
-      dpdk::send(*node, {dpdk::frame_of(1, 64)}, {.kind = transport::Destination::Kind::Everyone});
+      transport::send(*node, {transport::frame_of(1, 64)},
+                      {.kind = transport::Destination::Kind::Everyone});
     }
-    for (std::size_t i = 0; i < 3; ++i) (void)dpdk::receive(*nodes_[i]);
+    for (std::size_t i = 0; i < 3; ++i) (void)transport::receive(*nodes_[i]);
     for (std::size_t i = 0; i < 3; ++i) heard[i] = nodes_[i]->ports().up;
     return heard == std::array<std::size_t, 3>{2, 2, 2};
   })) << "a link did not come up";

@@ -1,4 +1,4 @@
-#include "transport/dpdk/memif_sockets.h"
+#include "transport/shm/host_sockets.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-namespace phalanx::transport::dpdk {
+namespace phalanx::transport::shm {
 namespace {
 
 constexpr std::size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1;
@@ -15,7 +15,8 @@ constexpr std::size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1;
 std::string lock_file(const std::string& directory) { return directory + "/alive"; }
 
 Expected<void, Error> make_directory(const std::string& path) {
-  const std::string attempted = "cannot use the directory " + path + " for memif sockets";
+  const std::string attempted =
+      "cannot use the directory " + path + " for the sockets of this host's nodes";
   const std::string remedy = "set node.runtime_directory or PHX_RUNTIME_DIR to another one";
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     Error error = system_error(attempted, "mkdir", errno, remedy);
@@ -65,10 +66,10 @@ bool still_there(int file, const std::string& path) noexcept {
 
 }  // namespace
 
-Expected<MemifSockets, Error> MemifSockets::open(std::string directory, NodeId self) {
-  MemifSockets out(std::move(directory), self, Fd());
+Expected<HostSockets, Error> HostSockets::open(std::string directory, NodeId self) {
+  HostSockets out(std::move(directory), self, Fd());
   const std::string path = out.path_of(self);
-  const std::string attempted = "cannot listen on the memif socket " + path;
+  const std::string attempted = "cannot listen on the socket " + path;
   if (path.size() > kPathMax) {
     return fail(Error{.code = ExitCode::Usage,
                       .attempted = attempted,
@@ -96,13 +97,13 @@ Expected<MemifSockets, Error> MemifSockets::open(std::string directory, NodeId s
     }
   } while (!locks || !still_there(locks.get(), lock_file(out.directory_)));
   if (unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return fail(system_error("cannot remove the dead memif socket " + path, "unlink", errno));
+    return fail(system_error("cannot remove the dead socket " + path, "unlink", errno));
   }
   out.locks_ = std::move(locks);
   return out;
 }
 
-MemifSockets::~MemifSockets() {
+HostSockets::~HostSockets() {
   if (!locks_) return;
   unlink(path_of(self_).c_str());
   if (!lock(locks_.get(), 0, 0)) return;
@@ -110,13 +111,13 @@ MemifSockets::~MemifSockets() {
   rmdir(directory_.c_str());
 }
 
-std::string MemifSockets::path_of(NodeId node) const {
+std::string HostSockets::path_of(NodeId node) const {
   return directory_ + "/" + std::to_string(node) + ".sock";
 }
 
-bool MemifSockets::is_alive(NodeId node) const noexcept {
+bool HostSockets::is_alive(NodeId node) const noexcept {
   struct flock asked = range(F_WRLCK, node, 1);
   return fcntl(locks_.get(), F_OFD_GETLK, &asked) == 0 && asked.l_type != F_UNLCK;
 }
 
-}  // namespace phalanx::transport::dpdk
+}  // namespace phalanx::transport::shm

@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include "tests/unit/transport_shm/nodes.h"
+
+namespace phalanx::transport::shm {
+namespace {
+
+constexpr Destination kEveryone{.kind = Destination::Kind::Everyone};
+
+bool is_readable(int fd, int timeout_ms = 0) {
+  pollfd polled{.fd = fd, .events = POLLIN, .revents = 0};
+  return poll(&polled, 1, timeout_ms) == 1;
+}
+
+class ShmSleep : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(turn_until([this] {
+      (void)receive(*one_);
+      (void)receive(*two_);
+      return one_->ports().up == 1 && two_->ports().up == 1;
+    }));
+    for (Transport* node : {one_.get(), two_.get()}) {  // The last words about links.
+      ASSERT_TRUE(turn_until([node] {
+        (void)receive(*node);
+        return !is_readable(node->wait_fd(), 10);
+      }));
+    }
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<Transport> one_ = open_node(directory_.path(), 1, 2);
+  std::unique_ptr<Transport> two_ = open_node(directory_.path(), 2, 2);
+};
+
+TEST_F(ShmSleep, AFrameWakesWhoSleeps) {
+  ASSERT_TRUE(two_->arm_wait());
+  EXPECT_FALSE(is_readable(two_->wait_fd()));
+
+  send(*one_, {frame_of(1, 64)}, kEveryone);
+
+  EXPECT_TRUE(is_readable(two_->wait_fd(), 1000));
+  EXPECT_EQ(receive(*two_).size(), 1u);
+  EXPECT_FALSE(is_readable(two_->wait_fd()));
+}
+
+TEST_F(ShmSleep, NobodyIsWokenWhoDoesNotSleep) {
+  send(*one_, {frame_of(1, 64)}, kEveryone);
+
+  EXPECT_FALSE(is_readable(two_->wait_fd()));
+  EXPECT_EQ(receive(*two_).size(), 1u);
+}
+
+TEST_F(ShmSleep, WhoHasFramesDoesNotSleep) {
+  send(*one_, {frame_of(1, 64)}, kEveryone);
+
+  EXPECT_FALSE(two_->arm_wait());
+
+  EXPECT_EQ(receive(*two_).size(), 1u);
+  EXPECT_TRUE(two_->arm_wait());
+}
+
+// However much is sent meanwhile, one word a sleep: the sleeper takes it in one turn.
+TEST_F(ShmSleep, ASleepIsEndedOnce) {
+  for (int sleep = 0; sleep < 100; ++sleep) {
+    ASSERT_TRUE(two_->arm_wait());
+    for (int i = 0; i < 20; ++i) send(*one_, {frame_of(1, 64)}, kEveryone);
+    ASSERT_TRUE(is_readable(two_->wait_fd(), 1000)) << sleep;
+    EXPECT_EQ(receive(*two_).size(), 20u);
+    EXPECT_FALSE(is_readable(two_->wait_fd()));
+  }
+}
+
+TEST_F(ShmSleep, TheEndOfAPeerWakesAndIsSeen) {
+  ASSERT_TRUE(one_->arm_wait());
+
+  two_.reset();
+
+  EXPECT_TRUE(is_readable(one_->wait_fd(), 1000));
+  ASSERT_TRUE(turn_until([this] {
+    (void)receive(*one_);
+    return one_->ports().up == 0;
+  }));
+  // Asleep again, it stays so.
+  ASSERT_TRUE(turn_until([this] { return one_->arm_wait() && !is_readable(one_->wait_fd(), 20); }));
+}
+
+}  // namespace
+}  // namespace phalanx::transport::shm
