@@ -56,6 +56,27 @@ constexpr bool is_nak(wire::FrameType type) noexcept {
 }
 constexpr bool is_heartbeat(wire::FrameType type) noexcept { return type == wire::FrameType::Row; }
 
+constexpr std::size_t kLine = 64;
+
+/// Has the lines of a frame on their way before the cipher wants them: peers wrote them on other
+/// cores.
+void fetch_to_read(std::span<const std::byte> frame) noexcept {
+  const std::byte* const end = frame.data() + frame.size();
+  for (const std::byte* at = frame.data(); at < end; at += 2 * kLine) {
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + kLine);
+  }
+}
+
+/// Likewise of a buffer that is about to be written, and that peers read last.
+void fetch_to_write(std::span<std::byte> buffer, std::size_t payload_bytes) noexcept {
+  const std::byte* const end =
+      buffer.data() + std::min(buffer.size(), payload_bytes + wire::kOverheadBytes);
+  for (const std::byte* at = buffer.data(); at < end; at += 2 * kLine) {
+    asm volatile("prefetchw %0\n\tprefetchw %1" : : "m"(at[0]), "m"(at[kLine]));
+  }
+}
+
 }  // namespace
 
 Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
@@ -83,7 +104,7 @@ std::size_t Frames::receive(TimeNs now, std::size_t bursts_max) noexcept {
     if (taken == 0) break;
     count(Counter::RxBursts);
     for (std::size_t i = 0; i < taken; ++i) {
-      if (i + 2 < taken) __builtin_prefetch(rx_[i + 2].bytes.data());
+      if (i + 1 < taken) fetch_to_read(rx_[i + 1].bytes);
       bytes += rx_[i].bytes.size();
       take(rx_[i], now);
     }
@@ -192,6 +213,7 @@ std::size_t Frames::send(TimeNs now) noexcept {
     for (std::size_t i = 0; i < items; ++i) {
       const core::TxItem& item = items_[i];
       if (core_.members().size() < 2) break;  // Alone: there is nobody to seal for.
+      if (i + 1 < items) fetch_to_write(tx_[frames + 1].bytes, items_[i + 1].payload.size());
       transport::TxFrame& frame = tx_[frames++];
       frame.to = item.to;
       if (several_links_ && is_heartbeat(item.type)) row = &item;
