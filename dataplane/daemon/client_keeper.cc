@@ -11,6 +11,7 @@
 
 #include "ipc/base/assert.h"
 #include "ipc/shm/attach_server.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::dataplane {
 namespace {
@@ -24,7 +25,11 @@ constexpr std::size_t kRequestsOfUserMax = 8;  // Or one user keeps everybody ou
 
 ClientKeeper::ClientKeeper(const config::Config& config, int epoll,
                            std::span<const std::unique_ptr<WorkerUnit>> workers)
-    : config_(config), epoll_(epoll), workers_(workers) {}
+    : config_(config),
+      epoll_(epoll),
+      workers_(workers),
+      // A worker that sleeps at once would pay for a barrier with every sleep.
+      fences_(config.worker.idle != config::IdleStrategy::Sleep && shm::barriers_are_had()) {}
 
 ClientKeeper::~ClientKeeper() = default;
 
@@ -122,7 +127,8 @@ bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
                                                .message_bytes_max = config_.cluster.max_message,
                                                .node = config_.node.id,
                                                .client = id,
-                                               .log_bytes = reads_log ? log->bytes() : 0});
+                                               .log_bytes = reads_log ? log->bytes() : 0,
+                                               .fences = fences_});
     if (!channel || !unit->loop().watch_client(channel->doorbell_fd())) {
       unwatch(entry);
       entry.ports.clear();

@@ -70,6 +70,7 @@ class ClientKeeper {
   const config::Config& config_;
   int epoll_;
   std::span<const std::unique_ptr<WorkerUnit>> workers_;
+  bool fences_;                                  ///< ChannelOptions::fences.
   std::vector<std::unique_ptr<Entry>> entries_;  ///< By index; empty ones are free.
   std::array<std::uint32_t, worker::kClientsMax> index_of_slot_{};
   std::array<bool, worker::kClientsMax> slot_used_{};

@@ -7,6 +7,7 @@
 #include "dataplane/worker/new_keys.h"
 #include "ipc/base/assert.h"
 #include "ipc/base/bytes.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::worker {
 namespace {
@@ -170,7 +171,12 @@ void Worker::take_keys(NewKeys& fresh) {
 bool Worker::arm(TimeNs now, TimeNs& until) noexcept {
   until = std::min({core_.wake_at(), delivery_.wake_at(), now + kSleepMax});
   if (until <= now) return false;
-  for (ClientPort* port : ports_.all()) port->channel.set_worker_sleeping(true);
+  bool fences = false;
+  for (ClientPort* port : ports_.all()) {
+    port->channel.set_worker_sleeping(true);
+    fences = fences || port->channel.fences();
+  }
+  if (fences) shm::barrier_everywhere(true);
   if (control_.arm() || mailbox_.arm_worker() || (crew_ != nullptr && crew_->arm()) ||
       submissions_.something_waits() || !transport_.arm_wait()) {
     disarm();

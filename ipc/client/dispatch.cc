@@ -21,7 +21,7 @@ class Dispatching {
       return;
     }
     slot_->dispatch.lock();
-    const LockGuard guard(slot_->send);
+    const BiasedGuard guard(slot_->send);
     handle_ = live(*slot_, value);
     if (handle_ != nullptr) slot_->dispatcher.store(this_thread(), std::memory_order_relaxed);
   }
@@ -30,7 +30,7 @@ class Dispatching {
     Handle* finalised = nullptr;
     if (handle_ != nullptr) {
       slot_->dispatcher.store(0, std::memory_order_relaxed);
-      const LockGuard guard(slot_->send);
+      const BiasedGuard guard(slot_->send);
       if (handle_->finalised_inside) {
         finalised = handle_;
         take_out(*slot_);
@@ -74,7 +74,7 @@ bool settle_room(Slot& slot, Handle& handle) noexcept {
   }
   bool any = false;
   {
-    const LockGuard guard(slot.send);
+    const BiasedGuard guard(slot.send);
     send_groups(handle);
     if (!handle.wants_room.load(std::memory_order_relaxed)) return false;
     bool all = true;

@@ -50,7 +50,7 @@ phx_group group_of(Slot& slot, Handle& handle, GroupId id) noexcept {
   const std::uint32_t version = handle.groups.version();
   if (id == handle.last_id && version == handle.last_version) [[likely]]
     return handle.last_group;
-  const LockGuard guard(slot.send);
+  const BiasedGuard guard(slot.send);
   const Group* group = handle.groups.by_id(id);
   handle.last_id = id;
   handle.last_version = handle.groups.version();
@@ -88,7 +88,7 @@ bool on_group_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) no
 
   const bool member = lists_self(handle, view.members, view.member_count);
   {
-    const LockGuard guard(slot.send);
+    const BiasedGuard guard(slot.send);
     Group* group = handle.groups.by_id(event->group);
     if (group == nullptr || group->standing == Standing::None ||
         group->standing == Standing::Evicted)
@@ -106,7 +106,7 @@ bool on_group_view(Slot& slot, Handle& handle, const shm::BulkRecord& record) no
     handle.callbacks.group_view(handle.context, handle.value, &view);
   if (member || !lists_self(handle, view.left, view.left_count)) return true;
 
-  const LockGuard guard(slot.send);
+  const BiasedGuard guard(slot.send);
   if (Group* group = handle.groups.by_value(view.group);
       group != nullptr && group->standing != Standing::Joining) {
     group->standing = Standing::None;
@@ -121,7 +121,7 @@ void on_quorum(Slot& slot, Handle& handle, const phx_node_view& view) noexcept {
   const int quorate = (view.flags & PHX_FLAG_QUORATE) != 0 ? 1 : 0;
   const bool changed = handle.quorum.sequence == 0 || handle.quorum.quorate != quorate;
   {
-    const LockGuard guard(slot.send);
+    const BiasedGuard guard(slot.send);
     handle.quorum = {
         .sequence = view.sequence, .representative = view.representative, .quorate = quorate};
   }
@@ -183,7 +183,7 @@ bool on_refused(Slot& slot, Handle& handle, const shm::BulkRecord& record) noexc
   const bool join = event->kind == static_cast<std::uint32_t>(shm::SubmissionKind::Join);
   phx_group value = 0;
   {
-    const LockGuard guard(slot.send);
+    const BiasedGuard guard(slot.send);
     Group* group = handle.groups.by_id(event->group);
     if (group == nullptr) return true;
     value = group->value();

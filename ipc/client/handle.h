@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/client/biased_lock.h"
 #include "ipc/client/channels.h"
 #include "ipc/client/groups.h"
 #include "ipc/client/lock.h"
@@ -60,6 +61,7 @@ struct Handle {
   std::uint64_t submit_bytes = 0, delivery_bytes = 0;
   bool no_reattach = false;
   bool wants_log = false;
+  bool fenced = false;  ///< This process is registered for barriers: shm/barrier.h.
   TimeNs spin_ns = 0;
   phx_handle value = 0;
 
@@ -109,7 +111,8 @@ struct Handle {
 
 /// The place of a handle, in static memory for ever, so that a stale value finds its locks.
 struct Slot {
-  Lock send;
+  BiasedLock send;
+  std::atomic<bool> taken{false};  ///< By `handle` or `reserved_of`; looked at under no lock.
   Lock dispatch;
   std::atomic<std::uintptr_t> dispatcher{
       0};                        ///< The thread that holds `dispatch` for phx_dispatch().
@@ -138,11 +141,11 @@ class Sending {
  public:
   explicit Sending(phx_handle value) noexcept : slot_(slot_of(value)) {
     if (slot_ == nullptr) return;
-    slot_->send.lock();
+    as_owner_ = slot_->send.lock();
     handle_ = live(*slot_, value);
   }
   ~Sending() {
-    if (slot_ != nullptr) slot_->send.unlock();
+    if (slot_ != nullptr) slot_->send.unlock(as_owner_);
   }
   Sending(const Sending&) = delete;
   Sending& operator=(const Sending&) = delete;
@@ -153,6 +156,7 @@ class Sending {
  private:
   Slot* slot_;
   Handle* handle_ = nullptr;
+  bool as_owner_ = false;
 };
 
 /// Shows the worker at the channel's other end what was submitted, unless a thread still builds

@@ -19,6 +19,7 @@ constexpr TimeNs kRetryInterval = 10 * kMillisecond;
 Slot slots[kSlots];
 Lock slots_lock;  ///< Held to take a free slot.
 bool fork_watched = false;
+bool fenced = false;  ///< Data planes may have our threads pass a fence: shm/barrier.h.
 
 /// A child of fork() has copies of the descriptors, which would hide our death from the data plane,
 /// and none of the rings. It forgets all handles; their memory stays, nothing here may call free().
@@ -28,6 +29,7 @@ void after_fork_in_child() {
     slot.send.reset();
     slot.dispatch.reset();
     slot.dispatcher.store(0, std::memory_order_relaxed);
+    slot.taken.store(false, std::memory_order_relaxed);
     slot.reserved_of = slot.reserved_by = 0;
     slot.reserved_memory = {};  // A child has none of it.
     if (slot.handle == nullptr) continue;
@@ -84,11 +86,16 @@ phx_status attach_now(Handle& handle, TimeNs deadline) noexcept {
 phx_status place(Handle* handle, phx_handle* out) noexcept {
   const LockGuard guard(slots_lock);
   for (std::size_t i = 0; i < kSlots; ++i) {
-    const LockGuard slot_guard(slots[i].send);
-    if (slots[i].handle != nullptr || slots[i].reserved_of != 0) continue;
-    slots[i].handle = handle;
-    if (slots[i].generation == 0) slots[i].generation = 1;
-    handle->value = static_cast<phx_handle>(slots[i].generation) << 32 | (i + 1);
+    Slot& slot = slots[i];
+    if (slot.taken.load(std::memory_order_acquire)) continue;
+    // Who attaches need not be who sends: the lock is to be that thread's.
+    slot.send.lock_for_anybody();
+    slot.taken.store(true, std::memory_order_relaxed);
+    slot.handle = handle;
+    if (slot.generation == 0) slot.generation = 1;
+    handle->value = static_cast<phx_handle>(slot.generation) << 32 | (i + 1);
+    slot.send.renew();
+    slot.send.unlock(false);
     *out = handle->value;
     return PHX_OK;
   }
@@ -117,6 +124,7 @@ void take_out(Slot& slot) noexcept {
     reservation.thread = 0;
   }
   slot.handle = nullptr;
+  slot.taken.store(slot.reserved_of != 0, std::memory_order_release);
 }
 
 void destroy(Handle* handle) noexcept {
@@ -144,10 +152,15 @@ phx_status phx_initialize(const phx_options* options, phx_handle* out) {
     const LockGuard guard(slots_lock);
     if (!fork_watched && pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0)
       return PHX_NO_MEMORY;
+    if (!fork_watched) {
+      allow_bias();
+      fenced = shm::register_for_barriers();
+    }
     fork_watched = true;
   }
   Handle* handle = make_handle(*options);
   if (handle == nullptr) return PHX_NO_MEMORY;
+  handle->fenced = fenced;
   phx_status status = PHX_INVALID;
   if (find_socket(options->instance, options->runtime_directory, "phalanx.sock", handle->path)) {
     const int timeout_ms = options->attach_timeout_ms > 0 ? options->attach_timeout_ms : 5000;
@@ -163,7 +176,7 @@ phx_status phx_finalize(phx_handle value) {
   if (slot == nullptr) return PHX_BAD_HANDLE;
   Handle* handle = nullptr;
   {
-    const LockGuard guard(slot->send);
+    const BiasedGuard guard(slot->send);
     handle = live(*slot, value);
     if (handle == nullptr) return PHX_BAD_HANDLE;
     ++slot->generation;  // From here on every other call with this value is told so.
@@ -177,7 +190,7 @@ phx_status phx_finalize(phx_handle value) {
   }
   {
     const LockGuard dispatch_guard(slot->dispatch);
-    const LockGuard guard(slot->send);
+    const BiasedGuard guard(slot->send);
     take_out(*slot);
   }
   destroy(handle);

@@ -153,6 +153,8 @@ Step poll_reply(Handle& handle) noexcept {
   if (step == Step::Attached) {
     if (!handle.channels.open(reply, fds)) {
       step = errno == EPROTO ? Step::Version : Step::NoMemory;
+    } else if (handle.fenced) {
+      for (shm::ClientChannel& channel : handle.channels.all()) channel.trust_fences();
     }
   }
   for (const int fd : fds) {
@@ -182,7 +184,7 @@ void drop_link(Handle& handle, phx_status why) noexcept {
 }
 
 bool step_link(Slot& slot, Handle& handle, TimeNs now) noexcept {
-  const LockGuard guard(slot.send);
+  const BiasedGuard guard(slot.send);
   Step step = Step::TryLater;
   if (handle.link == Link::Asking) {
     step = poll_reply(handle);
@@ -207,7 +209,7 @@ bool step_link(Slot& slot, Handle& handle, TimeNs now) noexcept {
 }
 
 void lose_link(Slot& slot, Handle& handle) noexcept {
-  const LockGuard guard(slot.send);
+  const BiasedGuard guard(slot.send);
   drop_link(handle);
   handle.link = handle.no_reattach ? Link::Gone : Link::Waiting;
   handle.next_try = 0;
@@ -222,7 +224,7 @@ void lose_link(Slot& slot, Handle& handle) noexcept {
 }
 
 void leave_evicted(Slot& slot, Handle& handle) noexcept {
-  const LockGuard guard(slot.send);
+  const BiasedGuard guard(slot.send);
   drop_link(handle, PHX_EVICTED);
   handle.link = Link::Waiting;  // The data plane is there: come back even if told not to chase it.
   handle.next_try = 0;

@@ -80,6 +80,7 @@ void give_back(Slot& slot, phx_handle value) noexcept {
     reservation.memory.unmap();
   } else if (slot.reserved_of == value && value != 0 && slot.reserved_by == this_thread()) {
     slot.reserved_of = slot.reserved_by = 0;
+    slot.taken.store(false, std::memory_order_release);
     slot.reserved_memory.unmap();
   }
 }
@@ -129,7 +130,7 @@ phx_status phx_reserve(phx_handle value, phx_group group_value, phx_room* rooms,
 phx_status phx_commit(phx_handle value, const phx_room* rooms, size_t count) {
   Slot* slot = slot_of(value);
   if (slot == nullptr) return PHX_BAD_HANDLE;
-  const LockGuard guard(slot->send);
+  const BiasedGuard guard(slot->send);
   if (Handle* handle = live(*slot, value); handle != nullptr) return commit(*handle, rooms, count);
   give_back(*slot, value);
   return PHX_BAD_HANDLE;

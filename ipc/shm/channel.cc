@@ -49,6 +49,7 @@ Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& optio
   WorkerChannel c;
   const ChannelGeometry g = geometry_for(options);
   c.geometry_ = g;
+  c.fences_ = options.fences;
 
   // Plain pages: a client may punch holes into its memory, and a huge page that cannot be had again
   // is a SIGBUS of the worker.
@@ -92,6 +93,7 @@ Expected<WorkerChannel, Error> WorkerChannel::create(const ChannelOptions& optio
   c.page_->page_struct_bytes = sizeof(ChannelPage);
   c.page_->geometry = g;
   c.page_->state = static_cast<std::uint32_t>(ChannelState::Open);
+  c.page_->worker_fences = options.fences ? 1 : 0;
   c.page_->log_start.position = c.page_->log_head.position = kNotInLog;
   c.submit_ = BulkConsumer(
       SpscConsumer(c.page_->submit, c.submit_memory_.data(), g.submit_bytes),

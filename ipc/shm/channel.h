@@ -23,6 +23,7 @@ struct ChannelOptions {
   NodeId node = 0;
   ClientId client = 0;
   std::uint64_t log_bytes = 0;  ///< Of the shared log that this client reads; 0: it does not.
+  bool fences = false;  ///< The worker has barrier_everywhere() follow set_worker_sleeping(true).
   /// For the rings; the bulk segment has plain pages, allocated as they are used. Only for clients
   /// that are trusted: a hole punched into huge pages raises SIGBUS here when no page is free.
 };
@@ -136,6 +137,8 @@ class WorkerChannel {
   /// Before the worker sleeps: set true on every channel, then peek_submission() on each once more,
   /// then wait on the doorbells; false on waking.
   void set_worker_sleeping(bool sleeping) noexcept;
+  /// ChannelOptions::fences, which the client may rely on.
+  [[nodiscard]] bool fences() const noexcept { return fences_; }
 
   [[nodiscard]] bool broken() const noexcept {
     return broken_ || submit_.broken() || delivery_.broken();
@@ -153,6 +156,7 @@ class WorkerChannel {
   ChannelGeometry geometry_{};
   BulkConsumer submit_;
   EventProducer delivery_;
+  bool fences_ = false;
   bool broken_ = false;
 };
 

@@ -156,6 +156,9 @@ struct ChannelPage {
   // Written by the worker.
   alignas(64) std::uint32_t state;  ///< ChannelState.
   std::uint32_t evict_reason;       ///< EvictReason, valid once state is Evicted.
+  /// 1: between setting worker_sleeping and its last look the worker has every running thread of
+  /// the client pass a fence, if that registered (barrier.h): it may publish without one.
+  std::uint32_t worker_fences;
 
   // Set by a side that is going to sleep, taken away by the one that wakes it.
   alignas(64) std::uint32_t worker_sleeping;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ipc/shm/barrier.h"
 #include "ipc/shm/bulk_ring.h"
 #include "ipc/shm/channel_layout.h"
 #include "ipc/shm/delivery_log_reader.h"
@@ -59,9 +60,16 @@ class ClientChannel {
   /// Makes a body that append_submission() gave `before` bytes for have `bytes`, at most so many.
   static void shorten_submission(std::byte* body, std::uint32_t before,
                                  std::uint32_t bytes) noexcept;
+  /// This process is registered for barriers. Where the worker makes them, publishing takes a plain
+  /// store from now on. After open().
+  void trust_fences() noexcept {
+    fenced_ = std::atomic_ref(page_->worker_fences).load(std::memory_order_relaxed) == 1;
+  }
+  [[nodiscard]] bool is_fenced() const noexcept { return fenced_; }
   /// Shows what was committed and wakes the worker if it sleeps.
   void publish_submissions() noexcept {
-    submit_.publish(std::memory_order_seq_cst);
+    submit_.publish(publish_order(fenced_));
+    before_flag(fenced_);
     if (std::atomic_ref(page_->worker_sleeping).load(std::memory_order_seq_cst) != 0) [[unlikely]]
       ring_doorbell();
   }
@@ -144,6 +152,7 @@ class ClientChannel {
   ChannelPage* page_ = nullptr;
   std::byte* rings_[4] = {};
   int doorbell_ = -1;
+  bool fenced_ = false;
   ChannelGeometry geometry_{};
   alignas(64) BulkProducer submit_;
   alignas(64) BulkConsumer delivery_;

@@ -59,7 +59,7 @@ class Sending {
  public:
   Sending(const Reference& reference, phx_ipc_buffer value, std::size_t bytes) noexcept
       : slot_(reference.slot()) {
-    const BiasedGuard guard(slot_.send);
+    const client::BiasedGuard guard(slot_.send);
     Buffer* buffer = find(reference.handle(), value);
     if (buffer == nullptr) return;
     if (bytes > buffer->bytes) {
@@ -75,7 +75,7 @@ class Sending {
   }
   ~Sending() {
     if (buffer_ == nullptr) return;
-    const BiasedGuard guard(slot_.send);
+    const client::BiasedGuard guard(slot_.send);
     buffer_->sending = false;
     if (end_ != 0) buffer_->end = end_;
   }
@@ -101,7 +101,7 @@ phx_status phx_ipc_buffer_alloc(phx_ipc_handle value, std::size_t bytes, phx_ipc
   const Reference reference(value);
   if (reference.status() != PHX_OK) return reference.status();
   Handle& handle = reference.handle();
-  const BiasedGuard guard(reference.slot().send);
+  const client::BiasedGuard guard(reference.slot().send);
   if (is_over(handle)) return static_cast<phx_status>(handle.over.load(std::memory_order_acquire));
   if (bytes > handle.memory.geometry().buffer_bytes) return PHX_TOO_BIG;
   std::uint64_t place = 0;
@@ -121,7 +121,7 @@ phx_status phx_ipc_buffer_alloc(phx_ipc_handle value, std::size_t bytes, phx_ipc
 phx_status phx_ipc_buffer_free(phx_ipc_handle value, phx_ipc_buffer which) {
   const Reference reference(value);
   if (reference.status() != PHX_OK) return reference.status();
-  const BiasedGuard guard(reference.slot().send);
+  const client::BiasedGuard guard(reference.slot().send);
   Buffer* buffer = find(reference.handle(), which);
   if (buffer == nullptr) return PHX_WRONG_BUFFER;
   if (in_use(reference.handle(), *buffer)) return PHX_IN_USE;

@@ -51,7 +51,7 @@ struct Submission {
   static bool again(void* self) noexcept {
     auto& submission = *static_cast<Submission*>(self);
     if (submission.end != 0) return true;  // It went out before; who waits looks more than once.
-    const BiasedGuard guard(submission.slot.send);
+    const client::BiasedGuard guard(submission.slot.send);
     return submission.try_locked();
   }
 };
@@ -87,7 +87,7 @@ phx_status exchange(Slot& slot, Handle& handle, Exchange& what, int timeout_ms) 
   // Replies that nobody waits for any more may hold slots.
   if (handle.free_slots.load(std::memory_order_relaxed) == 0) take_replies(handle);
   {
-    const BiasedGuard guard(slot.send);
+    const client::BiasedGuard guard(slot.send);
     const phx_status may = may_send(handle);
     if (may != PHX_OK) return may;
     number = take_slot(handle);
@@ -126,7 +126,7 @@ phx_status post(Slot& slot, Handle& handle, const Exchange& what, int timeout_ms
   submission.body = {.id = what.id, .slot = 0, .sequence = 0, .reply_bytes = 0};
   bool sent = false;
   {
-    const BiasedGuard guard(slot.send);
+    const client::BiasedGuard guard(slot.send);
     const phx_status may = may_send(handle);
     if (may != PHX_OK) return may;
     sent = submission.try_locked();
@@ -144,7 +144,7 @@ phx_status wait_for_room(Slot& slot, Handle& handle, const Attempt& attempt,
                          int timeout_ms) noexcept {
   int number = -1;
   {
-    const BiasedGuard guard(slot.send);
+    const client::BiasedGuard guard(slot.send);
     if (over(handle) != PHX_OK) return over(handle);
     if (timeout_ms == 0) return PHX_TRY_AGAIN;
     number = take_slot(handle);  // To wait with.

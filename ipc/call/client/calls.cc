@@ -103,7 +103,7 @@ phx_status phx_ipc_post(phx_ipc_handle value, std::uint32_t id, const iovec* par
   if (slot == nullptr) return PHX_BAD_HANDLE;
   {
     // Most of the time there is room: then one lock is all that is needed.
-    const BiasedGuard guard(slot->send);
+    const client::BiasedGuard guard(slot->send);
     Handle* handle = nullptr;
     phx_status status = look_up(*slot, value, false, handle);
     if (status == PHX_OK) status = may_send(*handle);
@@ -133,7 +133,8 @@ phx_status phx_ipc_post_batch(phx_ipc_handle value, const phx_ipc_item* items, s
   *accepted = 0;
   Slot* slot = slot_of(value);
   if (slot == nullptr) return PHX_BAD_HANDLE;
-  const BiasedGuard guard(slot->send);  // Keeps the handle, too: it is freed under this lock.
+  const client::BiasedGuard guard(
+      slot->send);  // Keeps the handle, too: it is freed under this lock.
   Handle* handle = nullptr;
   phx_status status = look_up(*slot, value, false, handle);
   if (status == PHX_OK) status = may_send(*handle);

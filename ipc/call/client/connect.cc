@@ -8,11 +8,11 @@
 #include <cstdio>
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/name.h"
 #include "ipc/call/waiting.h"
 #include "ipc/client/path.h"
+#include "ipc/shm/barrier.h"
 #include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::call {
@@ -33,7 +33,7 @@ ConnectRequest request_for(std::uint32_t service, const phx_ipc_options& options
   // Who sleeps at once would pay for a barrier with every message.
   const bool looks_first =
       options.wait == PHX_IPC_POLL || (options.wait == PHX_IPC_ADAPTIVE && options.spin_us >= 0);
-  r.flags = looks_first && register_for_barriers() ? kBarriers : 0;
+  r.flags = looks_first && shm::register_for_barriers() ? kBarriers : 0;
   if (options.broadcast != 0) r.flags |= kBroadcast;
   r.outstanding_max = options.outstanding_max == 0 || options.outstanding_max > kOutstandingMax
                           ? kOutstandingMax

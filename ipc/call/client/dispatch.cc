@@ -1,9 +1,9 @@
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/client/waiting_room.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -50,7 +50,7 @@ phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
 }
 
 void give_back(Handle& handle) noexcept {
-  const std::memory_order order = publish_order(handle.barriers);
+  const std::memory_order order = shm::publish_order(handle.barriers);
   const bool own = handle.events.release(order);
   if (handle.broadcast.release(order) || own) tell_of_room(handle);
 }
@@ -65,7 +65,7 @@ bool arm(Handle& handle, bool drain_too = false) noexcept {
     if (!drain(handle.socket)) end_connection(handle, reason_of(handle));
     // After draining: the byte of a wish that was met before it may have been taken.
     if ((waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst) & kWaitsForEvent) == 0)
-      barrier_everywhere(handle.barriers);
+      shm::barrier_everywhere(handle.barriers);
   }
   return something_came(handle, std::memory_order_seq_cst) ||
          handle.over.load(std::memory_order_acquire) != PHX_OK;

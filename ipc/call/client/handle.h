@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
-#include "ipc/call/biased_lock.h"
 #include "ipc/call/client/broadcast.h"
 #include "ipc/call/mapping.h"
+#include "ipc/client/biased_lock.h"
 #include "ipc/client/lock.h"
 #include "ipc/include/phalanx/ipc_client.h"
 
@@ -112,7 +112,7 @@ struct Handle {
 
 /// The place of a handle, in static memory for ever, so that a stale value finds its lock.
 struct Slot {
-  BiasedLock send;
+  client::BiasedLock send;
   std::atomic<bool> taken{false};
   std::uint32_t generation = 0;
   std::uint32_t forked_generation = 0;  ///< Of the handle that fork() took away.

@@ -56,7 +56,7 @@ phx_status place(Handle* handle) noexcept {
 
 void destroy(Handle* handle) noexcept {
   if (Slot* slot = slot_of(handle->value); slot != nullptr) {
-    const BiasedGuard guard(slot->send);
+    const client::BiasedGuard guard(slot->send);
     slot->handle = nullptr;
     ++slot->generation;
     slot->taken.store(false, std::memory_order_release);
@@ -76,7 +76,7 @@ bool watch_forks() noexcept {
   const LockGuard guard(slots_lock);
   if (fork_watched) return true;
   if (pthread_atfork(nullptr, nullptr, after_fork_in_child) != 0) return false;
-  allow_bias();
+  client::allow_bias();
   fork_watched = true;
   return true;
 }
@@ -101,7 +101,7 @@ phx_status look_up(const Slot& slot, phx_ipc_handle value, bool closing_too,
 
 Reference::Reference(phx_ipc_handle value, bool closing_too) noexcept : slot_(slot_of(value)) {
   if (slot_ == nullptr) return;
-  const BiasedGuard guard(slot_->send);
+  const client::BiasedGuard guard(slot_->send);
   status_ = look_up(*slot_, value, closing_too, handle_);
   if (status_ != PHX_OK) return;
   // One whose last reference went waits for our lock to be taken from its slot: it is not for us.
@@ -177,7 +177,7 @@ phx_status phx_ipc_disconnect(phx_ipc_handle value) {
   if (slot == nullptr) return PHX_BAD_HANDLE;
   Handle* handle = nullptr;
   {
-    const BiasedGuard guard(slot->send);
+    const client::BiasedGuard guard(slot->send);
     const phx_status status = look_up(*slot, value, false, handle);
     if (status != PHX_OK) return status;
     handle->closing.store(true, std::memory_order_seq_cst);

@@ -43,7 +43,7 @@ struct Wish {
   }
   static bool again(void* self) noexcept {
     auto& wish = *static_cast<Wish*>(self);
-    const BiasedGuard guard(wish.slot.send);
+    const client::BiasedGuard guard(wish.slot.send);
     return wish.of_another || wish.handle.reserver == this_thread() || wish.try_locked();
   }
 };
@@ -74,7 +74,7 @@ phx_status phx_ipc_reserve(phx_ipc_handle value, phx_ipc_room* rooms, std::size_
   if (slot == nullptr) return PHX_BAD_HANDLE;
   {
     // Most of the time there is room: then one lock is all that is needed.
-    const BiasedGuard guard(slot->send);
+    const client::BiasedGuard guard(slot->send);
     Handle* handle = nullptr;
     phx_status status = look_up(*slot, value, false, handle);
     if (status == PHX_OK) status = may_send(*handle);
@@ -107,7 +107,7 @@ phx_status phx_ipc_commit(phx_ipc_handle value, const phx_ipc_room* rooms, std::
   Handle* handle = nullptr;
   phx_status status = PHX_OK;
   {
-    const BiasedGuard guard(slot->send);
+    const client::BiasedGuard guard(slot->send);
     status = look_up(*slot, value, true, handle);
     if (status != PHX_OK) return status;
     if (handle->reserver == 0) return PHX_NOT_PINNED;

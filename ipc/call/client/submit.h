@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/client/handle.h"
 #include "ipc/call/parts.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 
@@ -28,8 +28,8 @@ namespace phalanx::call {
 inline void publish_requests(Handle& handle) noexcept {
   if (handle.reserver != 0) [[unlikely]]
     return;
-  handle.requests.publish(publish_order(handle.barriers));
-  before_flag(handle.barriers);
+  handle.requests.publish(shm::publish_order(handle.barriers));
+  shm::before_flag(handle.barriers);
   std::atomic_ref sleeps(handle.memory.page()->server_sleeps);
   if (sleeps.load(std::memory_order_seq_cst) == 0) [[likely]]
     return;

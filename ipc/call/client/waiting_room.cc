@@ -5,9 +5,9 @@
 #include <bit>
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/futex.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -90,7 +90,7 @@ void release_responses(Handle& handle) noexcept {
     const shm::BulkConsumer::Position& begin = handle.pending[std::countr_zero(kept)].begin;
     if (begin.ring < end.ring) end = begin;
   }
-  if (handle.responses.release_to(end, publish_order(handle.barriers))) tell_of_room(handle);
+  if (handle.responses.release_to(end, shm::publish_order(handle.barriers))) tell_of_room(handle);
 }
 
 /// Takes what the response ring has.
@@ -160,7 +160,7 @@ void sleep_leading(Handle& handle, const Pending& pending, const Attempt& attemp
                    TimeNs deadline) noexcept {
   std::atomic_ref waits(handle.memory.page()->client_waits);
   waits.fetch_or(waits_of(attempt), std::memory_order_seq_cst);
-  barrier_everywhere(handle.barriers);
+  shm::barrier_everywhere(handle.barriers);
   if (something_came(handle, std::memory_order_seq_cst) || is_done(pending, attempt)) {
     waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
     return;
@@ -204,7 +204,7 @@ bool sleep_following(Handle& handle, Pending& pending, const Attempt& attempt,
   if (attempt.try_it != nullptr) {
     std::atomic_ref(handle.memory.page()->client_waits)
         .fetch_or(kWaitsForRoom, std::memory_order_seq_cst);
-    barrier_everywhere(handle.barriers);
+    shm::barrier_everywhere(handle.barriers);
     if (is_done(pending, attempt)) return false;
   }
   std::uint32_t waiting = kWaiting;
@@ -272,7 +272,7 @@ void distrust(Handle& handle) noexcept {
 }
 
 void tell_of_room(Handle& handle) noexcept {
-  before_flag(handle.barriers);
+  shm::before_flag(handle.barriers);
   std::atomic_ref waits(handle.memory.page()->server_waits_for_room);
   if (waits.load(std::memory_order_seq_cst) == 0) [[likely]]
     return;

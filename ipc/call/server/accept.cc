@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 #include "ipc/shm/descriptor_socket.h"
 
 namespace phalanx::call {
@@ -119,7 +119,7 @@ const phx_ipc_service* service_of(const phx_ipc_server& server, std::uint32_t nu
 phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
                  const phx_ipc_service& service) noexcept {
   {
-    const BiasedGuard guard(server.places[index].lock);
+    const client::BiasedGuard guard(server.places[index].lock);
     server.places[index].connection = &c;
   }
   if (service.private_bytes > 0) {
@@ -137,7 +137,7 @@ phx_status begin(phx_ipc_server& server, unsigned index, Connection& c,
 void wish_for_events(const phx_ipc_server& server, Connection& c) noexcept {
   std::atomic_ref(c.memory.page()->client_waits)
       .fetch_or(kWaitsForEvent, std::memory_order_seq_cst);
-  if (c.broadcast_joined != kNoBroadcast) barrier_everywhere(c.barriers);
+  if (c.broadcast_joined != kNoBroadcast) shm::barrier_everywhere(c.barriers);
   if (c.events.committed_in_ring() != 0 || broadcast_since_joining(server, c))
     wake_client(c, kWaitsForEvent);
 }
@@ -155,7 +155,7 @@ phx_status welcome(phx_ipc_server& server, unsigned index, Connection& c,
   int error = 0;
   {
     // The thread takes this lock before anything else: nothing comes ahead of the reply.
-    const BiasedGuard guard(server.places[index].lock);
+    const client::BiasedGuard guard(server.places[index].lock);
     if (of_thread) error = start_thread(server, c);
     if (error == 0) {
       if (shm::send_with_descriptors(c.socket, &reply, sizeof reply, fds, count)) {
@@ -204,7 +204,7 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
   close(memory);
   close(wake);
   if (status == PHX_OK) return PHX_OK;
-  const BiasedGuard guard(server.places[index].lock);
+  const client::BiasedGuard guard(server.places[index].lock);
   c->socket = -1;  // Its owner answers on it.
   return status;
 }

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <new>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/fork.h"
 #include "ipc/call/server/server.h"
+#include "ipc/shm/barrier.h"
 #include "ipc/shm/mirror_map.h"
 
 namespace phalanx::call {
@@ -40,7 +40,7 @@ void remove(Broadcast& b, unsigned index) noexcept {
 void cut(phx_ipc_server& server, unsigned index, State why) noexcept {
   Connection& c = *server.broadcast.readers[index];
   {
-    const BiasedGuard guard(server.places[index_of(c.value)].lock);
+    const client::BiasedGuard guard(server.places[index_of(c.value)].lock);
     cut_off(c, why);
   }
   remove(server.broadcast, index);
@@ -108,7 +108,7 @@ void append(Broadcast& b, const phx_ipc_item& item, std::uint64_t record) noexce
 void publish(Broadcast& b) noexcept {
   if (b.published == b.tail) return;
   b.published = b.tail;
-  shm::store_in_order(b.page->tail, b.tail, publish_order(b.without_barriers == 0));
+  shm::store_in_order(b.page->tail, b.tail, shm::publish_order(b.without_barriers == 0));
   for (unsigned i = 0; i < b.reader_count; ++i) wake_client(*b.readers[i], kWaitsForEvent);
 }
 
@@ -176,13 +176,13 @@ void free_broadcast(phx_ipc_server& server) noexcept {
 }
 
 void close_broadcast(phx_ipc_server& server) noexcept {
-  const BiasedGuard guard(server.broadcast.lock);
+  const client::BiasedGuard guard(server.broadcast.lock);
   server.broadcast.closed = true;
 }
 
 void join_broadcast(phx_ipc_server& server, Connection& c) noexcept {
   Broadcast& b = server.broadcast;
-  const BiasedGuard guard(b.lock);
+  const client::BiasedGuard guard(b.lock);
   publish(b);
   c.broadcast_seen = c.broadcast_joined = b.tail;
   c.memory.page()->broadcast_head.position = b.tail;
@@ -194,7 +194,7 @@ void join_broadcast(phx_ipc_server& server, Connection& c) noexcept {
 void leave_broadcast(phx_ipc_server& server, Connection& c) noexcept {
   Broadcast& b = server.broadcast;
   if (b.page == nullptr) return;
-  const BiasedGuard guard(b.lock);
+  const client::BiasedGuard guard(b.lock);
   for (unsigned i = 0; i < b.reader_count; ++i) {
     if (b.readers[i] != &c) continue;
     remove(b, i);
@@ -211,7 +211,7 @@ bool broadcast_since_joining(const phx_ipc_server& server, const Connection& c) 
 
 bool has_broadcast_room(phx_ipc_server& server, Connection& c) noexcept {
   Broadcast& b = server.broadcast;
-  const BiasedGuard guard(b.lock);
+  const client::BiasedGuard guard(b.lock);
   if (!c.reads_broadcast) return false;
   const auto enough = [&] { return look(b, c) && b.tail - c.broadcast_seen <= b.bytes / 4 * 3; };
   if (!enough()) {
@@ -239,7 +239,7 @@ phx_status phx_ipc_broadcast(phx_ipc_server* server, const phx_ipc_item* items, 
   Slowest slowest;
   phx_status status = PHX_DISCONNECTED;
   {
-    const BiasedGuard guard(server->broadcast.lock);
+    const client::BiasedGuard guard(server->broadcast.lock);
     if (!server->broadcast.closed) {
       status = send_all(*server, items, count, *accepted, slowest);
       publish(server->broadcast);

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ipc/call/biased_lock.h"
 #include "ipc/call/layout.h"
+#include "ipc/client/biased_lock.h"
 
 struct phx_ipc_server;
 
@@ -18,7 +18,7 @@ struct Connection;
 ///
 /// Guarded by `lock`, which is taken before a place's lock, never after.
 struct Broadcast {
-  BiasedLock lock;
+  client::BiasedLock lock;
   int memory = -1;
   BroadcastPage* page = nullptr;  ///< nullptr: this server has none.
   std::byte* data = nullptr;

@@ -139,7 +139,7 @@ void end_connection(phx_ipc_server& server, Connection& connection) noexcept {
   leave_broadcast(server, connection);
   bool held = false;
   {
-    const BiasedGuard guard(place.lock);
+    const client::BiasedGuard guard(place.lock);
     c->gone = true;
     std::atomic_ref state(c->memory.page()->state);
     std::uint32_t open = static_cast<std::uint32_t>(State::Open);
@@ -160,7 +160,7 @@ void free_connection(phx_ipc_server& server, Connection* c) noexcept {
     c->service->exit(server.options.context, &server, c->value, c->private_data);
   const unsigned index = index_of(c->value);
   {
-    const BiasedGuard guard(server.places[index].lock);
+    const client::BiasedGuard guard(server.places[index].lock);
     server.places[index].connection = nullptr;
     ++server.places[index].generation;
     server.places[index].lock.renew();

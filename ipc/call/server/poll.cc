@@ -4,10 +4,10 @@
 
 #include <cerrno>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/fork.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -77,7 +77,7 @@ bool arm_all(phx_ipc_server& server) noexcept {
     Connection* c = server.places[i].served;
     if (c != nullptr && ask_for_wake(*c)) asked = true;
   }
-  if (asked) barrier_everywhere(server.barriers);
+  if (asked) shm::barrier_everywhere(server.barriers);
   bool waits = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/parts.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -60,7 +60,7 @@ phx_status answer(phx_ipc_server& server, Connection& c, phx_ipc_request request
   std::memcpy(room, &body, sizeof body);
   gather(room + sizeof body, parts, count);
   close_call(c, *call);
-  c.responses.publish(publish_order(c.barriers));
+  c.responses.publish(shm::publish_order(c.barriers));
   wake_client(c, kWaitsForReply);
   // What was kept for this reply and not used may be what the next call waits for: nobody else
   // tells the loop of that. A thread of its own looks by the clock.
@@ -137,7 +137,7 @@ phx_status dispatch(phx_ipc_server* server, phx_ipc_connection connection, std::
   const EventBody body{.id = id, .reserved = 0};
   std::memcpy(room, &body, sizeof body);
   gather(room + sizeof body, parts, count);
-  c.events.publish(publish_order(c.barriers));
+  c.events.publish(shm::publish_order(c.barriers));
   wake_client(c, kWaitsForEvent);
   return PHX_OK;
 }
@@ -178,13 +178,13 @@ bool keep_room(Connection& c, OpenCall& call, std::uint32_t reply_bytes_max) noe
 void ask_for_room(const Connection& c) noexcept {
   // One that stands since the last barrier is as good as new: who gave room back since took it.
   std::atomic_ref waits(c.memory.page()->server_waits_for_room);
-  if (waits.exchange(1, std::memory_order_seq_cst) == 0) barrier_everywhere(c.barriers);
+  if (waits.exchange(1, std::memory_order_seq_cst) == 0) shm::barrier_everywhere(c.barriers);
 }
 
 void wake_client(const Connection& c, std::uint32_t wish) noexcept {
   // The client sets its bit and then looks at the ring; we stored the ring's index and now look at
   // the bit: one of the two sees the other (barrier.h).
-  before_flag(c.barriers);
+  shm::before_flag(c.barriers);
   std::atomic_ref waits(c.memory.page()->client_waits);
   if ((waits.load(std::memory_order_seq_cst) & wish) == 0) [[likely]]
     return;

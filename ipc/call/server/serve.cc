@@ -4,9 +4,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/server/server.h"
 #include "ipc/call/waiting.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -68,7 +68,7 @@ enum class Verdict : std::uint8_t { Handled, NotNow, Lie };
 Verdict open_call(phx_ipc_server& server, Connection& c, const RequestBody& body,
                   phx_ipc_request& request) noexcept {
   c.called = true;
-  const BiasedGuard guard(server.places[index_of(c.value)].lock);
+  const client::BiasedGuard guard(server.places[index_of(c.value)].lock);
   OpenCall& call = c.calls[body.slot];
   if (call.open) return Verdict::Lie;
   if (!keep_room(c, call, body.reply_bytes)) {
@@ -86,7 +86,7 @@ Verdict open_call(phx_ipc_server& server, Connection& c, const RequestBody& body
 
 phx_status refuse_locked(phx_ipc_server& server, Connection& c, phx_ipc_request request,
                          phx_status status) noexcept {
-  const BiasedGuard guard(server.places[index_of(c.value)].lock);
+  const client::BiasedGuard guard(server.places[index_of(c.value)].lock);
   return refuse(server, c, request, status);
 }
 
@@ -162,7 +162,7 @@ void break_off(phx_ipc_server& server, Connection& c) noexcept {
   c.broken = true;
   say(server, 4, "cut process %d of user %u off: its rings hold what no client writes", c.pid,
       c.uid);
-  const BiasedGuard guard(server.places[index_of(c.value)].lock);
+  const client::BiasedGuard guard(server.places[index_of(c.value)].lock);
   cut_off(c, State::Broken);
 }
 
@@ -182,7 +182,7 @@ void tell_of_room(phx_ipc_server& server, Connection& c) noexcept {
 /// A sender that found the dispatch ring full waits for this.
 void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
   {
-    const BiasedGuard guard(server.places[index_of(c.value)].lock);
+    const client::BiasedGuard guard(server.places[index_of(c.value)].lock);
     if (!c.awaits_room) return;
     if (!has_room(c)) {
       ask_for_room(c);
@@ -199,7 +199,7 @@ void look_for_room(phx_ipc_server& server, Connection& c) noexcept {
 
 /// Gives the space of handled requests back, and wakes a client that waits for it.
 void release_requests(Connection& c) noexcept {
-  if (c.requests.release(publish_order(c.barriers))) wake_client(c, kWaitsForRoom);
+  if (c.requests.release(shm::publish_order(c.barriers))) wake_client(c, kWaitsForRoom);
 }
 
 /// What a client had sent before it went: a ring full at most, should it go on sending.
@@ -212,7 +212,7 @@ void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
 
 /// Asks the client for a byte when it sends. True: something waits already.
 bool arm(Connection& c) noexcept {
-  if (ask_for_wake(c)) barrier_everywhere(c.barriers);
+  if (ask_for_wake(c)) shm::barrier_everywhere(c.barriers);
   return look_again(c);
 }
 
@@ -236,7 +236,7 @@ void* serve_alone(void* argument) {
   phx_ipc_server& server = *of->server;
   Connection& c = *of->connection;
   release(server, of);
-  { const BiasedGuard until_the_client_is_told(server.places[index_of(c.value)].lock); }
+  { const client::BiasedGuard until_the_client_is_told(server.places[index_of(c.value)].lock); }
   take_policy(server);
   Spinner spinner(false, server.spin_ns);
   TimeNs now = 0;

@@ -15,9 +15,9 @@
 #include <cstring>
 #include <new>
 
-#include "ipc/call/barrier.h"
 #include "ipc/call/fork.h"
 #include "ipc/call/name.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 namespace {
@@ -123,7 +123,8 @@ phx_ipc_server* make_server(const phx_ipc_server_options& options) noexcept {
   const int spin_us = server->options.spin_us;
   // Who sleeps at once, as a loop of somebody else's does, would pay for a barrier with every
   // message.
-  server->barriers = spin_us > 0 && options.hooks.poll_add == nullptr && register_for_barriers();
+  server->barriers =
+      spin_us > 0 && options.hooks.poll_add == nullptr && shm::register_for_barriers();
   server->spin_ns = spin_us < 0 ? 0 : static_cast<TimeNs>(spin_us) * kMicrosecond;
   const unsigned count = server->options.clients_max;
   auto* places = static_cast<Place*>(allocate(*server, count * sizeof(Place)));
@@ -162,7 +163,7 @@ void close_server(phx_ipc_server& server) noexcept {
       place.served = nullptr;
       end_connection(server, c);
     } else {
-      const BiasedGuard guard(place.lock);
+      const client::BiasedGuard guard(place.lock);
       if (place.connection != nullptr) cut_off(*place.connection, State::Disconnected);
     }
   }

@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
-#include "ipc/call/biased_lock.h"
 #include "ipc/call/mapping.h"
 #include "ipc/call/server/broadcast.h"
+#include "ipc/client/biased_lock.h"
 #include "ipc/client/lock.h"
 #include "ipc/include/phalanx/ipc_server.h"
 
@@ -83,7 +83,7 @@ struct Connection {
 /// The place of a connection. Plain memory for as long as the server lives, so that a stale value
 /// finds its lock.
 struct Place {
-  BiasedLock lock;
+  client::BiasedLock lock;
   std::uint32_t generation = 1;
   Connection* connection = nullptr;
   Connection* served = nullptr;  ///< The same, while the driving thread serves it.

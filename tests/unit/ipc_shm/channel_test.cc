@@ -166,6 +166,22 @@ TEST(Channel, RingsTheDoorbellOnlyOfAWorkerThatSleeps) {
   EXPECT_EQ(poll(&doorbell, 1, 0), 1);
 }
 
+TEST(Channel, PublishesWithoutAFenceOnlyWhereTheWorkerMakesIt) {
+  for (const bool made : {false, true}) {
+    Pair pair({.fences = made});
+    EXPECT_FALSE(pair.client.is_fenced()) << "nobody said that this process is registered";
+
+    pair.client.trust_fences();
+
+    EXPECT_EQ(pair.client.is_fenced(), made);
+    EXPECT_EQ(pair.worker.fences(), made);
+    pair.worker.set_worker_sleeping(true);
+    ASSERT_TRUE(pair.submit(SubmissionKind::Leave, 1, ""));
+    pollfd doorbell{.fd = pair.worker.doorbell_fd(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&doorbell, 1, 0), 1);
+  }
+}
+
 TEST(Channel, ShowsEvictionOnlyByItsControlWordAndKeepsWhatIsQueued) {
   Pair pair;
   ASSERT_TRUE(pair.worker.write_message({.group = 1, .node = 1, .client = 1}, 0, {}));

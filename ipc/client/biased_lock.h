@@ -12,7 +12,7 @@
 
 #include "ipc/client/lock.h"
 
-namespace phalanx::call {
+namespace phalanx::client {
 
 /// Whether bias can be taken back here: set once, by allow_bias(), before there is any lock.
 inline std::atomic<bool> bias_allowed{false};
@@ -99,7 +99,7 @@ class BiasedLock {
 
   std::atomic<std::uintptr_t> owner_{0};  ///< 0, or `first_`.
   std::atomic<std::uint32_t> inside_{0};  ///< The owner holds it.
-  client::Lock lock_;                     ///< What everybody else holds; it guards what follows.
+  Lock lock_;                             ///< What everybody else holds; it guards what follows.
   std::uintptr_t first_ = 0;
   bool fresh_ = true;  ///< Nobody but the owner-to-be came yet.
 };
@@ -116,4 +116,4 @@ class BiasedGuard {
   bool as_owner_;
 };
 
-}  // namespace phalanx::call
+}  // namespace phalanx::client

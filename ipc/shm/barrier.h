@@ -6,7 +6,7 @@
 
 #include <atomic>
 
-namespace phalanx::call {
+namespace phalanx::shm {
 
 /// Who publishes and then looks at the other's sleeping flag needs a full fence between: it waits
 /// for the cache line that the other side polls, some 100 ns a message. Where the kernel has
@@ -16,6 +16,12 @@ namespace phalanx::call {
 /// It is not for sides that sleep at once: the fence of a thread that just wakes costs
 /// microseconds. Both sides have to have registered; they tell one another when they connect. A
 /// client that says so and has not only misses its own wakes.
+
+/// Whether this kernel can have other processes pass a fence.
+[[nodiscard]] inline bool barriers_are_had() noexcept {
+  const long known = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+  return known > 0 && (known & MEMBARRIER_CMD_GLOBAL_EXPEDITED) != 0;
+}
 
 /// Once a process. False: no such call here.
 [[nodiscard]] inline bool register_for_barriers() noexcept {
@@ -38,4 +44,4 @@ inline void before_flag(bool asymmetric) noexcept {
   if (asymmetric) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-}  // namespace phalanx::call
+}  // namespace phalanx::shm
