@@ -44,6 +44,7 @@ struct Options {
   bool insecure = false;
   bool latency = false;
   bool pin = false;
+  bool apart = false;  ///< Pinned, and clients on the other core.
   int spin_us = 0;
   std::string transport = "udp";
   std::string config;
@@ -268,6 +269,8 @@ Options parse(int argc, char** argv) {
       o.latency = true;
     else if (name == "--pin")
       o.pin = true;
+    else if (name == "--apart")
+      o.pin = o.apart = true;
     else if (name == "--spin-us")
       o.spin_us = std::atoi(value());
     else if (name == "--transport")
@@ -280,7 +283,8 @@ Options parse(int argc, char** argv) {
       std::fprintf(
           stderr,
           "usage: %s [--nodes N] [--size B] [--batch N] [--seconds S] [--senders 1,2] [--insecure] "
-          "[--latency] [--pin] [--transport udp|shm|memif] [--in-place] [--batches] [--shared] "
+          "[--latency] [--pin] [--apart] [--transport udp|shm|memif] [--in-place] [--batches] "
+          "[--shared] "
           "[--readers N]"
           " [--spin-us US] [--config-text TOML] [--dataplane PATH]\n",
           argv[0]);
@@ -326,7 +330,7 @@ int main(int argc, char** argv) {
     clients.push_back(pid);
     if (options.pin) {  // The orderer's worker and its client have a core, the rest the other.
       if (i < options.nodes) (void)perf::bind_process(planes.pid(i), i == 0 ? 0 : 1);
-      (void)perf::bind_process(pid, i == 0 ? 0 : 1);
+      (void)perf::bind_process(pid, (i == 0) != options.apart ? 0 : 1);
     }
   }
   const auto all = [&](auto field) {

@@ -23,6 +23,7 @@ class ShmSleep : public testing::Test {
     }));
     for (Transport* node : {one_.get(), two_.get()}) {  // The last words about links.
       ASSERT_TRUE(turn_until([node] {
+        (void)node->arm_wait();
         (void)receive(*node);
         return !is_readable(node->wait_fd(), 10);
       }));
