@@ -200,6 +200,7 @@ TEST_F(ShmHostile, AnImpostorDoesNotDisplaceALivingNode) {
 // More of them than there are places for guests, and nobody says a word.
 TEST_F(ShmHostile, ACrowdThatSaysNothingDoesNotKeepAPeerOut) {
   std::vector<std::unique_ptr<Impostor>> crowd;
+  crowd.reserve(60);
   for (int i = 0; i < 60; ++i) crowd.push_back(std::make_unique<Impostor>(directory_.path()));
   expect_a_true_peer_is_heard();
   for (int i = 0; i < 60; ++i) crowd.push_back(std::make_unique<Impostor>(directory_.path()));
