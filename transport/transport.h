@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "ipc/base/error.h"
+#include "ipc/base/expected.h"
 #include "ipc/base/ids.h"
 #include "ipc/base/time_ns.h"
 
@@ -36,10 +38,14 @@ enum class Spread : std::uint8_t {
 /// An empty buffer borrowed for sending. tx_burst() takes it back, sent or not.
 struct TxFrame {
   std::span<std::byte> bytes;  ///< At least frame_bytes_max long when lent.
-  std::size_t length = 0;      ///< Bytes written by the caller.
+  std::size_t length = 0;      ///< Written by the caller, all of it in `bytes` but for `gathered`.
   Destination to;
   Spread spread = Spread::Used;
+  std::uint32_t gathered_at = 0;  ///< Where in the frame `gathered` goes; 0: all is in `bytes`.
   void* cookie = nullptr;
+  /// A part of the frame in memory that the transport was lent. It is read some time after
+  /// tx_burst(), and goes out as it is then: a receiver must be able to tell when it was changed.
+  std::span<const std::byte> gathered;
 };
 
 /// Fixed once the queue is open. The core reads these numbers, never the type behind them.
@@ -108,6 +114,14 @@ class Transport {
   /// Sends all frames (a prefix of those from the last tx_alloc(); the rest is given back unsent).
   /// What the wire refuses is dropped and counted: the protocol repairs loss, nothing waits here.
   virtual void tx_burst(std::span<const TxFrame> frames) noexcept = 0;
+
+  /// Lends memory for TxFrame::gathered, all of it in one call before the first frame; it has to
+  /// outlive the transport. False: this wire sends from its own buffers only. An error says what
+  /// this process would have to be allowed.
+  [[nodiscard]] virtual Expected<bool, Error> lend_memory(
+      [[maybe_unused]] std::span<const std::span<const std::byte>> memory) {
+    return false;
+  }
 
   /// Tells that a received frame, not given back yet, was opened and is `sender`'s: what its
   /// envelope says of where the sender is may be believed.

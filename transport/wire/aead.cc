@@ -82,6 +82,12 @@ void AeadKey::seal(const Nonce& nonce, std::span<const std::byte> associated,
   }
 }
 
+void AeadKey::tag(const Nonce& nonce, std::span<const std::byte> associated,
+                  std::span<const std::byte> plain, TagOut out) const noexcept {
+  PHX_CHECK(cipher_ == Cipher::Insecure);
+  insecure::tag(state_, {nonce, associated, plain}, out);
+}
+
 bool AeadKey::open(const Nonce& nonce, std::span<const std::byte> associated,
                    std::span<const std::byte> sealed, TagIn tag, std::byte* out) const noexcept {
   const AeadText in{nonce, associated, sealed};

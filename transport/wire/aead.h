@@ -50,6 +50,11 @@ class AeadKey {
   void seal(const Nonce& nonce, std::span<const std::byte> associated,
             std::span<const std::byte> plain, std::byte* out) const noexcept;
 
+  /// The tag alone that seal() would write; of Cipher::Insecure only, which leaves bytes as they
+  /// are.
+  void tag(const Nonce& nonce, std::span<const std::byte> associated,
+           std::span<const std::byte> plain, std::span<std::byte, kTagBytes> out) const noexcept;
+
   /// Opens sealed bytes (tag excluded) into `out`, and compares the tag in constant time. When it
   /// does not match, `out` holds rubbish that must not be used.
   [[nodiscard]] bool open(const Nonce& nonce, std::span<const std::byte> associated,

@@ -20,6 +20,7 @@ using TagIn = std::span<const std::byte, kTagBytes>;
 namespace insecure {
 [[nodiscard]] void* make(const Secret& key);
 void seal(const void* state, const AeadText& in, std::byte* out, TagOut tag) noexcept;
+void tag(const void* state, const AeadText& in, TagOut out) noexcept;
 [[nodiscard]] bool open(const void* state, const AeadText& in, TagIn tag, std::byte* out) noexcept;
 void free(void* state) noexcept;
 }  // namespace insecure

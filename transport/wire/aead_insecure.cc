@@ -97,6 +97,10 @@ void seal(const void* state, const AeadText& in, std::byte* out, TagOut tag) noe
   tag_of(*static_cast<const State*>(state), in, tag);
 }
 
+void tag(const void* state, const AeadText& in, TagOut out) noexcept {
+  tag_of(*static_cast<const State*>(state), in, out);
+}
+
 bool open(const void* state, const AeadText& in, TagIn tag, std::byte* out) noexcept {
   std::array<std::byte, kTagBytes> expected;
   tag_of(*static_cast<const State*>(state), in, expected);

@@ -54,11 +54,10 @@ std::string_view to_string(FrameVerdict verdict) noexcept {
   return "corrupt";
 }
 
-std::size_t FrameSealer::seal_data(FrameType type, LaneId lane, Position position,
-                                   std::span<const std::byte> payload,
-                                   std::span<std::byte> out) noexcept {
+[[gnu::always_inline]] inline FrameSealer::Begun FrameSealer::begin_data(
+    FrameType type, LaneId lane, Position position,
+    std::span<std::byte, kHeaderBytes> out) noexcept {
   PHX_CHECK(type < FrameType::Control && lane < keys_.lanes() && keys_.has_view());
-  PHX_CHECK(out.size() >= payload.size() + kOverheadBytes);
   const KeyTable::SealKey with = keys_.view_seal();
   const std::uint32_t space = nonce_space(lane, false);
   const std::uint64_t counter = keys_.next_counter(space);
@@ -70,10 +69,24 @@ std::size_t FrameSealer::seal_data(FrameType type, LaneId lane, Position positio
           .key_tag = with.tag,
           .counter = counter,
           .position = position},
-         header_of(out));
-  with.key->seal(Nonce::of(space, counter), out.first(kHeaderBytes), payload,
-                 out.data() + kHeaderBytes);
+         out);
+  return {with.key, Nonce::of(space, counter)};
+}
+
+std::size_t FrameSealer::seal_data(FrameType type, LaneId lane, Position position,
+                                   std::span<const std::byte> payload,
+                                   std::span<std::byte> out) noexcept {
+  PHX_CHECK(out.size() >= payload.size() + kOverheadBytes);
+  const Begun begun = begin_data(type, lane, position, header_of(out));
+  begun.key->seal(begun.nonce, out.first(kHeaderBytes), payload, out.data() + kHeaderBytes);
   return payload.size() + kOverheadBytes;
+}
+
+void FrameSealer::seal_around(FrameType type, LaneId lane, Position position,
+                              std::span<const std::byte> payload,
+                              std::span<std::byte, kOverheadBytes> out) noexcept {
+  const Begun begun = begin_data(type, lane, position, out.first<kHeaderBytes>());
+  begun.key->tag(begun.nonce, out.first<kHeaderBytes>(), payload, out.last<kTagBytes>());
 }
 
 std::size_t FrameSealer::seal_control(LaneId lane, const BootId& receiver,

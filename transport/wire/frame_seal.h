@@ -35,6 +35,14 @@ class FrameSealer {
                                       std::span<const std::byte> payload,
                                       std::span<std::byte> out) noexcept;
 
+  /// The same frame for the installed view where nothing is encrypted (Cipher::Insecure), but for
+  /// its payload, which stays where it is: header and tag, one after the other. The payload goes
+  /// between them. Its checksum is that of the bytes now: whoever changes them before they are
+  /// sent makes a frame with a wrong tag.
+  void seal_around(FrameType type, LaneId lane, Position position,
+                   std::span<const std::byte> payload,
+                   std::span<std::byte, kOverheadBytes> out) noexcept;
+
   /// Seals one fragment. `receiver` is none for a hello and for nothing else. Returns the length.
   /// With the key that the table says for this receiver, or with another one of its boot_seal()s.
   [[nodiscard]] std::size_t seal_control(LaneId lane, const BootId& receiver,
@@ -46,6 +54,14 @@ class FrameSealer {
                                          const KeyTable::SealKey& with) noexcept;
 
  private:
+  struct Begun {
+    const AeadKey* key = nullptr;
+    Nonce nonce;
+  };
+  /// Writes a data frame's header.
+  [[nodiscard]] Begun begin_data(FrameType type, LaneId lane, Position position,
+                                 std::span<std::byte, kHeaderBytes> out) noexcept;
+
   KeyTable& keys_;
   std::uint8_t links_heard_ = 0;
 };

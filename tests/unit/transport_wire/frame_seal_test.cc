@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,10 @@ const std::vector<Member> kMembers = {{1, samples::boot(1)}, {2, samples::boot(2
 
 /// A node with its keys, sealing and opening.
 struct Node {
-  explicit Node(std::size_t rank, std::string_view cluster = "c", Member as = {})
+  explicit Node(std::size_t rank, std::string_view cluster = "c", Member as = {},
+                Cipher cipher = Cipher::OpenSsl)
       : self(as.node != 0 ? as : kMembers[rank]),
-        keys({.cipher = Cipher::OpenSsl, .self = self, .lanes = 2, .nodes = {1, 2, 3}},
+        keys({.cipher = cipher, .self = self, .lanes = 2, .nodes = {1, 2, 3}},
              insecure_cluster_key(cluster)),
         sealer(keys),
         opener(keys) {}
@@ -236,6 +238,40 @@ TEST_F(FrameSeal, KeepsIncarnationsApart) {
   ASSERT_EQ(two.receive(one.control(BootId{})), FrameVerdict::Good);
   std::copy_n(one.control(BootId{}).begin() + 32, 16, hello.begin() + 32);
   EXPECT_EQ(two.receive(hello), FrameVerdict::UnknownKey) << "under another's boot id";
+}
+
+// What goes out around a payload that is not copied is what would have gone out with it.
+TEST(FrameSealAround, WritesTheBytesOfTheCopiedFrame) {
+  for (const std::size_t length : {0U, 1U, 7U, 8U, 31U, 512U, 976U, 1001U}) {
+    SCOPED_TRACE(length);
+    Node copying(0, "c", {}, Cipher::Insecure);
+    Node leaving(0, "c", {}, Cipher::Insecure);
+    for (Node* node : {&copying, &leaving}) {
+      node->keys.install(samples::view(1), kMembers);
+      node->sealer.say_links_heard(2);
+      node->payload.resize(length);
+      for (std::size_t i = 0; i < length; ++i) node->payload[i] = static_cast<std::byte>(i * 7);
+    }
+    for (int frame = 0; frame < 2; ++frame) {
+      const std::vector<std::byte> whole = copying.data(1);
+      std::array<std::byte, kOverheadBytes> around;
+
+      leaving.sealer.seal_around(FrameType::Ordered, 1, 640, leaving.payload, around);
+
+      std::vector<std::byte> put(around.begin(), around.begin() + kHeaderBytes);
+      put.insert(put.end(), leaving.payload.begin(), leaving.payload.end());
+      put.insert(put.end(), around.begin() + kHeaderBytes, around.end());
+      EXPECT_EQ(put, whole) << frame;
+    }
+  }
+}
+
+// A cipher's payload cannot go out as it lies.
+TEST(FrameSealAroundDeathTest, IsRefusedToAClusterThatEncrypts) {
+  Node one(0);
+  one.keys.install(samples::view(1), kMembers);
+  std::array<std::byte, kOverheadBytes> around;
+  EXPECT_DEATH(one.sealer.seal_around(FrameType::Ordered, 0, 0, one.payload, around), "");
 }
 
 TEST_F(FrameSeal, SaysEveryVerdictInWords) {
