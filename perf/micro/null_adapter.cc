@@ -53,6 +53,7 @@ int close_device(ibv_context*) { return 0; }
 int query_device(ibv_context*, ibv_device_attr* out) {
   out->max_qp_wr = out->max_cqe = kRing;
   out->max_mcast_grp = 1;
+  out->max_sge = 4;
   return 0;
 }
 int query_port(ibv_context*, std::uint8_t, ibv_port_attr* out) {
@@ -89,8 +90,9 @@ bool take_cq_event(ibv_comp_channel*) { return false; }
 int req_notify_cq(ibv_cq*) { return 0; }
 ibv_pd* alloc_pd(ibv_context*) { return &pd_object; }
 int dealloc_pd(ibv_pd*) { return 0; }
-ibv_mr* reg_mr(ibv_pd*, void*, std::size_t) { return &mr_object; }
+ibv_mr* reg_mr(ibv_pd*, void*, std::size_t, int) { return &mr_object; }
 int dereg_mr(ibv_mr*) { return 0; }
+std::uint64_t lockable_bytes() { return kUnlimited; }
 ibv_cq* create_cq(ibv_context*, int, ibv_comp_channel* tells) {
   return tells != nullptr ? &receive_queue : &send_queue;
 }

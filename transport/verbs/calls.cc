@@ -1,12 +1,16 @@
 #include "transport/verbs/calls.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -55,11 +59,21 @@ TimeNs now() { return monotonic_now(); }
 
 ibv_pd* alloc_pd(ibv_context* context) { return ibv_alloc_pd(context); }
 int dealloc_pd(ibv_pd* pd) { return ibv_dealloc_pd(pd); }
-ibv_mr* reg_mr(ibv_pd* pd, void* at, std::size_t bytes) {
-  const int access = IBV_ACCESS_LOCAL_WRITE;
+ibv_mr* reg_mr(ibv_pd* pd, void* at, std::size_t bytes, int access) {
   return ibv_reg_mr(pd, at, bytes, access);
 }
 int dereg_mr(ibv_mr* mr) { return ibv_dereg_mr(mr); }
+std::uint64_t lockable_bytes() {
+  __user_cap_header_struct whose{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> has{};
+  if (syscall(SYS_capget, &whose, has.data()) == 0 &&
+      (has[CAP_TO_INDEX(CAP_IPC_LOCK)].effective & CAP_TO_MASK(CAP_IPC_LOCK)) != 0) {
+    return kUnlimited;
+  }
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  return limit.rlim_cur == RLIM_INFINITY ? kUnlimited : limit.rlim_cur;
+}
 ibv_comp_channel* create_comp_channel(ibv_context* context) {
   ibv_comp_channel* made = ibv_create_comp_channel(context);
   if (made == nullptr) return nullptr;

@@ -45,8 +45,13 @@ TimeNs now();
 
 ibv_pd* alloc_pd(ibv_context* context);
 int dealloc_pd(ibv_pd* pd);
-ibv_mr* reg_mr(ibv_pd* pd, void* at, std::size_t bytes);
+inline constexpr int kReadOnly = 0;  ///< For the adapter.
+inline constexpr int kWritable = IBV_ACCESS_LOCAL_WRITE;
+ibv_mr* reg_mr(ibv_pd* pd, void* at, std::size_t bytes, int access);
 int dereg_mr(ibv_mr* mr);
+inline constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+/// What this process may lock in all: RLIMIT_MEMLOCK, or kUnlimited to whom it does not apply.
+std::uint64_t lockable_bytes();
 /// Readable once a completion came after req_notify_cq(); does not block.
 ibv_comp_channel* create_comp_channel(ibv_context* context);
 int destroy_comp_channel(ibv_comp_channel* channel);

@@ -89,6 +89,7 @@ std::optional<Error> check_limits(Device& device, const DeviceOptions& options) 
     return system_error("cannot use " + device.name, "ibv_query_device", error);
   }
   device.queue_most = static_cast<std::uint32_t>(std::min(limits.max_qp_wr, limits.max_cqe));
+  device.pieces_most = static_cast<std::uint32_t>(std::max(limits.max_sge, 1));
   if (options.multicast && limits.max_mcast_grp == 0) {
     return refused("cannot use " + device.name, "it has no multicast (max_mcast_grp is 0)",
                    "set transport.multicast = \"\" on all nodes to send "
@@ -113,7 +114,8 @@ Device::Device(Device&& other) noexcept
       interface_pkey(other.interface_pkey),
       pkey_index(other.pkey_index),
       mtu_bytes(other.mtu_bytes),
-      queue_most(other.queue_most) {}
+      queue_most(other.queue_most),
+      pieces_most(other.pieces_most) {}
 
 Device::~Device() {
   if (pd != nullptr) calls::dealloc_pd(pd);

@@ -45,6 +45,7 @@ class Device {
   std::uint16_t pkey_index = 0;
   std::uint32_t mtu_bytes = 0;  ///< Of the path: longer payloads vanish without an error.
   std::uint32_t queue_most = 0;
+  std::uint32_t pieces_most = 0;  ///< Of memory that one send may be gathered from.
 
  private:
   friend class DeviceSearch;

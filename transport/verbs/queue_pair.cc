@@ -55,7 +55,7 @@ Expected<QueuePair, Error> QueuePair::create(const Device& device,
   attributes.recv_cq = out.receives;
   attributes.cap = {.max_send_wr = options.sends,
                     .max_recv_wr = options.receives,
-                    .max_send_sge = 1,
+                    .max_send_sge = options.pieces,
                     .max_recv_sge = 1,
                     .max_inline_data = kInlineBytes};
   out.qp = calls::create_qp(device.pd, &attributes);

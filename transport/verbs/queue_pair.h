@@ -16,6 +16,7 @@ struct QueuePairOptions {
   std::uint8_t service_level = 0;
   std::uint32_t receives = 0;  ///< What either queue holds.
   std::uint32_t sends = 0;
+  std::uint32_t pieces = 1;  ///< Of memory that a send is gathered from, at most.
 };
 
 /// One UD queue pair with its completion queues, in one multicast group or none. Move-only. Cold,

@@ -1,10 +1,11 @@
 #include "transport/verbs/region.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <cerrno>
 #include <utility>
+
+#include "transport/verbs/locked_memory.h"
 
 namespace phalanx::transport::verbs {
 namespace {
@@ -19,24 +20,19 @@ void* map(std::size_t bytes, int flags) {
 
 Expected<Region, Error> Region::create(ibv_pd* pd, std::size_t bytes) {
   const std::size_t rounded = (bytes + kHugepage - 1) / kHugepage * kHugepage;
-  const std::string attempted =
-      "cannot register " + std::to_string(rounded >> 10) + " KiB of packet buffers";
+  const Registration buffers{.what = "packet buffers", .bytes = rounded};
+  if (auto error = check_lockable(buffers)) return fail(std::move(*error));
   void* at = map(rounded, MAP_HUGETLB | MAP_POPULATE);
   if (at == MAP_FAILED) at = map(rounded, MAP_POPULATE);
-  if (at == MAP_FAILED) return fail(system_error(attempted, "mmap", errno, "free some memory"));
+  if (at == MAP_FAILED) {
+    return fail(
+        system_error("cannot map " + std::to_string(rounded >> 10) + " KiB of packet buffers",
+                     "mmap", errno, "free some memory"));
+  }
   Region out(static_cast<std::byte*>(at), rounded);
-  out.registration_ = calls::reg_mr(pd, at, rounded);
-  if (out.registration_ != nullptr) return out;
-  const int error = errno;
-  rlimit limit{};
-  getrlimit(RLIMIT_MEMLOCK, &limit);
-  Error told = system_error(attempted, "ibv_reg_mr", error,
-                            "allow more locked memory: LimitMEMLOCK=infinity in the unit, or "
-                            "ulimit -l unlimited");
-  told.observed += "; RLIMIT_MEMLOCK is " + (limit.rlim_cur == RLIM_INFINITY
-                                                 ? std::string("unlimited")
-                                                 : std::to_string(limit.rlim_cur >> 10) + " KiB");
-  return fail(std::move(told));
+  out.registration_ = calls::reg_mr(pd, at, rounded, calls::kWritable);
+  if (out.registration_ == nullptr) return fail(registration_refused(buffers, errno));
+  return out;
 }
 
 Region::Region(Region&& other) noexcept

@@ -30,6 +30,7 @@ class Region {
   ~Region();
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint32_t key() const noexcept { return registration_->lkey; }
 
  private:

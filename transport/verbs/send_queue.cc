@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "ipc/base/assert.h"
+
 namespace phalanx::transport::verbs {
 namespace {
 
@@ -16,11 +18,12 @@ constexpr std::uint32_t kShared = 0xffffffff;
 
 }  // namespace
 
-SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers,
+SendQueue::SendQueue(QueuePair& pair, std::uint32_t qkey, const Buffers& buffers, LentMemory& lent,
                      std::uint32_t copies, std::uint32_t ring, Trouble& trouble)
     : pair_(pair),
       qkey_(qkey),
       buffers_(buffers),
+      lent_(lent),
       trouble_(trouble),
       copies_(copies),
       ring_(ring),
@@ -58,18 +61,25 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
   const std::size_t room = ring_ - (posted_ - completed_);
   const std::size_t frames = copies_ == 1 ? room : room / copies_;
   const std::size_t count = std::min({out.size(), free_.size(), kBurst, frames});
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t slot = free_[free_.size() - 1 - i];
-    out[i] = {.bytes = {buffers_.memory + slot * buffers_.stride, buffers_.frame_bytes},
-              .cookie = reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot))};
+  const Buffers buffers = buffers_;  // Locals: what is written to `out` might be members.
+  const std::uint32_t* top = free_.data() + free_.size();
+  for (TxFrame& frame : out.first(count)) {
+    const std::uint32_t slot = *--top;
+    frame.bytes = {buffers.memory + slot * buffers.stride, buffers.frame_bytes};
+    frame.length = 0;
+    frame.to = {};
+    frame.spread = Spread::Used;
+    frame.gathered_at = 0;  // Which is enough: what `gathered` was is not looked at.
+    frame.cookie = reinterpret_cast<void*>(static_cast<std::uintptr_t>(slot));
   }
   return count;
 }
 
 [[gnu::always_inline]] inline void SendQueue::add(Batch& batch, std::uint32_t slot,
-                                                  std::uint32_t length, ibv_ah* handle,
+                                                  const TxFrame& frame, ibv_ah* handle,
                                                   std::uint32_t queue_pair) noexcept {
   const std::size_t at = batch.count;
+  const auto length = static_cast<std::uint32_t>(frame.length);
   batch.pieces[at] = {
       .addr = reinterpret_cast<std::uintptr_t>(buffers_.memory + slot * buffers_.stride),
       .length = length,
@@ -87,6 +97,38 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
   if (at > 0) batch.requests[at - 1].next = &request;
   batch.bytes += length;
   ++batch.count;
+  if (frame.gathered_at != 0) [[unlikely]]
+    gather(batch.pieces[at], frame, batch.gathers[at], request);
+}
+
+/// Never within the request: that would be the copy again. No piece is empty: to some adapters that
+/// means 2 GiB.
+[[gnu::noinline]] void SendQueue::gather(const ibv_sge& whole, const TxFrame& frame,
+                                         std::array<ibv_sge, kPieces>& out,
+                                         ibv_send_wr& request) noexcept {
+  if (!lent_.is_found(frame.gathered)) [[unlikely]]
+    return find_and_gather(whole, frame, out, request);
+  const auto before = frame.gathered_at;
+  const auto length = static_cast<std::uint32_t>(frame.gathered.size());
+  PHX_CHECK(length > 0 && before + frame.gathered.size() < frame.length);
+  out[0] = {.addr = whole.addr, .length = before, .lkey = buffers_.key};
+  out[1] = {.addr = reinterpret_cast<std::uintptr_t>(frame.gathered.data()),
+            .length = length,
+            .lkey = lent_.key()};
+  out[2] = {
+      .addr = whole.addr + before, .length = whole.length - length - before, .lkey = buffers_.key};
+  request.sg_list = out.data();
+  request.num_sge = kPieces;
+  request.send_flags = 0;
+  ++gathered_;
+}
+
+/// Apart, so that gather() calls nothing.
+[[gnu::noinline]] void SendQueue::find_and_gather(const ibv_sge& whole, const TxFrame& frame,
+                                                  std::array<ibv_sge, kPieces>& out,
+                                                  ibv_send_wr& request) noexcept {
+  lent_.find(frame.gathered);
+  gather(whole, frame, out, request);
 }
 
 /// One doorbell and one report for the whole, or for each kBurst copies. lend() gave kBurst at
@@ -99,7 +141,6 @@ void SendQueue::send(std::span<const TxFrame> frames, const Peers& peers, bool o
   free_.resize(free_.size() - frames.size());
   for (const TxFrame& frame : frames) {
     const auto slot = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(frame.cookie));
-    const auto length = static_cast<std::uint32_t>(frame.length);
     std::size_t sent = 0;
     // A payload above the path's MTU would complete with success, and vanish.
     if (frame.length > buffers_.frame_bytes || !open || broken_) [[unlikely]] {
@@ -108,13 +149,13 @@ void SendQueue::send(std::span<const TxFrame> frames, const Peers& peers, bool o
       const Peer* peer = peers.find(frame.to.peer);
       if (peer != nullptr && peer->handle != nullptr) [[likely]] {
         if (batch.count == kBurst) flush(batch, counters);
-        add(batch, slot, length, peer->handle, peer->at.queue_pair);
+        add(batch, slot, frame, peer->handle, peer->at.queue_pair);
         ++sent;
       } else {
         ++counters.tx_refused;
       }
     } else if (pair_.group != nullptr) {
-      add(batch, slot, length, pair_.group, kMulticastQueuePair);
+      add(batch, slot, frame, pair_.group, kMulticastQueuePair);
       ++sent;
     } else {
       sent = add_copies(batch, slot, frame, peers, counters);
@@ -134,7 +175,7 @@ std::size_t SendQueue::add_copies(Batch& batch, std::uint32_t slot, const TxFram
     if (peer.handle == nullptr || (!everyone && !peer.member)) continue;
     if (sent > 0) slot_after(posted_ + batch.count - 1) = kShared;
     if (batch.count == kBurst) flush(batch, counters);
-    add(batch, slot, static_cast<std::uint32_t>(frame.length), peer.handle, peer.at.queue_pair);
+    add(batch, slot, frame, peer.handle, peer.at.queue_pair);
     ++sent;
   }
   return sent;
@@ -146,7 +187,10 @@ void SendQueue::flush(Batch& batch, TransportCounters& counters) noexcept {
   if (count == 0) return;
   batch.requests[count - 1].send_flags |= IBV_SEND_SIGNALED;
   const std::size_t taken = post(batch.requests.data(), count);
-  for (std::size_t i = taken; i < count; ++i) bytes -= batch.pieces[i].length;
+  for (std::size_t i = taken; i < count; ++i) {
+    bytes -= batch.pieces[i].length;
+    if (batch.requests[i].num_sge > 1) --gathered_;
+  }
   counters.tx_refused += count - taken;
   counters.tx_bytes += bytes;
   counters.tx_frames += taken;

@@ -11,6 +11,7 @@
 #include "transport/verbs/announcer.h"
 #include "transport/verbs/back_off.h"
 #include "transport/verbs/gid.h"
+#include "transport/verbs/lent_memory.h"
 #include "transport/verbs/peers.h"
 #include "transport/verbs/port_watch.h"
 #include "transport/verbs/queue_pair.h"
@@ -36,6 +37,7 @@ struct Sizes {
 
   std::uint32_t copies = 1;  ///< Of one frame, at most.
   std::uint32_t sends = 0;   ///< That the queue pair takes.
+  bool gathers = false;
 
   [[nodiscard]] std::size_t rx_stride() const { return in_lines(kGrhBytes + frame_bytes); }
   [[nodiscard]] std::size_t tx_stride() const { return in_lines(frame_bytes); }
@@ -66,6 +68,8 @@ class Verbs final : public Transport {
   void tx_burst(std::span<const TxFrame> frames) noexcept override {
     sends_.send(frames, peers_, !is_broken(), counters_);
   }
+  [[nodiscard]] Expected<bool, Error> lend_memory(
+      std::span<const std::span<const std::byte>> memory) override;
   void authenticated(NodeId sender, const RxFrame& frame) noexcept override;
   void set_members(std::span<const NodeId> members) noexcept override {
     peers_.set_members(members);
@@ -75,6 +79,7 @@ class Verbs final : public Transport {
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return limits_; }
   [[nodiscard]] TransportCounters counters() const noexcept override { return counters_; }
   [[nodiscard]] TransportPorts ports() noexcept override;
+  [[nodiscard]] std::size_t extended(std::span<ExtendedCounter> out) const noexcept override;
 
  private:
   [[nodiscard]] bool is_broken() const noexcept {
@@ -88,11 +93,13 @@ class Verbs final : public Transport {
 
   Device device_;
   Region region_;
+  LentMemory lent_;
   QueuePair pair_;
   Announcer announcer_;
   Fd wait_;
   std::uint8_t service_level_;
   std::uint32_t qkey_;
+  bool gathers_;
   Trouble trouble_;
   Peers peers_;
   ReceiveQueue receives_;
@@ -113,11 +120,13 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
              const VerbsConfig& config, const Sizes& sizes)
     : device_(std::move(device)),
       region_(std::move(region)),
+      lent_(device_.pd),
       pair_(std::move(pair)),
       announcer_(std::move(announcer)),
       wait_(std::move(wait)),
       service_level_(config.service_level),
       qkey_(config.qkey),
+      gathers_(sizes.gathers),
       peers_(config.nodes, config.self, device_.is_infiniband()),
       receives_(pair_, device_,
                 {.memory = region_.data(),
@@ -132,12 +141,26 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
               .key = region_.key(),
               .frame_bytes = sizes.frame_bytes,
               .depth = sizes.depth},
-             sizes.copies, sizes.sends, trouble_),
+             lent_, sizes.copies, sizes.sends, trouble_),
       watch_(device_, sizes.frame_bytes, trouble_),
       limits_{.frame_bytes_max = sizes.frame_bytes,
               .burst_frames_max = SendQueue::kBurst,
               // A group gives a sender its own frames back.
               .rx_ring_frames = pair_.group != nullptr ? sizes.depth / 2 : sizes.depth} {}
+
+Expected<bool, Error> Verbs::lend_memory(std::span<const std::span<const std::byte>> memory) {
+  if (!gathers_) return false;
+  if (auto taken = lent_.take(memory, region_.bytes()); !taken) {
+    return fail(std::move(taken.error()));
+  }
+  return true;
+}
+
+std::size_t Verbs::extended(std::span<ExtendedCounter> out) const noexcept {
+  if (out.empty() || sends_.gathered() == 0) return 0;
+  out[0] = {.name = "tx_gathered", .value = sends_.gathered()};
+  return 1;
+}
 
 ibv_ah* Verbs::handle_for(const Source& at) noexcept {
   return make_handle(device_, service_level_, at.gid, at.lid);
@@ -307,18 +330,21 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
   }
   const auto peers = static_cast<std::uint32_t>(std::max<std::size_t>(config.nodes.size(), 2) - 1);
   const std::uint32_t each = copies ? peers : 1;
+  const bool gathers = config.gathers && device->pieces_most >= SendQueue::kPieces;
   const Sizes sizes{
       .depth = depth,
       .frame_bytes = config.frame_bytes != 0 ? config.frame_bytes : device->mtu_bytes,
       .copies = each,
-      .sends = std::min(std::max(depth * std::min(each, kSendsMost), each), device->queue_most)};
+      .sends = std::min(std::max(depth * std::min(each, kSendsMost), each), device->queue_most),
+      .gathers = gathers};
   auto region = Region::create(device->pd, sizes.bytes());
   if (!region) return fail(std::move(region.error()));
   auto pair = QueuePair::create(*device, {.group = group,
                                           .qkey = config.qkey,
                                           .service_level = config.service_level,
                                           .receives = depth,
-                                          .sends = sizes.sends});
+                                          .sends = sizes.sends,
+                                          .pieces = gathers ? SendQueue::kPieces : 1});
   if (!pair) return fail(std::move(pair.error()));
   auto announcer = Announcer::open(config.nodes, {.node = config.self,
                                                   .queue_pair = pair->qp->qp_num,

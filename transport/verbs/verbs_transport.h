@@ -30,6 +30,7 @@ struct VerbsConfig {
   std::uint8_t service_level = 0;  ///< 0 to 15.
   std::uint32_t frame_bytes = 0;   ///< See frame_bytes_of(); 0: the path MTU.
   std::uint32_t depth = 1024;      ///< Either queue; own copies take half of the receive queue.
+  bool gathers = false;            ///< It will be lent memory to send from.
 };
 
 /// What a path for IP packets of `mtu` bytes carries as one UD payload: RDMA has 256, 512, 1024,
@@ -39,7 +40,8 @@ struct VerbsConfig {
 /// RoCE v2 or InfiniBand over libibverbs: one UD queue pair, in one multicast group or in none.
 /// Frames for members and for everyone are one multicast, or a copy for each; frames for a peer are
 /// unicast to where its last authentic frame came from, before there was one to where it announced
-/// itself by UDP, and dropped and counted before that. Everything is registered at open().
+/// itself by UDP, and dropped and counted before that. Its buffers are registered at open(), and
+/// what it is lent at lend_memory(): both are refused when this process may not lock so much.
 [[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config);
 
 }  // namespace phalanx::transport::verbs

@@ -1,5 +1,6 @@
 #include "tests/unit/transport_verbs/fake_calls.h"
 
+#include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -33,6 +34,30 @@ void reset() {
   s.limits.max_qp_wr = 256;
   s.limits.max_cqe = 256;
   s.limits.max_mcast_grp = 8;
+  s.limits.max_sge = 4;
+}
+
+namespace {
+
+/// As an adapter: what lies in no region of this key is nobody's to send.
+void append(std::string& payload, const ibv_sge& piece) {
+  const bool registered = std::ranges::any_of(state().regions, [&](const Region& region) {
+    return region.key == piece.lkey && piece.addr >= region.at &&
+           piece.addr + piece.length <= region.at + region.bytes;
+  });
+  ASSERT_TRUE(registered) << "no region has these bytes under this key";
+  payload.append(reinterpret_cast<const char*>(piece.addr), piece.length);
+}
+
+}  // namespace
+
+void read_posted() {
+  State& s = state();
+  for (Sent& one : s.posted) {
+    for (const ibv_sge& piece : one.pieces) append(one.payload, piece);
+    s.sent.push_back(std::move(one));
+  }
+  s.posted.clear();
 }
 
 void announce(const std::string& from, std::uint16_t port, const Announcement& what) {
@@ -100,7 +125,6 @@ ibv_device other_object;
 ibv_device* device_list[3] = {&device_object, &other_object, nullptr};
 ibv_context context_object;
 ibv_pd pd_object;
-ibv_mr mr_object;
 ibv_cq send_queue;
 ibv_cq receive_queue;
 ibv_qp qp_object;
@@ -194,10 +218,23 @@ int req_notify_cq(ibv_cq*) {
 }
 ibv_pd* alloc_pd(ibv_context*) { return made(&pd_object, 0); }
 int dealloc_pd(ibv_pd*) { return gone(); }
-ibv_mr* reg_mr(ibv_pd*, void*, std::size_t) {
-  return made(&mr_object, fake::state().register_error);
+ibv_mr* reg_mr(ibv_pd*, void* at, std::size_t bytes, int access) {
+  fake::State& s = fake::state();
+  const bool fails = s.register_error != 0 && s.regions.size() >= s.registers_fine;
+  errno = s.register_error;
+  if (fails) return nullptr;
+  s.regions.push_back({reinterpret_cast<std::uintptr_t>(at), bytes, s.next_key, access});
+  auto* registration = new ibv_mr{};
+  registration->lkey = s.next_key++;
+  return made(registration, 0);
 }
-int dereg_mr(ibv_mr*) { return gone(); }
+int dereg_mr(ibv_mr* mr) {
+  std::erase_if(fake::state().regions,
+                [mr](const fake::Region& region) { return region.key == mr->lkey; });
+  delete mr;
+  return gone();
+}
+std::uint64_t lockable_bytes() { return fake::state().lockable; }
 ibv_cq* create_cq(ibv_context*, int, ibv_comp_channel*) {
   static bool odd = false;
   odd = !odd;
@@ -208,6 +245,7 @@ ibv_qp* create_qp(ibv_pd*, ibv_qp_init_attr* attributes) {
   const fake::State& s = fake::state();
   qp_object.qp_num = 42;
   fake::state().sends_most = attributes->cap.max_send_wr;
+  fake::state().pieces_most = attributes->cap.max_send_sge;
   const bool refused = attributes->cap.max_inline_data > s.inline_most;
   return made(&qp_object, refused ? EINVAL : s.create_error);
 }
@@ -219,6 +257,7 @@ int modify_qp(ibv_qp*, ibv_qp_attr* attributes, int) {
   if (attributes->qp_state == IBV_QPS_RESET) {
     s.receives.clear();
     s.buffers.clear();
+    s.posted.clear();
   }
   return 0;
 }
@@ -246,9 +285,10 @@ int post_send(ibv_qp*, ibv_send_wr* first, ibv_send_wr** bad) {
       *bad = one;
       return s.post_send_error;
     }
-    const auto* at = reinterpret_cast<const char*>(one->sg_list->addr);
-    s.sent.push_back(
-        {std::string(at, one->sg_list->length), one->wr.ud.remote_qpn, one->send_flags});
+    EXPECT_LE(one->num_sge, static_cast<int>(s.pieces_most));
+    s.posted.push_back(
+        {"", one->wr.ud.remote_qpn, one->send_flags, {one->sg_list, one->sg_list + one->num_sge}});
+    if (!s.reads_late) fake::read_posted();
     if ((one->send_flags & IBV_SEND_SIGNALED) == 0 || s.holds_sends) continue;
     ibv_wc done{};
     done.wr_id = one->wr_id;

@@ -15,6 +15,14 @@ struct Sent {
   std::string payload;
   std::uint32_t queue_pair = 0;
   unsigned flags = 0;
+  std::vector<ibv_sge> pieces = {};  ///< Of memory that it was read from.
+};
+
+struct Region {
+  std::uintptr_t at = 0;
+  std::size_t bytes = 0;
+  std::uint32_t key = 0;
+  int access = 0;
 };
 
 struct Told {
@@ -31,9 +39,11 @@ struct State {
   ibv_device_attr limits{};
   std::uint16_t pkey = 0xffff;
   std::uint32_t inline_most = 128;
+  std::uint64_t lockable = calls::kUnlimited;
   // What fails: an errno, or 0.
   int open_error = 0;
   int register_error = 0;
+  std::size_t registers_fine = 0;  ///< Before the one that fails.
   int create_error = 0;
   int modify_error = 0;
   int join_error = 0;
@@ -47,6 +57,7 @@ struct State {
   int reset_error = 0;              ///< Of the change to RESET only.
   std::size_t post_send_taken = 0;  ///< Before the one that fails.
   bool holds_sends = false;         ///< Completions stay away.
+  bool reads_late = false;          ///< What is posted is read by read_posted(), and not before.
   bool removed = false;
   std::size_t own_copies = 0;  ///< That still come, each as soon as there is a buffer.
   // What happened.
@@ -55,6 +66,10 @@ struct State {
   std::deque<ibv_wc> receive_done;
   std::deque<ibv_wc> send_done;
   std::vector<Sent> sent;
+  std::deque<Sent> posted;  ///< Not read yet.
+  std::vector<Region> regions;
+  std::uint32_t next_key = 0x100;
+  std::uint32_t pieces_most = 0;  ///< What the queue pair was asked to gather a send from.
   std::vector<ibv_qp_state> states;
   std::deque<calls::AsyncEvent> events;
   int channel_fd = -1;     ///< The completion channel's, an eventfd.
@@ -89,6 +104,8 @@ void reset();
 void be_infiniband();
 /// What the subnet manager says to a join that it grants.
 calls::CmEvent granted(std::uint16_t mlid);
+/// The adapter comes to what was posted, as the memory is now.
+void read_posted();
 /// A datagram of the kernel's that says where a node's queue pair is.
 void announce(const std::string& from, std::uint16_t port, const Announcement& what);
 /// Puts a packet from an IPv4 address into the next receive buffer. False: none is posted.
