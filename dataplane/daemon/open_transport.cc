@@ -115,7 +115,8 @@ Opened open_verbs(const config::Config& config) {
       .service_level = verbs.service_level,
       // The same on all nodes, whatever more one of them could send.
       .frame_bytes = transport::verbs::frame_bytes_of(config.transport.mtu),
-      .depth = verbs.queue};
+      .depth = verbs.queue,
+      .gathers = config.cluster.insecure && !config.transport.second.enabled};
   for (const config::ClusterNode& node : config.cluster.nodes) {
     set.nodes.push_back({.node = node.id, .address = node.address.host, .port = node.address.port});
   }

@@ -73,6 +73,13 @@ Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Conf
   if (!rings) return fail(std::move(rings.error()));
   unit->rings_ = std::make_unique<LaneRings>(std::move(*rings));
   unit->core_ = std::make_unique<core::Core>(unit->sizes_, unit->rings_->lanes());
+  // Ciphers write what they seal anyway: only what goes out as it lies needs no copy.
+  if (cipher == wire::Cipher::Insecure) {
+    worker::GatherMemory memory(unit->sizes_.share(), unit->rings_->lanes());
+    auto lent = memory.lend_to(*unit->transport_);
+    if (!lent) return fail(std::move(lent.error()));
+    if (*lent) unit->gathers_ = std::move(memory);
+  }
   return unit;
 }
 
@@ -149,7 +156,8 @@ void WorkerUnit::make_worker(const config::Config& config) {
                            .dead_after = config.cluster.dead_after,
                            .window_bytes = sizes_.window_bytes},
       worker::WorkerParts{*core_, *transport_, *keys_, *control_, *mailbox_, recorder_.get(),
-                          tape_.get(), crew_.get(), shared_log_.get()});
+                          tape_.get(), crew_.get(), shared_log_.get(),
+                          gathers_ ? &*gathers_ : nullptr});
 }
 
 }  // namespace phalanx::dataplane

@@ -58,9 +58,10 @@ class WorkerUnit {
   Fd command_doorbell_;
   Fd mailbox_doorbell_;
   std::unique_ptr<wire::KeyTable> keys_;
+  std::unique_ptr<LaneRings> rings_;  ///< Before the transport, which may send from there.
   std::unique_ptr<transport::Transport> transport_;
   core::CoreConfig sizes_;
-  std::unique_ptr<LaneRings> rings_;
+  std::optional<worker::GatherMemory> gathers_;  ///< What the transport was lent of the rings.
   std::unique_ptr<core::Core> core_;
   std::unique_ptr<shm::ControlRings>
       control_rings_;  ///< Not of the first: those are the segment's.

@@ -10,8 +10,8 @@
 
 namespace phalanx::dataplane {
 
-/// The rings of a core's share of the lanes, owned. Pages are allocated as they are first used;
-/// huge ones where there are any.
+/// The rings of a core's share of the lanes, owned. Pages are allocated as they are first used,
+/// logs and streams that are lent to an adapter when they are lent; huge ones where there are any.
 class LaneRings {
  public:
   [[nodiscard]] static Expected<LaneRings, Error> create(const core::CoreConfig& config,

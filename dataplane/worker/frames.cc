@@ -81,7 +81,7 @@ void fetch_to_write(std::span<std::byte> buffer, std::size_t payload_bytes) noex
 
 Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
                shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape,
-               bool takes_control)
+               bool takes_control, const GatherMemory* gathers)
     : core_(core),
       transport_(transport),
       keys_(keys),
@@ -89,6 +89,7 @@ Frames::Frames(core::Core& core, transport::Transport& transport, wire::KeyTable
       recorder_(recorder),
       tape_(tape),
       takes_control_(takes_control),
+      gathers_(gathers),
       sealer_(keys),
       opener_(keys),
       scratch_(transport.limits().frame_bytes_max),
@@ -213,12 +214,14 @@ std::size_t Frames::send(TimeNs now) noexcept {
     for (std::size_t i = 0; i < items; ++i) {
       const core::TxItem& item = items_[i];
       if (core_.members().size() < 2) break;  // Alone: there is nobody to seal for.
-      if (i + 1 < items) fetch_to_write(tx_[frames + 1].bytes, items_[i + 1].payload.size());
+      if (i + 1 < items) {
+        const core::TxItem& next = items_[i + 1];
+        fetch_to_write(tx_[frames + 1].bytes, is_gathered(next) ? 0 : next.payload.size());
+      }
       transport::TxFrame& frame = tx_[frames++];
       frame.to = item.to;
       if (several_links_ && is_heartbeat(item.type)) row = &item;
-      frame.length =
-          sealer_.seal_data(item.type, item.lane, item.position, item.payload, frame.bytes);
+      seal(item, frame);
       bytes += frame.length;
       data_seen_ = data_seen_ || !is_heartbeat(item.type);
       if (is_nak(item.type)) [[unlikely]] {
@@ -238,6 +241,19 @@ std::size_t Frames::send(TimeNs now) noexcept {
     count(Counter::TxBytes, bytes);
   }
   return sent;
+}
+
+void Frames::seal(const core::TxItem& item, transport::TxFrame& frame) noexcept {
+  if (!is_gathered(item)) {
+    frame.length =
+        sealer_.seal_data(item.type, item.lane, item.position, item.payload, frame.bytes);
+    return;
+  }
+  sealer_.seal_around(item.type, item.lane, item.position, item.payload,
+                      frame.bytes.first<wire::kOverheadBytes>());
+  frame.length = wire::kOverheadBytes + item.payload.size();
+  frame.gathered_at = wire::kHeaderBytes;
+  frame.gathered = item.payload;
 }
 
 /// A row once more, as a frame of its own, for the link whose probe is due. Rows may come twice.

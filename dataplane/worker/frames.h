@@ -8,6 +8,7 @@
 
 #include "dataplane/core/core.h"
 #include "dataplane/tape/core_tape.h"
+#include "dataplane/worker/gather_memory.h"
 #include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "transport/transport.h"
@@ -18,13 +19,13 @@
 namespace phalanx::worker {
 
 /// Frames in: check, place, open, accept. Frames out: what the core wants sent, sealed into the
-/// transport's buffers; the cipher pass is the copy, both ways. Control messages pass through
-/// whole. The worker's thread only.
+/// transport's buffers; the cipher pass is the copy, both ways, but for payloads that the transport
+/// gathers from where they lie. Control messages pass through whole. The worker's thread only.
 class Frames {
  public:
   Frames(core::Core& core, transport::Transport& transport, wire::KeyTable& keys,
          shm::ControlWorkerEnd& control, recorder::Recorder& recorder, tape::CoreTape& tape,
-         bool takes_control = true);
+         bool takes_control = true, const GatherMemory* gathers = nullptr);
 
   /// Takes what has come, bounded by `bursts_max` bursts. Returns the frames taken.
   std::size_t receive(TimeNs now, std::size_t bursts_max) noexcept;
@@ -56,6 +57,10 @@ class Frames {
 
   void take(const transport::RxFrame& received, TimeNs now) noexcept;
   void probe_links(const core::TxItem& row) noexcept;
+  [[nodiscard]] bool is_gathered(const core::TxItem& item) const noexcept {
+    return gathers_ != nullptr && gathers_->has(item);
+  }
+  void seal(const core::TxItem& item, transport::TxFrame& frame) noexcept;
   std::size_t poll(std::size_t room, TimeNs now) noexcept;
   void take_data(wire::CheckedFrame& frame, const transport::RxFrame& received,
                  TimeNs now) noexcept;
@@ -74,7 +79,8 @@ class Frames {
   shm::ControlWorkerEnd& control_;
   recorder::Recorder& recorder_;
   tape::CoreTape& tape_;
-  bool takes_control_;  ///< Control frames are the first worker's.
+  bool takes_control_;           ///< Control frames are the first worker's.
+  const GatherMemory* gathers_;  ///< nullptr: every payload is copied.
   wire::FrameSealer sealer_;
   wire::FrameOpener opener_;
   wire::Reassembler reassembler_;

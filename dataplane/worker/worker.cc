@@ -41,7 +41,8 @@ Worker::Worker(const WorkerConfig& config, const WorkerParts& parts)
           core_, tape_, ports_, mailbox_, control_),
       delivery_(config.self, config.share(), config.slow_clients, core_, ports_, submissions_,
                 control_, parts.shared_log),
-      frames_(core_, transport_, keys_, control_, recorder_, tape_, config.index == 0),
+      frames_(core_, transport_, keys_, control_, recorder_, tape_, config.index == 0,
+              parts.gathers),
       notes_(config.share(), core_, control_, recorder_) {
   PHX_CHECK(share_.is_sound() && (crew_ != nullptr) == (is_first() && config.workers > 1));
 }

@@ -10,6 +10,7 @@
 #include "dataplane/worker/crew.h"
 #include "dataplane/worker/delivery.h"
 #include "dataplane/worker/frames.h"
+#include "dataplane/worker/gather_memory.h"
 #include "dataplane/worker/mailbox.h"
 #include "dataplane/worker/notes.h"
 #include "dataplane/worker/port_table.h"
@@ -48,6 +49,7 @@ struct WorkerParts {
   tape::CoreTape* tape = nullptr;          ///< Likewise of view changes.
   Crew* crew = nullptr;  ///< The first worker's of several: how it leads the others.
   shm::DeliveryLog* shared_log = nullptr;  ///< nullptr: no client reads one.
+  const GatherMemory* gathers = nullptr;   ///< What the transport was lent; nullptr: nothing.
 };
 
 /// Turns its lanes: frames and client rings in, frames and client rings out. One thread calls it;

@@ -199,6 +199,10 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
     for (std::size_t i = 0; i < nodes.size(); ++i)
       m.origins.push_back(make_ring(rings_, options.memory_scale * 16 * 1024));
   }
+  if (options.gathers) {
+    gathers_ = std::make_unique<GatherMemory>(config.share(), memory);
+    PHX_CHECK(gathers_->lend_to(transport).value());
+  }
   core = std::make_unique<core::Core>(config, memory);
   keys = std::make_unique<wire::KeyTable>(
       wire::KeyTable::Config{
@@ -213,16 +217,17 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
     crew_ = std::make_unique<Crew>(std::move(led), options.lanes, worker_end);
   }
   if (options.shared_log > 0) log_ = shm::DeliveryLog::create(options.shared_log).value();
-  worker = std::make_unique<Worker>(WorkerConfig{.self = id,
-                                                 .nodes = nodes,
-                                                 .lanes = options.lanes,
-                                                 .index = index,
-                                                 .workers = options.workers,
-                                                 .message_bytes_max = options.message_bytes_max,
-                                                 .record_bytes_max = record_max,
-                                                 .slow_clients = options.slow_clients},
-                                    WorkerParts{*core, transport, *keys, worker_end, mailbox,
-                                                nullptr, nullptr, crew_.get(), log_.get()});
+  worker =
+      std::make_unique<Worker>(WorkerConfig{.self = id,
+                                            .nodes = nodes,
+                                            .lanes = options.lanes,
+                                            .index = index,
+                                            .workers = options.workers,
+                                            .message_bytes_max = options.message_bytes_max,
+                                            .record_bytes_max = record_max,
+                                            .slow_clients = options.slow_clients},
+                               WorkerParts{*core, transport, *keys, worker_end, mailbox, nullptr,
+                                           nullptr, crew_.get(), log_.get(), gathers_.get()});
 }
 
 ClientPort& TestNode::attach(ClientId id, bool reads_log) {

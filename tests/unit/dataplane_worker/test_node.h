@@ -76,6 +76,7 @@ struct NodeOptions {
   std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
   wire::Cipher cipher = wire::Cipher::OpenSsl;
   std::uint64_t shared_log = 0;  ///< Bytes; 0: there is none.
+  bool gathers = false;          ///< Lanes' memory is lent to the transport.
 };
 
 /// What a test's client saw, in words: "m:TEXT", "g+2:7" (client 7 of node 2 joined),
@@ -124,6 +125,7 @@ class TestNode {
   NodeOptions options_;
   Member member_;
   std::vector<shm::MirroredRing> rings_;
+  std::unique_ptr<GatherMemory> gathers_;
   std::unique_ptr<shm::DeliveryLog> log_;
   shm::ControlSegment segment_;
   Fd bells_[4];
