@@ -232,7 +232,8 @@ const std::array kKeys{
         .power_of_two = true,
         .cluster_part = true,
         .text = "Memory for a lane's ordered log. Must hold two messages of cluster.max_message, "
-                "lane.window and lane.submit_window of every node.",
+                "lane.window and lane.submit_window of every node. Locked in memory where "
+                "transport.kind is verbs and cluster.encryption insecure.",
         .store = [](Config& c, const Value& v) { c.lane.log = as<std::uint64_t>(v); },
         .read = [](const Config& c) { return number(c.lane.log); }},
     Key{.name = "lane.window",
