@@ -255,6 +255,8 @@ void Cluster::check_budget() const {
 HistoryCounts Cluster::counts() const {
   HistoryCounts out;
   out.frame_events = network_.counters().frame_events();
+  out.gathered = network_.counters().gathered;
+  out.changed = network_.counters().changed;
   out.delivered = observer_.delivered();
   for (const IncarnationFacts& who : observer_.facts().incarnations) {
     for (const OriginLane& lane : who.origin) out.submitted += lane.submissions.size();

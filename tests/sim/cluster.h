@@ -18,6 +18,8 @@ namespace phalanx::sim {
 /// What one history amounted to.
 struct HistoryCounts {
   std::uint64_t frame_events = 0;
+  std::uint64_t gathered = 0;  ///< Frames that were read when they arrived,
+  std::uint64_t changed = 0;   ///< with other bytes than they were sent with.
   std::uint64_t delivered = 0;
   std::uint64_t submitted = 0;
   std::uint64_t views = 0;

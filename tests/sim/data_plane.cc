@@ -230,9 +230,27 @@ std::size_t DataPlane::send(TimeNs now) {
   }
 }
 
+/// However short: every range of a log or a stream, but for those that run over its end.
+bool DataPlane::is_gathered(const core::TxItem& item) const noexcept {
+  if (!scenario_.gathers) return false;
+  const auto lies_in = [&](const core::RingMemory& ring) {
+    const std::byte* at = item.payload.data();
+    return at >= ring.data && at + item.payload.size() <= ring.data + ring.bytes;
+  };
+  const core::LaneMemory& memory = memory_.lanes()[item.lane];
+  return lies_in(memory.log) || lies_in(memory.stream);
+}
+
 void DataPlane::seal_item(const core::TxItem& item, transport::TxFrame& frame) {
-  frame.length = seals_->seal_data(item, frame.bytes);
   frame.to = item.to;
+  if (is_gathered(item)) {
+    seals_->seal_around(item, frame.bytes.first<wire::kOverheadBytes>());
+    frame.length = wire::kOverheadBytes + item.payload.size();
+    frame.gathered_at = wire::kHeaderBytes;
+    frame.gathered = item.payload;
+  } else {
+    frame.length = seals_->seal_data(item, frame.bytes);
+  }
   const auto header = wire::decode(std::span<const std::byte>(frame.bytes).first(frame.length));
   PHX_CHECK(header.has_value());
   if (trace_.on()) {

@@ -93,6 +93,7 @@ class DataPlane {
   std::size_t send(TimeNs now);
   [[nodiscard]] tape::CoreTape& tape() noexcept { return taped_.tape(); }
   void seal_item(const core::TxItem& item, transport::TxFrame& frame);
+  [[nodiscard]] bool is_gathered(const core::TxItem& item) const noexcept;
   void send_control(const membership::Send& send);
   void send_control_to(Member receiver, const transport::Destination& to,
                        const membership::Send& send, std::size_t which = 0);

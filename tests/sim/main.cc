@@ -63,6 +63,8 @@ double processor_seconds() {
 struct Totals {
   std::uint64_t histories = 0;
   std::uint64_t frame_events = 0;
+  std::uint64_t gathered = 0;
+  std::uint64_t changed = 0;
   std::uint64_t delivered = 0;
   std::uint64_t submitted = 0;
   std::uint64_t views = 0;
@@ -92,6 +94,7 @@ std::string replay_command(const Options& options, const Scenario& scenario) {
   }
   if (options.replicas) out += " --replicas";
   if (options.tapes) out += " --tapes";
+  if (options.gathers) out += " --gathers";
   if (options.keep) out += " --keep " + join_parts(*options.keep);
   return out;
 }
@@ -128,6 +131,8 @@ void print_shrunk(const Options& options, const Scenario& scenario) {
 void add(Totals& totals, const HistoryCounts& history, std::uint64_t seed) {
   ++totals.histories;
   totals.frame_events += history.frame_events;
+  totals.gathered += history.gathered;
+  totals.changed += history.changed;
   totals.delivered += history.delivered;
   totals.submitted += history.submitted;
   totals.views += history.views;
@@ -205,6 +210,10 @@ void report(const Options& options, const Totals& totals, double seconds) {
       "group states\n",
       u(totals.coverage.handovers), u(totals.coverage.pads), u(totals.coverage.joint_passages),
       u(totals.coverage.late_records), u(totals.coverage.group_states));
+  if (options.gathers) {
+    std::printf("  gathered: %llu frames, %llu of them with other bytes than they were sent with\n",
+                u(totals.gathered), u(totals.changed));
+  }
   if (options.replicas) {
     std::printf(
         "  replicas: %llu operations acknowledged, %llu of them with quorum, %llu merged, %llu "
@@ -230,6 +239,8 @@ int run(const Options& options) {
     auto scenario = make_scenario(recipe, seed, options.sizes);
     scenario->replicas = options.replicas;
     scenario->tapes = options.tapes;
+    scenario->gathers = options.gathers;
+    scenario->real_seals = scenario->real_seals || options.gathers;
     if (options.keep) scenario = with_parts(*scenario, *options.keep);
     if (!scenario) {
       std::fputs("--keep names a part that the script does not have\n", stderr);

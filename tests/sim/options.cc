@@ -84,6 +84,8 @@ Expected<Options, Error> parse_options(int count, char** words) {
       out.tapes = true;
     } else if (word == "--replicas") {
       out.replicas = true;
+    } else if (word == "--gathers") {
+      out.gathers = true;
     } else if (word == "--keep-going") {
       out.keep_going = true;
     } else if (word == "--no-shrink") {
@@ -114,6 +116,7 @@ std::string usage() {
       "  --faulty-ms N     virtual time of the faulty part (400)\n"
       "  --tapes           all that a lane is given is kept and replayed\n"
       "  --replicas        each node has an application with a replicated state\n"
+      "  --gathers         payloads are read from logs and streams when frames arrive\n"
       "  --seconds S       stop after this much real time\n"
       "  --keep-going      count violations, do not stop at the first\n"
       "  --json            the result as one JSON object\n"

@@ -21,6 +21,7 @@ struct Options {
   bool json = false;
   bool tapes = false;     ///< What lanes are given is kept on tapes and replayed.
   bool replicas = false;  ///< Every node has an application with a replicated state.
+  bool gathers = false;   ///< Frames are read late, out of logs and streams; production seals.
   bool replay = false;
   bool keep_going = false;   ///< Count violations instead of stopping at the first.
   bool shrink = true;        ///< What fails is shrunk to the least of its script.

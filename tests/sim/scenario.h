@@ -85,6 +85,8 @@ struct Scenario {
   std::uint32_t copy_bytes_max = 64 * 1024;  ///< Longer records are copied over several turns.
   /// Frames are sealed by transport/wire, with its keys and replay windows; else by a stand-in.
   bool real_seals = false;
+  /// Payloads are sent as they lie in logs and streams, and read late.
+  bool gathers = false;
 
   std::uint32_t handover_bytes_min = 4096;  ///< Real lanes: 256 KiB; histories are small.
 

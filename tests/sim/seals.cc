@@ -45,6 +45,10 @@ class ModelSeals final : public Seals {
     return length;
   }
 
+  void seal_around(const core::TxItem&, std::span<std::byte, wire::kOverheadBytes>) override {
+    PHX_CHECK(false);  // Whoever gathers has the production seals.
+  }
+
   std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
                            std::span<std::byte> out, std::size_t) override {
     const wire::FrameHeader header{.type = wire::FrameType::Control,
@@ -128,6 +132,10 @@ class RealSeals final : public Seals {
   }
   std::size_t seal_data(const core::TxItem& item, std::span<std::byte> out) override {
     return sealer_.seal_data(item.type, item.lane, item.position, item.payload, out);
+  }
+  void seal_around(const core::TxItem& item,
+                   std::span<std::byte, wire::kOverheadBytes> out) override {
+    sealer_.seal_around(item.type, item.lane, item.position, item.payload, out);
   }
   std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
                            std::span<std::byte> out, std::size_t which) override {

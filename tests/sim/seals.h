@@ -44,8 +44,11 @@ class Seals {
 
   /// How many frames a hello to all takes: one under each cluster key.
   [[nodiscard]] virtual std::size_t hellos() const = 0;
-  /// Both return the length of the frame in `out`. `which` of the hellos to all it is.
+  /// These return the length of the frame in `out`. `which` of the hellos to all it is.
   virtual std::size_t seal_data(const core::TxItem& item, std::span<std::byte> out) = 0;
+  /// The same frame but for its payload, which stays where it is: header and tag alone.
+  virtual void seal_around(const core::TxItem& item,
+                           std::span<std::byte, wire::kOverheadBytes> out) = 0;
   virtual std::size_t seal_control(const BootId& receiver, std::span<const std::byte> message,
                                    std::span<std::byte> out, std::size_t which) = 0;
   /// Names the key of a frame that this node sealed, as an onlooker tells keys apart.

@@ -10,6 +10,14 @@ namespace {
 
 constexpr std::uint32_t kReceiverShift = 26;
 constexpr std::uint32_t kBufferMask = (1u << kReceiverShift) - 1;
+constexpr std::uint32_t kStalledPpm = 20'000;  ///< Of the frames that are gathered.
+constexpr TimeNs kStallMost = 60 * kMillisecond;
+
+std::uint64_t sum_of(std::span<const std::byte> bytes) noexcept {
+  std::uint64_t sum = 14695981039346656037U;
+  for (const std::byte one : bytes) sum = (sum ^ static_cast<std::uint64_t>(one)) * 1099511628211U;
+  return sum;
+}
 
 }  // namespace
 
@@ -32,12 +40,14 @@ std::uint64_t SimNetwork::deliver_until(TimeNs now) {
   while (flight_.next_at() <= now) {
     const std::uint32_t what = flight_.pop().what;
     const std::uint32_t receiver = what >> kReceiverShift;
-    if (ports_[receiver]->arrive(what & kBufferMask)) {
+    std::uint32_t buffer = what & kBufferMask;
+    if (buffers_[buffer].gathered_at != 0) buffer = read_now(buffer);
+    if (ports_[receiver]->arrive(buffer)) {
       ++counters_.arrived;
       reached |= std::uint64_t{1} << receiver;
     } else {
       ++counters_.overrun;
-      drop_reference(what & kBufferMask);
+      drop_reference(buffer);
     }
   }
   return reached;
@@ -66,6 +76,7 @@ std::uint32_t SimNetwork::take_buffer(std::size_t capacity) {
   }
   buffer.references = 1;
   buffer.length = 0;
+  buffer.gathered_at = 0;
   return index;
 }
 
@@ -83,6 +94,10 @@ void SimNetwork::send(NodeId from, NodeId to, std::uint32_t buffer) {
     return;
   }
   const TimeNs delay = faults.delay + random_.below(faults.jitter + 1);
+  if (buffers_[buffer].gathered_at != 0 && random_.chance_ppm(kStalledPpm)) {
+    launch(link, to, buffer, delay + random_.below(kStallMost), /*in_order=*/false);
+    return;
+  }
   if (random_.chance_ppm(faults.duplicate_ppm)) {
     ++counters_.duplicated;
     launch(link, to, buffer, delay + random_.below(faults.reorder_delay + 1), /*in_order=*/false);
@@ -120,8 +135,22 @@ std::uint32_t SimNetwork::copy_of(std::uint32_t buffer) {
       take_buffer(std::max(buffers_[buffer].length, limits_.frame_bytes_max));
   const Buffer& from = buffers_[buffer];
   Buffer& to = buffers_[copy];
-  std::memcpy(to.bytes.get(), from.bytes.get(), from.length);
+  const std::size_t before = from.gathered_at;
+  const std::size_t gathered = before == 0 ? 0 : from.gathered.size();
+  std::memcpy(to.bytes.get(), from.bytes.get(), before);
+  if (gathered > 0) std::memcpy(&to.bytes[before], from.gathered.data(), gathered);
+  std::memcpy(to.bytes.get() + before + gathered, from.bytes.get() + before,
+              from.length - before - gathered);
   to.length = from.length;
+  return copy;
+}
+
+/// For one that arrives: as memory is now.
+std::uint32_t SimNetwork::read_now(std::uint32_t buffer) {
+  ++counters_.gathered;
+  if (sum_of(buffers_[buffer].gathered) != buffers_[buffer].sum) ++counters_.changed;
+  const std::uint32_t copy = copy_of(buffer);
+  drop_reference(buffer);
   return copy;
 }
 
@@ -181,7 +210,11 @@ void SimPort::tx_burst(std::span<const TxFrame> frames) noexcept {
   PHX_CHECK(frames.size() <= lent_.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
     PHX_CHECK(frames[i].length <= network_.limits_.frame_bytes_max);
-    network_.buffers_[lent_[i]].length = static_cast<std::uint32_t>(frames[i].length);
+    SimNetwork::Buffer& buffer = network_.buffers_[lent_[i]];
+    buffer.length = static_cast<std::uint32_t>(frames[i].length);
+    buffer.gathered_at = frames[i].gathered_at;
+    buffer.gathered = frames[i].gathered;
+    if (buffer.gathered_at != 0) buffer.sum = sum_of(buffer.gathered);
     route(lent_[i], frames[i].to);
   }
   for (const std::uint32_t buffer : lent_) network_.drop_reference(buffer);

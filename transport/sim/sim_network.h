@@ -37,6 +37,8 @@ struct SimCounters {
   std::uint64_t corrupted = 0;
   std::uint64_t reordered = 0;
   std::uint64_t overrun = 0;
+  std::uint64_t gathered = 0;  ///< Arrived, with a part that was read no earlier.
+  std::uint64_t changed = 0;   ///< Of these, with other bytes than they were sent with.
   [[nodiscard]] std::uint64_t frame_events() const noexcept { return arrived + dropped + overrun; }
 };
 
@@ -84,6 +86,9 @@ class SimNetwork {
     std::uint32_t capacity = 0;
     std::uint32_t length = 0;
     std::uint32_t references = 0;
+    std::uint32_t gathered_at = 0;  ///< 0: all is in `bytes`.
+    std::span<const std::byte> gathered;
+    std::uint64_t sum = 0;  ///< Of what was gathered, when it was sent.
   };
 
   std::uint32_t take_buffer(std::size_t capacity);
@@ -91,6 +96,7 @@ class SimNetwork {
   void send(NodeId from, NodeId to, std::uint32_t buffer);
   void launch(Link& link, NodeId to, std::uint32_t buffer, TimeNs delay, bool in_order);
   std::uint32_t copy_of(std::uint32_t buffer);
+  std::uint32_t read_now(std::uint32_t buffer);
   std::uint32_t corrupted_copy(std::uint32_t buffer);
 
   std::size_t nodes_;
@@ -106,7 +112,8 @@ class SimNetwork {
   SimCounters counters_;
 };
 
-/// One node's end of the simulated wire.
+/// One node's end of the simulated wire. What is gathered is read when the frame arrives, by each
+/// receiver anew, and some such frames wait long before that: no adapter is as hard on its lender.
 class SimPort final : public Transport {
  public:
   SimPort(SimNetwork& network, NodeId self);
@@ -115,6 +122,11 @@ class SimPort final : public Transport {
   void rx_release(std::span<const RxFrame> frames) noexcept override;
   std::size_t tx_alloc(std::span<TxFrame> out) noexcept override;
   void tx_burst(std::span<const TxFrame> frames) noexcept override;
+  /// Memory of a process that died must stay readable.
+  [[nodiscard]] Expected<bool, Error> lend_memory(
+      std::span<const std::span<const std::byte>>) override {
+    return true;
+  }
   void set_members(std::span<const NodeId> members) noexcept override;
   [[nodiscard]] int wait_fd() const noexcept override { return -1; }
   [[nodiscard]] const TransportLimits& limits() const noexcept override { return network_.limits_; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <vector>
 
 namespace phalanx::transport {
@@ -47,6 +48,39 @@ TEST(EventQueue, EventsOfOneTimeComeOutInTheOrderTheyWentIn) {
     for (std::uint32_t i = t; i < 100; i += 3) expected.push_back(i);
   }
   EXPECT_EQ(order, expected);
+}
+
+// By each receiver anew, as an adapter that sends a copy to each.
+TEST(SimNetwork, ReadsWhatIsGatheredWhenAFrameArrives) {
+  SimNetwork network(3, kLimits, 1);
+  network.link(1, 2).jitter = network.link(1, 3).jitter = 0;
+  network.link(1, 2).delay = kMillisecond;
+  network.link(1, 3).delay = kSecond;
+  std::vector<std::byte> memory(10, std::byte{'a'});
+  TxFrame frame;
+  ASSERT_EQ(network.port(1).tx_alloc(std::span(&frame, 1)), 1U);
+  std::ranges::fill(frame.bytes.first(4), std::byte{'h'});
+  frame.length = 4 + memory.size();
+  frame.gathered_at = 3;
+  frame.gathered = memory;
+  frame.to = kEveryone;
+  network.port(1).tx_burst(std::span(&frame, 1));
+  const auto arrives = [&](NodeId node, TimeNs at) {
+    (void)network.deliver_until(at);
+    std::string text;
+    RxFrame got;
+    if (network.port(node).rx_burst(std::span(&got, 1)) == 0) return text;
+    text.assign(reinterpret_cast<const char*>(got.bytes.data()), got.bytes.size());
+    network.port(node).rx_release(std::span(&got, 1));
+    return text;
+  };
+
+  EXPECT_EQ(arrives(2, 100 * kMillisecond), "hhhaaaaaaaaaah");
+  EXPECT_EQ(network.counters().changed, 0U);
+  memory[9] = std::byte{'z'};
+  EXPECT_EQ(arrives(3, 2 * kSecond), "hhhaaaaaaaaazh");
+  EXPECT_EQ(network.counters().changed, 1U);
+  EXPECT_EQ(network.counters().gathered, 2U);
 }
 
 TEST(SimNetwork, JitterAloneKeepsALinkInOrder) {
