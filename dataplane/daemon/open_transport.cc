@@ -68,7 +68,8 @@ Opened open_shm(const config::Config& config, std::size_t worker) {
                                 .nodes = {},
                                 .directory = config.node.runtime_directory + "/shm." +
                                              config.cluster.name +
-                                             (worker == 0 ? "" : "." + std::to_string(worker)),
+                                             // Which no cluster's name has.
+                                             (worker == 0 ? "" : "+" + std::to_string(worker)),
                                 .frame_bytes = config.transport.mtu};
   for (const config::ClusterNode& node : config.cluster.nodes) set.nodes.push_back(node.id);
   return transport::shm::open(set);

@@ -177,9 +177,13 @@ bool Worker::arm(TimeNs now, TimeNs& until) noexcept {
     port->channel.set_worker_sleeping(true);
     fences = fences || port->channel.fences();
   }
-  if (fences) shm::barrier_everywhere(true);
-  if (control_.arm() || mailbox_.arm_worker() || (crew_ != nullptr && crew_->arm()) ||
-      submissions_.something_waits() || !transport_.arm_wait()) {
+  bool waits = control_.arm() || mailbox_.arm_worker() || (crew_ != nullptr && crew_->arm()) ||
+               submissions_.something_waits();
+  if (!waits && fences) {  // It interrupts others: not for what can be seen without.
+    shm::barrier_everywhere(true);
+    waits = submissions_.something_waits();
+  }
+  if (waits || !transport_.arm_wait()) {
     disarm();
     return false;
   }

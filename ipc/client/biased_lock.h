@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <ctime>
 
+#include "ipc/base/assert.h"
 #include "ipc/client/lock.h"
 
 namespace phalanx::client {
@@ -21,6 +22,10 @@ inline std::atomic<bool> bias_allowed{false};
 inline void allow_bias() noexcept {
 #if defined(__SANITIZE_THREAD__)
   return;  // It knows nothing of membarrier().
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+  return;
+#endif
 #endif
   bias_allowed.store(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0,
                      std::memory_order_relaxed);
@@ -29,7 +34,9 @@ inline void allow_bias() noexcept {
 /// A mutex for what one thread uses most of the time: it then takes plain stores, where a mutex
 /// takes two atomic operations (some 15 ns a pair). The first thread to come owns it; the first
 /// other one takes the ownership away, with a membarrier() of microseconds, and from then on it is
-/// a client::Lock for everybody, until renew(). Not recursive. Lives in static memory, as that.
+/// a client::Lock for everybody, until renew(), after which that first thread may own it again. Not
+/// recursive. Lives in static memory, as that. A process that filters its system calls later on has
+/// to leave membarrier() allowed.
 ///
 /// The owner says that it is inside and then looks whether it still owns; who takes that away
 /// clears the owner, has every thread of this process pass a fence, and waits until the owner is
@@ -85,7 +92,9 @@ class BiasedLock {
   }
   void take_away() noexcept {
     owner_.store(0, std::memory_order_seq_cst);
-    (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    // It cannot be had any more (a filter of system calls, set since): nobody could tell whether
+    // the owner is inside.
+    PHX_CHECK(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
     for (int i = 0; inside_.load(std::memory_order_acquire) != 0; ++i) {
       // The owner may wait for our processor, at a lower priority.
       const timespec moment{.tv_sec = 0, .tv_nsec = 50'000};

@@ -14,8 +14,9 @@ namespace phalanx::shm {
 /// it has every running thread of the other process pass a fence, and publishing is a plain store.
 ///
 /// It is not for sides that sleep at once: the fence of a thread that just wakes costs
-/// microseconds. Both sides have to have registered; they tell one another when they connect. A
-/// client that says so and has not only misses its own wakes.
+/// microseconds. Who publishes with a plain store has to have registered, and to know that the
+/// other side makes barriers. Who only believes to have registered misses its own wakes, nobody
+/// else's.
 
 /// Whether this kernel can have other processes pass a fence.
 [[nodiscard]] inline bool barriers_are_had() noexcept {

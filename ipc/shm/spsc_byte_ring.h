@@ -22,8 +22,8 @@ namespace phalanx::shm {
 /// more. Payload bytes may still change under the reader: copy first, then validate.
 ///
 /// One thread an end. No call blocks, allocates or enters the kernel. The memory orders are for
-/// ends that sleep: seq_cst here and on the sleeping flag, so that a record or the flag is always
-/// seen.
+/// ends that sleep: seq_cst here and on the sleeping flag, or a barrier by who goes to sleep
+/// (barrier.h), so that a record or the flag is always seen.
 
 /// One position, alone on its cache line. Lives in shared memory; zero at creation.
 struct alignas(64) RingIndex {
@@ -49,8 +49,8 @@ inline void store_in_order(RingIndex& index, std::uint64_t position,
 }
 
 inline constexpr std::uint64_t kRingPrefixBytes = 8;
-/// The ends of a ring are on two cores: each line has to come from the other one, some 100 ns. Both
-/// ends have lines on their way that many bytes before they need them: some twenty short records.
+/// The ends of a ring are on two cores: each line has to come from the other one, some 100 ns. Of
+/// short records, some twenty of which are so long, both ends have the lines on their way before.
 inline constexpr std::uint64_t kFetchAhead = 2048;
 inline constexpr std::uint64_t kCacheLine = 64;
 

@@ -1,12 +1,19 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "ipc/base/fd.h"
 #include "ipc/base/ids.h"
+#include "transport/shm/layout.h"
 
 namespace phalanx::transport::shm {
+
+/// A slow peer holds at most its ring of frames, whatever the others do; two bursts are lent.
+[[nodiscard]] constexpr std::uint32_t slots_for(std::size_t peers) noexcept {
+  return static_cast<std::uint32_t>(peers * kRingFrames + 2 * kBurst);
+}
 
 /// The one message that both ends of a connection send, with two descriptors: the memory of the
 /// node's frames and the page of this link. All nodes of a host run on one processor: its own byte
@@ -14,7 +21,8 @@ namespace phalanx::transport::shm {
 struct Introduction {
   static constexpr std::uint32_t kMagic = 0x6e6c6870;  // "phln"
   static constexpr std::uint32_t kVersion = 1;
-  static constexpr std::uint32_t kSlotsMax = 1U << 20;
+  /// Of a node with as many peers as a cluster can have.
+  static constexpr std::uint32_t kSlotsMax = slots_for(63);
 
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;

@@ -14,6 +14,7 @@ namespace phalanx::transport::shm {
 /// Each way of each link. Long enough for lane.window at its default: nodes that share cores go on
 /// for a scheduler's slice before they answer, and a shorter window leaves the sender idle.
 inline constexpr std::uint32_t kRingFrames = 1024;
+inline constexpr std::size_t kBurst = 64;
 
 /// A frame in its sender's memory: which slot, and how many bytes of it.
 struct Descriptor {

@@ -40,7 +40,7 @@ class LinkEnd {
 
   /// @return Whether the ring had room.
   [[nodiscard]] bool put(const Descriptor& frame) noexcept {
-    if (sent_ - returned_ >= kRingFrames) return false;
+    if (sent_ - returned_ >= kRingFrames || broken_) return false;
     own_->ring[sent_ % kRingFrames].store(frame.word(), std::memory_order_relaxed);
     ++sent_;
     return true;
@@ -70,7 +70,7 @@ class LinkEnd {
   std::size_t receive(std::size_t most, Take take) noexcept {
     const std::uint64_t sent = peers_->sent.load(std::memory_order_acquire);
     const std::uint64_t waiting = sent - received_;
-    if (waiting == 0) return 0;
+    if (waiting == 0 || broken_) return 0;
     if (waiting > kRingFrames) [[unlikely]] {
       broken_ = true;
       return 0;

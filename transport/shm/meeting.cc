@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "transport/shm/layout.h"
@@ -87,15 +88,29 @@ Expected<std::unique_ptr<Meeting>, Error> Meeting::open(const Options& options,
     return fail(system_error("cannot meet the nodes of this host", "eventfd", errno));
   }
   if (auto listening = made->listen(); !listening) return fail(std::move(listening.error()));
+  if (auto started = made->start(); !started) return fail(std::move(started.error()));
+  return made;
+}
+
+Expected<void, Error> Meeting::start() {
   // Signals are for the daemon's own thread.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  made->thread_ = std::thread([meeting = made.get()] { meeting->run(); });
+  int failed = 0;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    failed = error.code().value();
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  (void)pthread_setname_np(made->thread_.native_handle(), "phx-shm-links");
-  return made;
+  if (failed != 0) {
+    return fail(system_error("cannot start the thread that meets the nodes of this host",
+                             "pthread_create", failed, "allow this user more processes"));
+  }
+  (void)pthread_setname_np(thread_.native_handle(), "phx-shm-links");
+  return {};
 }
 
 Meeting::~Meeting() {
@@ -120,12 +135,19 @@ Expected<void, Error> Meeting::listen() {
 }
 
 void Meeting::run() noexcept {
-  while (!stop_.load(std::memory_order_acquire)) wait(tend(monotonic_now()));
+  while (!stop_.load(std::memory_order_acquire)) {
+    try {
+      wait(tend(monotonic_now()));
+    } catch (const std::bad_alloc&) {
+      note("no memory is left to meet the nodes of this host");
+      (void)poll(nullptr, 0, kTick);
+    }
+  }
 }
 
 /// @return Whether nothing is to be done before something is heard.
 bool Meeting::tend(TimeNs now) {
-  bool quiet = guests_.empty();
+  bool quiet = guests_.empty() && now >= deaf_until_;
   for (Peer& peer : peers()) {
     const Stage stage = peer.stage.load(std::memory_order_acquire);
     if (stage == Stage::Left) take_apart(peer);
@@ -144,8 +166,9 @@ bool Meeting::tend(TimeNs now) {
 }
 
 void Meeting::wait(bool quiet) {
-  std::vector<pollfd> polled{{.fd = bell_.get(), .events = POLLIN, .revents = 0},
-                             {.fd = listener_.get(), .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> polled{
+      {.fd = bell_.get(), .events = POLLIN, .revents = 0},
+      {.fd = monotonic_now() < deaf_until_ ? -1 : listener_.get(), .events = POLLIN, .revents = 0}};
   std::vector<Peer*> linked;
   for (const Guest& guest : guests_) polled.push_back({guest.socket.get(), POLLIN, 0});
   for (Peer& peer : peers()) {
@@ -176,13 +199,18 @@ void Meeting::wait(bool quiet) {
 }
 
 void Meeting::accept_guests(TimeNs now) {
-  while (guests_.size() < kGuestsMax) {
+  for (std::size_t i = 0; i < kGuestsMax; ++i) {
     Fd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) return;
+    if (!socket) {
+      if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+      note("no connection of a node of this host can be taken: are there descriptors left?");
+      deaf_until_ = now + kPauseMax;
+      return;
+    }
+    // All places are taken by whoever says nothing: who has said nothing longest makes room.
+    if (guests_.size() == kGuestsMax) guests_.erase(guests_.begin());
     guests_.push_back({.socket = std::move(socket), .until = now + kIntroductionTime});
   }
-  // All places are taken by whoever says nothing: the last one makes room.
-  guests_.pop_back();
 }
 
 void Meeting::admit(Guest& guest) {
@@ -215,6 +243,8 @@ void Meeting::connect(Peer& peer, TimeNs now) {
   const sockaddr_un address = address_of(sockets_->path_of(peer.node));
   if (!socket ||
       ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno == EACCES || errno == EPERM)
+      note("the socket of a node of this host is closed to us");
     return;
   }
   auto page = fresh_page();

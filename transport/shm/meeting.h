@@ -69,6 +69,7 @@ class Meeting {
 
   Meeting(const Options& options, const Memory& frames, std::uint32_t slots);
   Expected<void, Error> listen();
+  Expected<void, Error> start();
   void run() noexcept;
   bool tend(TimeNs now);
   void wait(bool all_up);
@@ -90,7 +91,8 @@ class Meeting {
   std::vector<Guest> guests_;
   std::unique_ptr<HostSockets> sockets_;
   Fd listener_;
-  Fd bell_;  ///< Stop, or a link was left.
+  TimeNs deaf_until_ = 0;  ///< No connection could be taken: the listener is not asked until then.
+  Fd bell_;                ///< Stop, or a link was left.
   Fd worker_bell_;
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<bool> stop_{false};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +11,9 @@
 
 namespace phalanx::transport::shm {
 namespace {
+
+/// Nobody but who has a mapping from before can write or punch holes, nobody change the size.
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
 
 auto failed(const char* what, const char* call) {
   return fail(system_error(what, call, errno, "free some memory, or lower transport.mtu"));
@@ -42,7 +46,6 @@ Expected<Memory, Error> Memory::create(const char* name, std::size_t bytes, std:
   Memory made(std::move(fd), static_cast<std::byte*>(at), bytes);
   // Before Linux 5.14 the first touches fault instead.
   if (now > 0) (void)madvise(at, now, MADV_POPULATE_WRITE);
-  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
   if (fcntl(made.fd(), F_ADD_SEALS, kSeals) != 0) {
     return fail(system_error(kWhat, "fcntl(F_ADD_SEALS)", errno, "run Linux 5.1 or later"));
   }
@@ -54,14 +57,16 @@ Expected<Memory, Error> Memory::map(Fd memory, std::size_t bytes, std::size_t re
   struct stat status {};
   if (fstat(memory.get(), &status) != 0) return failed(kWhat, "fstat");
   const int seals = fcntl(memory.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 ||
-      static_cast<std::size_t>(status.st_size) != bytes) {
+  const bool sealed = seals >= 0 && (seals & kSeals) == kSeals;
+  // A huge page may be missing when it is touched: SIGBUS.
+  const bool plain = status.st_blksize == sysconf(_SC_PAGESIZE);
+  if (!sealed || !plain || static_cast<std::size_t>(status.st_size) != bytes) {
     return fail(Error{.attempted = kWhat,
                       .observed = "it has " + std::to_string(status.st_size) + " bytes, " +
-                                  (seals >= 0 && (seals & F_SEAL_SHRINK) != 0 ? "" : "not ") +
-                                  "sealed against shrinking",
-                      .remedy = "give all nodes one version, " + std::to_string(bytes) +
-                                " sealed bytes are expected"});
+                                  (sealed ? "" : "not ") + "sealed, in pages of " +
+                                  std::to_string(status.st_blksize),
+                      .remedy = "give all nodes one version: " + std::to_string(bytes) +
+                                " sealed bytes in plain pages are expected"});
   }
   void* at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, memory.get(), 0);
   if (at == MAP_FAILED) return failed(kWhat, "mmap");

@@ -28,8 +28,9 @@ class Memory {
   /// or change the size, whoever gets the descriptor.
   [[nodiscard]] static Expected<Memory, Error> create(const char* name, std::size_t bytes,
                                                       std::size_t ready);
-  /// Another process's, to be read. Refused unless it has exactly `bytes` and can never shrink: a
-  /// shorter file would be SIGBUS in the middle of a turn.
+  /// Another process's, to be read. Refused unless it has exactly `bytes` of plain pages and is
+  /// sealed as create() does: a shorter file, or a huge page that is not there, would be SIGBUS in
+  /// the middle of a turn.
   [[nodiscard]] static Expected<Memory, Error> map(Fd memory, std::size_t bytes, std::size_t ready);
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }

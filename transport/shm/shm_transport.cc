@@ -14,19 +14,13 @@
 #include "ipc/base/assert.h"
 #include "ipc/base/fd.h"
 #include "transport/shm/frame_pool.h"
+#include "transport/shm/introduction.h"
 #include "transport/shm/layout.h"
 #include "transport/shm/meeting.h"
 #include "transport/shm/memory.h"
 
 namespace phalanx::transport::shm {
 namespace {
-
-constexpr std::size_t kBurst = 64;
-
-/// A slow peer holds at most its ring of frames, whatever the others do.
-constexpr std::uint32_t slots_for(std::size_t peers) noexcept {
-  return static_cast<std::uint32_t>(peers * kRingFrames + 2 * kBurst);
-}
 
 /// One ring that all nodes shared would have to be so long. Each has a ring of its own here, which
 /// takes the ordered window and one submit window instead of everybody's.
@@ -271,7 +265,8 @@ void Shm::take(Peer& peer) noexcept {
                  .frame_bytes = limits_.frame_bytes_max});
   peer.woken = 0;
   epoll_event event{.events = EPOLLIN, .data = {.fd = peer.socket.get()}};
-  (void)epoll_ctl(wait_.get(), EPOLL_CTL_ADD, peer.socket.get(), &event);
+  if (epoll_ctl(wait_.get(), EPOLL_CTL_ADD, peer.socket.get(), &event) != 0) [[unlikely]]
+    let_go(peer, "a link to a node of this host could not be waited for");
 }
 
 void Shm::let_go(Peer& peer, const char* why) noexcept {

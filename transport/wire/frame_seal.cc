@@ -121,14 +121,17 @@ std::size_t FrameSealer::seal_control(LaneId lane, const BootId& receiver,
 
 CheckedFrame FrameOpener::check(std::span<const std::byte> frame) noexcept {
   CheckedFrame out;
-  const auto header = decode(frame);
+  const std::size_t known = std::min(frame.size(), clear_.size());
+  std::memcpy(clear_.data(), frame.data(), known);
+  const auto header = decode(std::span<const std::byte>(clear_).first(known));
   if (!header || header->lane >= keys_.lanes() ||
       (header->type == FrameType::Control && frame.size() < kControlOverheadBytes)) [[unlikely]] {
-    out.verdict = is_other_version(frame) ? FrameVerdict::OtherVersion : FrameVerdict::Malformed;
+    out.verdict = is_other_version(std::span(clear_).first(known)) ? FrameVerdict::OtherVersion
+                                                                   : FrameVerdict::Malformed;
     return out;
   }
   out.header = *header;
-  out.verdict = find_key(frame, out);
+  out.verdict = find_key(clear_, out);
   if (out.verdict != FrameVerdict::Good) [[unlikely]]
     return out;
   if (!out.key->windows[header->lane].may_take(header->counter)) [[unlikely]] {
@@ -136,13 +139,14 @@ CheckedFrame FrameOpener::check(std::span<const std::byte> frame) noexcept {
     return out;
   }
   const std::size_t clear = kHeaderBytes + (out.is_control() ? kControlPrefixBytes : 0);
-  out.associated = frame.first(clear);
+  std::memcpy(tag_.data(), frame.data() + frame.size() - kTagBytes, kTagBytes);
+  out.associated = std::span(clear_).first(clear);
   out.sealed = frame.subspan(clear, frame.size() - clear - kTagBytes);
-  out.tag = frame.last(kTagBytes);
+  out.tag = tag_;
   return out;
 }
 
-FrameVerdict FrameOpener::find_key(std::span<const std::byte> frame, CheckedFrame& out) noexcept {
+FrameVerdict FrameOpener::find_key(std::span<const std::byte> clear, CheckedFrame& out) noexcept {
   const FrameHeader& header = out.header;
   if (header.sender == keys_.self().node) return FrameVerdict::OwnNode;
   if (!out.is_control()) {
@@ -155,10 +159,10 @@ FrameVerdict FrameOpener::find_key(std::span<const std::byte> frame, CheckedFram
   }
 
   if (!keys_.is_configured(header.sender)) return FrameVerdict::UnknownSender;
-  const BootId receiver = load_boot(frame.data() + kHeaderBytes + 16);
+  const BootId receiver = load_boot(clear.data() + kHeaderBytes + 16);
   out.addressed = !receiver.is_none();
   if (out.addressed && receiver != keys_.self().boot) return FrameVerdict::OtherReceiver;
-  const Member sender{header.sender, load_boot(frame.data() + kHeaderBytes)};
+  const Member sender{header.sender, load_boot(clear.data() + kHeaderBytes)};
   out.key = keys_.find_boot(header.sender, header.key_tag);
   if (out.key == nullptr) {
     out.key = keys_.guess_boot(sender, header.key_tag, header.key_id);

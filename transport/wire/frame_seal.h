@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -88,8 +89,8 @@ struct CheckedFrame {
   PeerKey* key = nullptr;
   bool guessed = false;   ///< The key is a guess: a boot id that was not heard before.
   bool addressed = true;  ///< A control frame that names this incarnation.
-  std::span<const std::byte> associated;
-  std::span<const std::byte> sealed;  ///< Without the tag; as long as what open() writes.
+  std::span<const std::byte> associated;  ///< In the opener, as is the tag.
+  std::span<const std::byte> sealed;      ///< In the frame; as long as what open() writes.
   std::span<const std::byte> tag;
 
   [[nodiscard]] bool is_control() const noexcept { return header.type == FrameType::Control; }
@@ -100,6 +101,9 @@ struct CheckedFrame {
 /// The order of checks on receive: check(), then the core's place() with a data frame's header and
 /// sealed.size(), then open() into the place it gave, then the core's accept(). Frame by frame: a
 /// checked frame is opened or dropped before the next one is checked. One thread.
+///
+/// A frame may lie in memory of its sender, who can change it meanwhile (transport/shm): all but
+/// its sealed part is read once, into this object, and both checked and authenticated there.
 class FrameOpener {
  public:
   explicit FrameOpener(KeyTable& keys) noexcept : keys_(keys) {}
@@ -112,9 +116,11 @@ class FrameOpener {
   [[nodiscard]] bool open(CheckedFrame& frame, std::byte* target) noexcept;
 
  private:
-  [[nodiscard]] FrameVerdict find_key(std::span<const std::byte> frame, CheckedFrame& out) noexcept;
+  [[nodiscard]] FrameVerdict find_key(std::span<const std::byte> clear, CheckedFrame& out) noexcept;
 
   KeyTable& keys_;
+  std::array<std::byte, kHeaderBytes + kControlPrefixBytes> clear_{};  ///< Of the frame in check.
+  std::array<std::byte, kTagBytes> tag_{};                             ///< Likewise.
 };
 
 }  // namespace phalanx::wire

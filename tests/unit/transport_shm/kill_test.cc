@@ -31,7 +31,7 @@ TEST(ShmKill, NothingIsKeptOfPeersThatDied) {
   const TemporaryDirectory directory;
   const auto survivor = open_of_two(directory.path(), 1);
   ASSERT_NE(survivor, nullptr);
-  std::size_t after_first = 0;
+  const std::size_t before = entries("/proc/self/fd");
   for (std::size_t round = 0; round < 4; ++round) {
     {
       const PeerProcess victim(directory.path(), 2);
@@ -44,10 +44,8 @@ TEST(ShmKill, NothingIsKeptOfPeersThatDied) {
       (void)receive(*survivor);
       return survivor->ports().up == 0;
     }));
-    const TimeNs end = monotonic_now() + 20 * kMillisecond;  // The other thread cleans up.
-    while (monotonic_now() < end) (void)receive(*survivor);
-    if (round == 0) after_first = entries("/proc/self/fd");
-    EXPECT_EQ(entries("/proc/self/fd"), after_first) << round;
+    // The other thread cleans up.
+    EXPECT_TRUE(turn_until([&] { return entries("/proc/self/fd") == before; })) << round;
   }
 }
 

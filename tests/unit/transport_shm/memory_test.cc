@@ -50,6 +50,27 @@ TEST(ShmMemory, RefusesWhatMayShrink) {
   EXPECT_NE(mapped.error().observed.find("not sealed"), std::string::npos);
 }
 
+TEST(ShmMemory, RefusesWhereHolesCanBePunched) {
+  Fd half(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  ASSERT_EQ(ftruncate(half.get(), 8192), 0);
+  ASSERT_EQ(fcntl(half.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+
+  EXPECT_FALSE(Memory::map(std::move(half), 8192, 0));
+}
+
+TEST(ShmMemory, RefusesHugePages) {
+  Fd huge(memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+  if (!huge || ftruncate(huge.get(), 2 << 20) != 0) GTEST_SKIP() << "no huge pages here";
+  ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS,
+                  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL),
+            0);
+
+  const auto mapped = Memory::map(std::move(huge), 2 << 20, 0);
+
+  ASSERT_FALSE(mapped);
+  EXPECT_NE(mapped.error().observed.find("pages of 2097152"), std::string::npos);
+}
+
 TEST(ShmMemory, RefusesAnotherSizeThanWasSaid) {
   const auto own = Memory::create("test", 8192, 0);
   ASSERT_TRUE(own);

@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
+
+#include <atomic>
+#include <thread>
 
 #include "tests/unit/transport_shm/nodes.h"
 
@@ -71,6 +75,28 @@ TEST_F(ShmSleep, ASleepIsEndedOnce) {
     EXPECT_EQ(receive(*two_).size(), 20u);
     EXPECT_FALSE(is_readable(two_->wait_fd()));
   }
+}
+
+// The flag and the frame are written and looked at crosswise: one of the two sides sees the other.
+// (A look that is left out shows at once, a fence only on some processors, after many rounds.)
+TEST_F(ShmSleep, NoWakeIsLostBetweenALookAndASleep) {
+  constexpr int kRounds = 20'000;
+  std::atomic<int> taken{0};
+  std::thread sender([&] {
+    for (int round = 0; round < kRounds; ++round) {
+      send(*one_, {frame_of(1, 64)}, kEveryone);
+      while (taken.load(std::memory_order_acquire) <= round) sched_yield();
+    }
+  });
+  int lost = 0;
+  for (int got = 0; got < kRounds;) {
+    const auto frames = receive(*two_);
+    got += static_cast<int>(frames.size());
+    taken.store(got, std::memory_order_release);
+    if (frames.empty() && two_->arm_wait() && !is_readable(two_->wait_fd(), 1000)) ++lost;
+  }
+  sender.join();
+  EXPECT_EQ(lost, 0);
 }
 
 TEST_F(ShmSleep, TheEndOfAPeerWakesAndIsSeen) {

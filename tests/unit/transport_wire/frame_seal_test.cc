@@ -95,6 +95,39 @@ TEST_F(FrameSeal, TakesEachFrameOnce) {
   EXPECT_EQ(two.receive(hello), FrameVerdict::Replayed);
 }
 
+/// A frame in memory that its sender still writes to: changed between the check and the opening.
+FrameVerdict receive_while_it_changes(Node& at, std::vector<std::byte> frame, std::size_t from,
+                                      std::size_t to) {
+  at.checked = at.opener.check(frame);
+  if (at.checked.verdict != FrameVerdict::Good) return at.checked.verdict;
+  for (std::size_t i = from; i < to; ++i) frame[i] ^= std::byte{0xff};
+  at.opened.assign(at.checked.sealed.size(), std::byte{0});
+  (void)at.opener.open(at.checked, at.opened.data());
+  return at.checked.verdict;
+}
+
+// What was looked at is what is authenticated: the other way round a header could be checked that
+// nobody sealed.
+TEST(FrameSealOfEachCipher, ReadsHeaderAndTagOnce) {
+  for (const Cipher cipher : {Cipher::OpenSsl, Cipher::IpsecMb, Cipher::Insecure}) {
+    if (!available(cipher)) continue;
+    Node one(0, "c", {}, cipher);
+    Node two(1, "c", {}, cipher);
+    one.keys.install(samples::view(1), kMembers);
+    two.keys.install(samples::view(1), kMembers);
+    const std::size_t end = one.data().size();
+
+    EXPECT_EQ(receive_while_it_changes(two, one.data(), 0, kHeaderBytes), FrameVerdict::Good);
+    EXPECT_EQ(two.opened, one.payload);
+    EXPECT_EQ(receive_while_it_changes(two, one.data(), end - kTagBytes, end), FrameVerdict::Good);
+    EXPECT_EQ(receive_while_it_changes(two, one.control(two.self.boot), 0,
+                                       kHeaderBytes + kControlPrefixBytes),
+              FrameVerdict::Good);
+    EXPECT_EQ(receive_while_it_changes(two, one.data(), kHeaderBytes, kHeaderBytes + 1),
+              FrameVerdict::BadTag);
+  }
+}
+
 TEST_F(FrameSeal, RefusesAFrameThatWasCutOrChangedAnywhere) {
   TimeNs now = kSecond;
   for (auto frame : {one.data(), one.control(two.self.boot), one.control(BootId{})}) {
