@@ -75,6 +75,28 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
   return count;
 }
 
+/// Never within the request: that would be the copy again. No piece is empty: to some adapters that
+/// means 2 GiB.
+[[gnu::always_inline]] inline void SendQueue::gather(const ibv_sge& whole, const TxFrame& frame,
+                                                     std::array<ibv_sge, kPieces>& out,
+                                                     ibv_send_wr& request) noexcept {
+  if (!lent_.is_found(frame.gathered)) [[unlikely]]
+    lent_.find(frame.gathered);
+  const auto before = frame.gathered_at;
+  const auto length = static_cast<std::uint32_t>(frame.gathered.size());
+  PHX_CHECK(length > 0 && before + frame.gathered.size() < frame.length);
+  out[0] = {.addr = whole.addr, .length = before, .lkey = buffers_.key};
+  out[1] = {.addr = reinterpret_cast<std::uintptr_t>(frame.gathered.data()),
+            .length = length,
+            .lkey = lent_.key()};
+  out[2] = {
+      .addr = whole.addr + before, .length = whole.length - length - before, .lkey = buffers_.key};
+  request.sg_list = out.data();
+  request.num_sge = kPieces;
+  request.send_flags = 0;
+  ++gathered_;
+}
+
 [[gnu::always_inline]] inline void SendQueue::add(Batch& batch, std::uint32_t slot,
                                                   const TxFrame& frame, ibv_ah* handle,
                                                   std::uint32_t queue_pair) noexcept {
@@ -99,36 +121,6 @@ std::size_t SendQueue::lend(std::span<TxFrame> out, TransportCounters& counters)
   ++batch.count;
   if (frame.gathered_at != 0) [[unlikely]]
     gather(batch.pieces[at], frame, batch.gathers[at], request);
-}
-
-/// Never within the request: that would be the copy again. No piece is empty: to some adapters that
-/// means 2 GiB.
-[[gnu::noinline]] void SendQueue::gather(const ibv_sge& whole, const TxFrame& frame,
-                                         std::array<ibv_sge, kPieces>& out,
-                                         ibv_send_wr& request) noexcept {
-  if (!lent_.is_found(frame.gathered)) [[unlikely]]
-    return find_and_gather(whole, frame, out, request);
-  const auto before = frame.gathered_at;
-  const auto length = static_cast<std::uint32_t>(frame.gathered.size());
-  PHX_CHECK(length > 0 && before + frame.gathered.size() < frame.length);
-  out[0] = {.addr = whole.addr, .length = before, .lkey = buffers_.key};
-  out[1] = {.addr = reinterpret_cast<std::uintptr_t>(frame.gathered.data()),
-            .length = length,
-            .lkey = lent_.key()};
-  out[2] = {
-      .addr = whole.addr + before, .length = whole.length - length - before, .lkey = buffers_.key};
-  request.sg_list = out.data();
-  request.num_sge = kPieces;
-  request.send_flags = 0;
-  ++gathered_;
-}
-
-/// Apart, so that gather() calls nothing.
-[[gnu::noinline]] void SendQueue::find_and_gather(const ibv_sge& whole, const TxFrame& frame,
-                                                  std::array<ibv_sge, kPieces>& out,
-                                                  ibv_send_wr& request) noexcept {
-  lent_.find(frame.gathered);
-  gather(whole, frame, out, request);
 }
 
 /// One doorbell and one report for the whole, or for each kBurst copies. lend() gave kBurst at

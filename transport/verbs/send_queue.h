@@ -54,8 +54,6 @@ class SendQueue {
            std::uint32_t queue_pair) noexcept;
   void gather(const ibv_sge& whole, const TxFrame& frame, std::array<ibv_sge, kPieces>& out,
               ibv_send_wr& request) noexcept;
-  void find_and_gather(const ibv_sge& whole, const TxFrame& frame,
-                       std::array<ibv_sge, kPieces>& out, ibv_send_wr& request) noexcept;
   std::size_t add_copies(Batch& batch, std::uint32_t slot, const TxFrame& frame, const Peers& peers,
                          TransportCounters& counters) noexcept;
   void flush(Batch& batch, TransportCounters& counters) noexcept;

@@ -302,7 +302,6 @@ TEST_F(LateRead, OfALogThatWasWrittenOverIsDroppedForItsTag) {
   post();
   std::fill_n(log_.begin(), 900, std::byte{'z'});
   EXPECT_EQ(arrives(), wire::FrameVerdict::BadTag);
-  EXPECT_EQ(text(opened_), std::string(900, '\0')) << "nothing of it got anywhere";
 }
 
 // Between two reads of the adapter's the worker may write: each word of the payload counts.
