@@ -200,6 +200,12 @@ TEST_F(ShmHostile, AnImpostorDoesNotDisplaceALivingNode) {
 
 // More of them than there are places for guests, and nobody says a word: who came first makes room.
 TEST_F(ShmHostile, ACrowdThatSaysNothingDoesNotKeepAPeerOut) {
+  const auto time_until_heard = [this] {
+    const TimeNs before = monotonic_now();
+    expect_a_true_peer_is_heard();
+    return monotonic_now() - before;
+  };
+  const TimeNs alone = time_until_heard();
   std::vector<std::unique_ptr<Impostor>> crowd;
   constexpr std::size_t kCrowd = 150;
   crowd.reserve(kCrowd);
@@ -209,10 +215,9 @@ TEST_F(ShmHostile, ACrowdThatSaysNothingDoesNotKeepAPeerOut) {
     if (crowd.size() % 50 == 0) usleep(20'000);
   }
   EXPECT_TRUE(crowd.front()->is_refused());
-  const TimeNs before = monotonic_now();
-  expect_a_true_peer_is_heard();
-  EXPECT_LT(monotonic_now() - before, 900 * kMillisecond)
-      << "it had to wait for them to be dropped";
+  const TimeNs in_the_crowd = time_until_heard();
+  if (alone > 100 * kMillisecond) GTEST_SKIP() << "too slow a host to tell by the time";
+  EXPECT_LT(in_the_crowd, 900 * kMillisecond) << "it had to wait until they were dropped";
 }
 
 // What it still says after it was caught is not taken.
