@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 
@@ -63,6 +64,8 @@ TEST(ShmKill, AFrozenPeerCostsItsOwnFramesOnly) {
     return survivor->ports().up == 2;
   }));
   ASSERT_EQ(::kill(frozen.pid(), SIGSTOP), 0);
+  ASSERT_EQ(waitpid(frozen.pid(), nullptr, WUNTRACED),
+            frozen.pid());  // Or it would go on a little.
   std::size_t arrived = 0;
   const std::vector<Bytes> burst(32, frame_of(3, 700));
   for (std::size_t round = 0; round < 1000; ++round) {
