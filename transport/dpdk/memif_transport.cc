@@ -9,6 +9,7 @@
 
 #include "transport/dpdk/buffers.h"
 #include "transport/dpdk/eal.h"
+#include "transport/goes_to.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -105,18 +106,6 @@ std::size_t Memif::receive(std::size_t link, std::span<RxFrame> out) noexcept {
   return count;
 }
 
-bool goes_to(const Destination& to, const Peer& peer) noexcept {
-  switch (to.kind) {
-    case Destination::Kind::Peer:
-      return to.peer == peer.node;
-    case Destination::Kind::Members:
-      return peer.member;
-    case Destination::Kind::Everyone:
-      return true;
-  }
-  return false;
-}
-
 /// One sealed mbuf goes to all: each link holds a reference, and we one until all have theirs.
 void Memif::tx_burst(std::span<const TxFrame> frames) noexcept {
   const std::span<rte_mbuf*> sealed = buffers_.take(frames);
@@ -124,7 +113,7 @@ void Memif::tx_burst(std::span<const TxFrame> frames) noexcept {
   for (std::size_t link = 0; link < peers_.size(); ++link) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < frames.size(); ++i) {
-      if (!goes_to(frames[i].to, peers_[link])) continue;
+      if (!goes_to(frames[i].to, peers_[link].node, peers_[link].member)) continue;
       rte_mbuf_refcnt_update(sealed[i], 1);
       batch[count++] = sealed[i];
     }

@@ -13,6 +13,7 @@
 
 #include "ipc/base/assert.h"
 #include "ipc/base/fd.h"
+#include "transport/goes_to.h"
 #include "transport/shm/frame_pool.h"
 #include "transport/shm/introduction.h"
 #include "transport/shm/layout.h"
@@ -26,18 +27,6 @@ namespace {
 /// takes the ordered window and one submit window instead of everybody's.
 constexpr std::uint32_t ring_frames(std::size_t peers) noexcept {
   return kRingFrames * static_cast<std::uint32_t>(peers + 2) / 2;
-}
-
-bool goes_to(const Destination& to, const Peer& peer) noexcept {
-  switch (to.kind) {
-    case Destination::Kind::Peer:
-      return to.peer == peer.node;
-    case Destination::Kind::Members:
-      return peer.member;
-    case Destination::Kind::Everyone:
-      return true;
-  }
-  return false;
 }
 
 class Shm final : public Transport {
@@ -169,7 +158,7 @@ void Shm::tx_burst(std::span<const TxFrame> frames) noexcept {
   for (Peer& peer : meeting_->peers()) {
     const bool open = peer.end.is_open();
     for (std::size_t i = 0; i < frames.size(); ++i) {
-      if (!goes_to(frames[i].to, peer)) continue;
+      if (!goes_to(frames[i].to, peer.node, peer.member)) continue;
       const auto length = static_cast<std::uint32_t>(frames[i].length);
       if (!open || !peer.end.put({.slot = lent_[i], .length = length})) {
         ++counters_.tx_refused;
