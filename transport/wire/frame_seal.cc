@@ -121,8 +121,9 @@ std::size_t FrameSealer::seal_control(LaneId lane, const BootId& receiver,
 
 CheckedFrame FrameOpener::check(std::span<const std::byte> frame) noexcept {
   CheckedFrame out;
+  // Not memcpy, which may not be given the null of an empty frame.
   const std::size_t known = std::min(frame.size(), clear_.size());
-  std::memcpy(clear_.data(), frame.data(), known);
+  std::copy_n(frame.data(), known, clear_.data());
   const auto header = decode(std::span<const std::byte>(clear_).first(known));
   if (!header || header->lane >= keys_.lanes() ||
       (header->type == FrameType::Control && frame.size() < kControlOverheadBytes)) [[unlikely]] {
