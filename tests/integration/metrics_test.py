@@ -209,9 +209,14 @@ def survives_the_daemons(cluster, get):
     wait_until("and serves", lambda: get("/readyz")[0] == 200)
 
     cluster.network.split((1,), (2, 3))
-    wait_until("a minority is not ready", lambda: get("/readyz")[0] == 503)
-    assert "not quorate" in get("/readyz")[1]
-    assert lint(get("/metrics")[1])["phx_condition", 'condition="no_quorum"'] == 1
+    def not_ready():
+        status, text = get("/readyz")
+        return status == 503 and "not quorate" in text
+
+    # For as long as the view is being agreed on, that is what it waits for.
+    wait_until("a minority is not ready", not_ready)
+    wait_until("and says so", lambda: lint(get("/metrics")[1])[
+        "phx_condition", 'condition="no_quorum"'] == 1)
 
 
 def by_hand(cluster):
