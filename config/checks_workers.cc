@@ -49,7 +49,11 @@ void check_cores(Draft& draft) {
 void check_ports(Draft& draft) {
   const Config& config = draft.config;
   const std::uint32_t count = config.worker.count;
-  const std::uint32_t first = config.transport.kind == TransportKind::Udp ? count : 1;
+  const TransportKind kind = config.transport.kind;
+  // Nodes of one host need none: over memif theirs are only written down.
+  const bool has_ports = kind == TransportKind::Udp ||
+                         (kind == TransportKind::Dpdk && config.transport.port != "memif");
+  const std::uint32_t first = has_ports ? count : 1;
   std::set<std::pair<std::string, std::uint32_t>> taken;
   const auto take = [&](const Endpoint& endpoint, std::uint32_t ports, const std::string& what) {
     if (endpoint.port == 0) return;  // Not given, or reported by itself.
@@ -97,15 +101,14 @@ void check_workers(Draft& draft) {
                 "set cluster.lanes = " + std::to_string(worker.count) +
                     " or more on all nodes, or lower worker.count");
   }
-  if (config.transport.kind != TransportKind::Udp && config.transport.kind != TransportKind::Shm) {
-    draft.error(
-        draft.place({"worker.count", "transport.kind"}),
-        count_text(worker) + " over transport.kind = \"" +
-            std::string(to_string(config.transport.kind)) +
-            "\": two workers on one queue, and nothing steers frames to the right one",
-        "several workers over udp or shm, where each has sockets and rings of its own",
-        "set worker.count = 1, whose worker turns all lanes; or transport.kind = \"udp\" on "
-        "all nodes");
+  if (config.transport.kind == TransportKind::Verbs) {
+    draft.error(draft.place({"worker.count", "transport.kind"}),
+                count_text(worker) +
+                    " over transport.kind = \"verbs\": two workers on one queue pair, and "
+                    "nothing steers frames to the right one",
+                "several workers over udp, shm or dpdk, where each has queues of its own",
+                "set worker.count = 1, whose worker turns all lanes; or another transport.kind on "
+                "all nodes");
     return;
   }
   check_ports(draft);

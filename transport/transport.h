@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -167,5 +169,8 @@ class Transport {
     return {.ports = ports(), .counters = counters()};
   }
 };
+
+/// One for each worker of a node, in their order.
+using Transports = std::vector<std::unique_ptr<Transport>>;
 
 }  // namespace phalanx::transport

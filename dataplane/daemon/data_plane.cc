@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "dataplane/daemon/open_transport.h"
 #include "dataplane/worker/new_keys.h"
 #include "transport/wire/key_ring.h"
 #include "transport/wire/management.h"
@@ -40,8 +41,10 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
   if (auto doorbells = open_doorbells(); !doorbells) return doorbells;
   auto keys = open_keys(config);
   if (!keys) return fail(std::move(keys.error()));
+  auto transports = open_transports(config);
+  if (!transports) return fail(std::move(transports.error()));
   for (std::size_t i = 0; i < config.worker.count; ++i) {
-    auto unit = WorkerUnit::open(config, self_, *keys, cipher_, i);
+    auto unit = WorkerUnit::open(config, self_, *keys, cipher_, std::move((*transports)[i]), i);
     if (!unit) return fail(std::move(unit.error()));
     workers_.push_back(std::move(*unit));
   }

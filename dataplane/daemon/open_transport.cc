@@ -18,6 +18,7 @@
 namespace phalanx::dataplane {
 namespace {
 
+using transport::Transports;
 using Opened = Expected<std::unique_ptr<transport::Transport>, Error>;
 
 /// Each worker has a port of its own, on every node that many above the configured one.
@@ -76,7 +77,7 @@ Opened open_shm(const config::Config& config, std::size_t worker) {
 }
 
 #ifdef PHX_WITH_DPDK
-Opened open_dpdk(const config::Config& config) {
+Expected<Transports, Error> open_dpdk(const config::Config& config) {
   transport::dpdk::DpdkConfig dpdk{
       .self = config.node.id,
       .peers = peers(config),
@@ -85,6 +86,7 @@ Opened open_dpdk(const config::Config& config) {
       .mtu = config.transport.mtu,
       .vlan = config.transport.vlan,
       .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
+      .workers = config.worker.count,
       .eal = {.instance = config.node.instance,
               .cpu = config.worker.cpu_of(0),
               .pci = {},
@@ -92,7 +94,7 @@ Opened open_dpdk(const config::Config& config) {
   return transport::dpdk::open(dpdk);
 }
 #else
-Opened open_dpdk(const config::Config&) {
+Expected<Transports, Error> open_dpdk(const config::Config&) {
   return fail(Error{.code = ExitCode::Usage,
                     .attempted = "cannot use transport.kind = \"dpdk\"",
                     .observed = "this phalanx-dataplane was built without DPDK",
@@ -133,19 +135,30 @@ Opened open_verbs(const config::Config&) {
 }
 #endif
 
-Opened open_first(const config::Config& config, std::size_t worker) {
+/// Of the kinds where each worker's is opened alone.
+Opened open_one(const config::Config& config, std::size_t worker) {
   switch (config.transport.kind) {
-    case config::TransportKind::Udp:
-      break;
     case config::TransportKind::Shm:
       return open_shm(config, worker);
-    case config::TransportKind::Dpdk:
-      return open_dpdk(config);  // One queue: the configuration allows one worker.
     case config::TransportKind::Verbs:
-      return open_verbs(config);
+      return open_verbs(config);  // One queue pair: the configuration allows one worker.
+    case config::TransportKind::Udp:
+    case config::TransportKind::Dpdk:
+      break;
   }
   return open_udp(config, endpoint(config.node.address, worker), peers(config, worker),
                   config.transport.multicast, worker);
+}
+
+template <class Open>
+Expected<Transports, Error> open_each(const config::Config& config, const Open& open) {
+  Transports out;
+  for (std::size_t worker = 0; worker < config.worker.count; ++worker) {
+    auto opened = open(config, worker);
+    if (!opened) return fail(std::move(opened.error()));
+    out.push_back(std::move(*opened));
+  }
+  return out;
 }
 
 /// The shortest silence that convicts a network holds two heartbeats of 10 ms; the longest must not
@@ -155,19 +168,25 @@ constexpr TimeNs kLinkSilentMax = 250 * kMillisecond;
 
 }  // namespace
 
-Opened open_transport(const config::Config& config, std::size_t worker) {
-  auto first = open_first(config, worker);
+Expected<transport::Transports, Error> open_transports(const config::Config& config) {
+  const bool dpdk = config.transport.kind == config::TransportKind::Dpdk;
+  auto first = dpdk ? open_dpdk(config) : open_each(config, open_one);
   if (!first || !config.transport.second.enabled) return first;
-  auto second = open_second(config, worker);
-  if (!second) return fail(std::move(second.error()));
-  auto both = transport::LinksTransport::open(
-      {std::move(*first), std::move(*second)},
-      {.self = config.node.id,
-       .use = config.transport.second.both ? transport::LinkChoice::Use::Both
-                                           : transport::LinkChoice::Use::Healthiest,
-       .silent_after = std::clamp(config.cluster.dead_after / 2, kLinkSilentMin, kLinkSilentMax)});
-  if (!both) return fail(std::move(both.error()));
-  return std::unique_ptr<transport::Transport>(std::move(*both));
+  auto second = open_each(config, open_second);
+  if (!second) return second;
+  Transports out;
+  for (std::size_t worker = 0; worker < config.worker.count; ++worker) {
+    auto both = transport::LinksTransport::open(
+        {std::move((*first)[worker]), std::move((*second)[worker])},
+        {.self = config.node.id,
+         .use = config.transport.second.both ? transport::LinkChoice::Use::Both
+                                             : transport::LinkChoice::Use::Healthiest,
+         .silent_after =
+             std::clamp(config.cluster.dead_after / 2, kLinkSilentMin, kLinkSilentMax)});
+    if (!both) return fail(std::move(both.error()));
+    out.push_back(std::move(*both));
+  }
+  return out;
 }
 
 }  // namespace phalanx::dataplane

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <cstddef>
-#include <memory>
-
 #include "config/config.h"
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
@@ -10,9 +7,8 @@
 
 namespace phalanx::dataplane {
 
-/// Opens what transport.kind names, for one worker. A kind that this build lacks is an error like
+/// Opens what transport.kind names, for each worker. A kind that this build lacks is an error like
 /// any other.
-[[nodiscard]] Expected<std::unique_ptr<transport::Transport>, Error> open_transport(
-    const config::Config& config, std::size_t worker);
+[[nodiscard]] Expected<transport::Transports, Error> open_transports(const config::Config& config);
 
 }  // namespace phalanx::dataplane

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "dataplane/daemon/lane_memory.h"
-#include "dataplane/daemon/open_transport.h"
 
 namespace phalanx::dataplane {
 namespace {
@@ -49,7 +48,7 @@ std::string numbered(const char* name, std::size_t index, const char* end = "") 
 Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Config& config,
                                                               const Member& self,
                                                               const wire::KeyRing& keys,
-                                                              wire::Cipher cipher,
+                                                              wire::Cipher cipher, Queue queue,
                                                               std::size_t index) {
   std::unique_ptr<WorkerUnit> unit(new WorkerUnit(index));
   unit->self_ = self;
@@ -63,9 +62,7 @@ Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Conf
       wire::KeyTable::Config{
           .cipher = cipher, .self = self, .lanes = config.cluster.lanes, .nodes = node_ids(config)},
       std::move(own.current), std::move(own.next));
-  auto opened = open_transport(config, index);
-  if (!opened) return fail(std::move(opened.error()));
-  unit->transport_ = std::move(*opened);
+  unit->transport_ = std::move(queue);
   auto sizes = core_config(config, self.boot, unit->transport_->limits(), index);
   if (!sizes) return fail(std::move(sizes.error()));
   unit->sizes_ = *sizes;

@@ -26,10 +26,12 @@ namespace phalanx::dataplane {
 /// other. Made at start on the main thread; then its own thread runs loop().
 class WorkerUnit {
  public:
-  /// What its transport, its lanes and its share of the keys take. `index`: below worker.count.
+  using Queue = std::unique_ptr<transport::Transport>;
+
+  /// What its lanes and its share of the keys take. `index`: below worker.count.
   [[nodiscard]] static Expected<std::unique_ptr<WorkerUnit>, Error> open(
       const config::Config& config, const Member& self, const wire::KeyRing& keys,
-      wire::Cipher cipher, std::size_t index);
+      wire::Cipher cipher, Queue queue, std::size_t index);
 
   /// The rest, once there is a segment to write its statistics to. `event_doorbell` wakes whom it
   /// answers: the control plane, or the first worker; `main_doorbell` the main thread.

@@ -43,7 +43,8 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
   if (poisons_pools()) poison_next_pools();
   const unsigned cache = poisons_pools() ? 0 : kCacheFrames;
   // The cache of a thread may hold half as much again as it was made for.
-  const std::uint32_t needed = options.frames + 2 * kBurst + 2 * kCacheFrames;
+  const auto caches = static_cast<std::uint32_t>(options.threads) * 2 * kCacheFrames;
+  const std::uint32_t needed = options.frames + static_cast<std::uint32_t>(2 * kBurst) + caches;
   const unsigned frames = std::bit_ceil(needed) - 1;
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM +
                                                round_up<std::uint32_t>(options.frame_bytes, 64));

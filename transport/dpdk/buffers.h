@@ -31,6 +31,7 @@ class Buffers {
     std::uint32_t frames = 0;        ///< Held by ports at once; the lent ones come on top.
     std::uint32_t frame_bytes = 0;   ///< Longest frame, the transport's own headers included.
     std::uint32_t header_bytes = 0;  ///< Of these, headers before the lent part.
+    std::size_t threads = 1;         ///< That free what was received, each through a cache.
     Memory memory = Memory::Own;
   };
   [[nodiscard]] static Expected<Buffers, Error> create(const Options& options);

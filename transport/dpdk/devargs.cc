@@ -21,13 +21,19 @@ std::uint32_t device_number(const std::string& device, const std::string& name) 
   return value;
 }
 
-std::string completed_devargs(const std::string& device, std::uint32_t mtu) {
-  const bool chosen = device_number(device, "framesz") != 0;
-  if (!device.starts_with("net_af_packet") || chosen || mtu + kRingHeaderBytes <= kRingFrameBytes) {
-    return device;
+std::string completed_devargs(const std::string& device, std::uint32_t mtu, std::size_t queues) {
+  const bool packet = device.starts_with("net_af_packet");
+  std::string out = device;
+  const std::string count = packet                             ? "qpairs"
+                            : device.starts_with("net_af_xdp") ? "queue_count"
+                                                               : "";
+  if (queues > 1 && !count.empty() && device_number(device, count) == 0) {
+    out += "," + count + "=" + std::to_string(queues);
   }
+  const bool chosen = device_number(device, "framesz") != 0;
+  if (!packet || chosen || mtu + kRingHeaderBytes <= kRingFrameBytes) return out;
   // A block is whole pages and whole frames; 512 frames are 5 MiB each way.
-  std::string out = device + ",framesz=10240,blocksz=40960";
+  out += ",framesz=10240,blocksz=40960";
   if (device_number(device, "framecnt") == 0) out += ",framecnt=512";
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -10,7 +11,9 @@ namespace phalanx::transport::dpdk {
 
 /// Devargs with what the driver needs for packets of `mtu` bytes. af_packet's rings hold frames of
 /// 2048 bytes unless told otherwise, and lose longer packets without a word; `framesz`, `blocksz`
-/// and `framecnt` that are in `device` stay as they are.
-[[nodiscard]] std::string completed_devargs(const std::string& device, std::uint32_t mtu);
+/// and `framecnt` that are in `device` stay as they are. af_packet and af_xdp are told how many
+/// queues they are to have, if more than one and nothing is said.
+[[nodiscard]] std::string completed_devargs(const std::string& device, std::uint32_t mtu,
+                                            std::size_t queues);
 
 }  // namespace phalanx::transport::dpdk

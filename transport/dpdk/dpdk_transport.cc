@@ -9,7 +9,29 @@
 
 namespace phalanx::transport::dpdk {
 
-Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config) {
+namespace {
+
+/// Each worker's nodes meet in a directory of their own, the first one's without a number.
+Expected<Transports, Error> open_meshes(const DpdkConfig& config) {
+  Transports out;
+  for (std::size_t worker = 0; worker < config.workers; ++worker) {
+    const std::string number = std::to_string(worker);
+    MemifOptions memif{.self = config.self,
+                       .nodes = {},
+                       .directory = config.memif_directory + (worker == 0 ? "" : "+" + number),
+                       .frame_bytes = config.mtu,
+                       .label = worker == 0 ? "" : "w" + number + "_"};
+    for (const udp::Peer& peer : config.peers) memif.nodes.push_back(peer.node);
+    auto opened = open_memif(memif);
+    if (!opened) return fail(std::move(opened.error()));
+    out.push_back(std::move(*opened));
+  }
+  return out;
+}
+
+}  // namespace
+
+Expected<Transports, Error> open(const DpdkConfig& config) {
   EalOptions eal = config.eal;
   const bool pci = is_pci_address(config.port);
   const std::string device = pci ? with_domain(config.port) : config.port;
@@ -18,20 +40,14 @@ Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config) {
     eal.pci = device;
   }
   if (auto started = start_eal(eal); !started) return fail(std::move(started.error()));
-  if (device != "memif") {
-    return open_ethernet({.self = config.self,
-                          .device = device,
-                          .peers = config.peers,
-                          .multicast = config.multicast,
-                          .mtu = config.mtu,
-                          .vlan = config.vlan});
-  }
-  MemifOptions memif{.self = config.self,
-                     .nodes = {},
-                     .directory = config.memif_directory,
-                     .frame_bytes = config.mtu};
-  for (const udp::Peer& peer : config.peers) memif.nodes.push_back(peer.node);
-  return open_memif(memif);
+  if (device == "memif") return open_meshes(config);
+  return open_ethernet({.self = config.self,
+                        .device = device,
+                        .peers = config.peers,
+                        .multicast = config.multicast,
+                        .mtu = config.mtu,
+                        .vlan = config.vlan,
+                        .workers = config.workers});
 }
 
 }  // namespace phalanx::transport::dpdk

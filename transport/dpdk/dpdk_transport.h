@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,12 +22,15 @@ struct DpdkConfig {
   std::uint32_t mtu = 1500;
   std::uint16_t vlan = 0;       ///< Not with memif. 0: packets carry no tag.
   std::string memif_directory;  ///< Where the nodes of this host meet.
-  EalOptions eal;               ///< `pci` follows from `port`.
+  std::size_t workers = 1;
+  EalOptions eal;  ///< `pci` follows from `port`.
 };
 
-/// Starts EAL and opens the port. Everything is made here; afterwards the calls of the transport do
-/// no system call, allocation or lock, but for the first rx_burst(), which makes its thread known
-/// to DPDK, and counters(), which may ask the device. Nothing stays behind when it fails.
-[[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open(const DpdkConfig& config);
+/// Starts EAL and opens the port, with a transport for each worker: over a device, a pair of its
+/// queues; over memif, a mesh of its own. Everything is made here; afterwards the calls of the
+/// transports do no system call, allocation or lock, but for the first rx_burst(), which makes its
+/// thread known to DPDK, counters(), which may ask the device, and wakes of another worker that
+/// sleeps. Nothing stays behind when it fails.
+[[nodiscard]] Expected<Transports, Error> open(const DpdkConfig& config);
 
 }  // namespace phalanx::transport::dpdk

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,12 +20,16 @@ struct EthernetOptions {
   std::optional<udp::Endpoint> multicast;
   std::uint32_t mtu = 1500;  ///< IP packet bytes.
   std::uint16_t vlan = 0;    ///< Of every packet, 1 to 4094; 0: no tag.
+  std::size_t workers = 1;   ///< Each has a pair of queues and, on every node, a port of its own.
 };
 
 /// One Ethernet port that reaches all nodes: UDP over IPv4 or IPv6, to a multicast group, or a copy
 /// for each peer. A peer's MAC address is learnt from frames that were found authentic; until then
 /// it gets broadcasts. Nothing answers ARP here and nothing asks. EAL must run.
-[[nodiscard]] Expected<std::unique_ptr<Transport>, Error> open_ethernet(
-    const EthernetOptions& options);
+///
+/// A transport for each worker, which talks to the same worker of other nodes. Rules in the card
+/// bring it what is for it (flow_rules.h); where the card takes none, packets come to some worker,
+/// by a hash or all to the first, and it hands them over.
+[[nodiscard]] Expected<Transports, Error> open_ethernet(const EthernetOptions& options);
 
 }  // namespace phalanx::transport::dpdk

@@ -70,13 +70,14 @@ Expected<void, Error> MemifMesh::add_link(NodeId peer, rte_mempool* pool) {
   const NodeId server = listens ? options_.self : peer;
   const NodeId client = listens ? peer : options_.self;
   // A listener serves all its peers; the client's id says which link is meant.
-  const std::string device = "net_memif_" + std::to_string(options_.self) + "_" +
+  const std::string device = "net_memif_" + options_.label + std::to_string(options_.self) + "_" +
                              std::to_string(peer) + ",role=" + (listens ? "server" : "client") +
                              ",id=" + std::to_string(client) +
                              ",socket=" + sockets_->path_of(server) + ",socket-abstract=no,bsize=" +
                              std::to_string(round_up<std::uint32_t>(options_.frame_bytes, 64)) +
                              ",rsize=" + std::to_string(std::bit_width(kRingFrames) - 1);
-  auto port = Port::open({.device = device, .mtu = 0, .queue_frames = kRingFrames, .pool = pool});
+  auto port =
+      Port::open({.device = device, .mtu = 0, .queue_frames = kRingFrames, .pools = {pool}});
   if (!port) return fail(std::move(port.error()));
   links_.push_back({.peer = peer, .port = std::move(*port), .listens = listens});
   if (!listens || links_.back().port.start()) return {};

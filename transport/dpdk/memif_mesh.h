@@ -18,6 +18,7 @@ struct MemifOptions {
   std::vector<NodeId> nodes;      ///< Every configured node; `self` among them is skipped.
   std::string directory;          ///< Of the sockets, the same for all nodes of the host.
   std::uint32_t frame_bytes = 0;  ///< Longest frame.
+  std::string label;              ///< Before the names of its ports; another for each mesh.
 };
 
 /// A memif port for each peer of this host. The lower id listens, the higher one connects: again

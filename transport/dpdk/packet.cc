@@ -19,6 +19,14 @@ bool is_at(const std::byte* at, const udp::Address& address) noexcept {
   return std::memcmp(at, bytes.data(), bytes.size()) == 0;
 }
 
+/// Whose port this is, if it is one of `workers` from that of `first` upwards.
+std::optional<std::uint16_t> worker_at(const std::byte* host, std::uint16_t port,
+                                       const udp::Address& first, std::uint16_t workers) noexcept {
+  const int above = port - first.port();
+  if (above < 0 || above >= workers || !is_at(host, first)) return std::nullopt;
+  return static_cast<std::uint16_t>(above);
+}
+
 bool is_tagged(const std::byte* at, VlanId vlan) noexcept {
   return load16(at) == kTypeVlan && vlan_of(load16(at + 2)) == vlan;
 }
@@ -130,13 +138,14 @@ std::optional<Packet> parse_packet(std::span<const std::byte> bytes, const Packe
              folded(sum(ip, PacketHeader::kIpv4Bytes)) != 0xffff) {
     return std::nullopt;
   }
-  const std::uint16_t port = load16(udp + 2);
-  const bool ours = port == filter.self.port() && is_at(destination, filter.self);
-  const bool group =
-      filter.group && port == filter.group->port() && is_at(destination, *filter.group);
-  if (!ours && !group) return std::nullopt;
+  auto worker = worker_at(destination, load16(udp + 2), filter.self, filter.workers);
+  if (!worker && filter.group) {
+    worker = worker_at(destination, load16(udp + 2), *filter.group, filter.workers);
+  }
+  if (!worker) return std::nullopt;
   Packet out{.frame = bytes.subspan(header, udp_bytes - PacketHeader::kUdpBytes),
-             .own = load16(udp) == filter.self.port() && is_at(source, filter.self)};
+             .worker = *worker,
+             .own = worker_at(source, load16(udp), filter.self, filter.workers).has_value()};
   std::memcpy(out.from.data(), bytes.data() + 6, out.from.size());
   return out;
 }

@@ -66,10 +66,12 @@ class PacketHeader {
   std::uint32_t address_sum_ = 0;  ///< Of the pseudo header, without the length.
 };
 
-/// Who a packet may be for: our own address, and the group's when there is one.
+/// Who a packet may be for: our own address, and the group's when there is one. Both are the first
+/// worker's; the port of each further one is one higher.
 struct PacketFilter {
   udp::Address self;
   std::optional<udp::Address> group;
+  std::uint16_t workers = 1;
   VlanId vlan = 0;  ///< Packets of other virtual LANs are not for us; nor are untagged ones.
 };
 
@@ -77,7 +79,8 @@ struct PacketFilter {
 struct Packet {
   std::span<const std::byte> frame;
   Mac from{};
-  bool own = false;  ///< We sent it ourselves: a group came back.
+  std::uint16_t worker = 0;  ///< Whose port it was sent to.
+  bool own = false;          ///< We sent it ourselves: a group came back.
 };
 
 /// Nothing when the bytes are no UDP packet for us, or lie about a length. Every byte is hostile.

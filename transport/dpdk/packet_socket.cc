@@ -28,10 +28,14 @@ std::vector<int> packet_sockets() {
   return out;
 }
 
-int only_new(const std::vector<int>& before, const std::vector<int>& now) {
+// The kernel gives out the lowest number that is free, so numbers need not grow; the drivers make
+// all of a port's sockets in one go, with nothing closed between.
+std::vector<int> new_ones(const std::vector<int>& before, const std::vector<int>& now,
+                          std::size_t count) {
   std::vector<int> added;
   std::ranges::set_difference(now, before, std::back_inserter(added));
-  return added.size() == 1 ? added.front() : -1;
+  if (added.size() != count) added.clear();
+  return added;
 }
 
 }  // namespace phalanx::transport::dpdk

@@ -12,6 +12,7 @@
 #include "transport/dpdk/devargs.h"
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/eal_arguments.h"
+#include "transport/dpdk/flow_rules.h"
 #include "transport/dpdk/kernel_interface.h"
 #include "transport/dpdk/packet_socket.h"
 #include "transport/dpdk/pci_device.h"
@@ -42,26 +43,51 @@ bool interrupts_on_link(const rte_eth_dev_info& info) {
   return !mute && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 }
 
-/// Drivers that stand on a socket a queue: the kernel spreads what comes over all that were made,
-/// and one worker reads one.
-Expected<void, Error> check_queues(const PortOptions& options, const rte_eth_dev_info& info) {
+/// Drivers that stand on a socket a queue: the kernel spreads what comes over all that were made.
+bool has_sockets(const rte_eth_dev_info& info) {
   const std::string_view driver = info.driver_name;
-  const bool xdp = driver == "net_af_xdp";
-  if ((xdp || driver == "net_af_packet") && info.max_rx_queues > 1) {
+  return driver == "net_af_xdp" || driver == "net_af_packet";
+}
+
+/// A pair for each worker, and, where what comes to others would be lost, no more.
+Expected<void, Error> check_queues(const PortOptions& options, const rte_eth_dev_info& info) {
+  const std::size_t wanted = options.pools.size();
+  const std::size_t there = std::min(info.max_rx_queues, info.max_tx_queues);
+  if (there == 0) {
+    return fail(refusal(options, "it has no queue to receive or to send", "use another device"));
+  }
+  if (there < wanted) {
+    return fail(refusal(options,
+                        "it has queues for " + std::to_string(there) +
+                            " of worker.count = " + std::to_string(wanted) + " workers",
+                        "set worker.count = " + std::to_string(there) +
+                            " on all nodes, or use a device with more queues"));
+  }
+  if (has_sockets(info) && info.max_rx_queues > wanted) {
     return fail(refusal(options,
                         "it is told to have " + std::to_string(info.max_rx_queues) +
-                            " queues, of which the worker reads one: what comes to the others "
-                            "would be lost",
+                            " queues, of which " + std::to_string(wanted) +
+                            " have a worker: what comes to the others would be lost",
                         "leave qpairs and queue_count out of transport.port"));
   }
+  return {};
+}
+
+/// What the driver of af_xdp does not say itself.
+Expected<void, Error> check_interface_queues(const PortOptions& options) {
+  if (!options.device.starts_with("net_af_xdp")) return {};
   const std::string interface = interface_of(options.device);
-  const std::uint32_t wanted = xdp ? device_number(options.device, "start_queue") : 0;
+  const std::uint32_t first = device_number(options.device, "start_queue");
+  const auto last = first + static_cast<std::uint32_t>(options.pools.size()) - 1;
   const std::uint32_t queues = interface_queues(interface);
-  if (wanted == 0 || wanted < queues || queues == 0) return {};
+  if (last < queues || queues == 0 || last == 0) return {};
   return fail(refusal(options,
-                      "queue " + std::to_string(wanted) + " is asked for, and " + interface +
+                      "queue " + std::to_string(last) + " is asked for, and " + interface +
                           " has " + std::to_string(queues) + ", counted from 0",
-                      "ask for a queue that is there, or leave start_queue out"));
+                      first == 0
+                          ? "ethtool -L " + interface + " combined " + std::to_string(last + 1) +
+                                ", if it can have as many; or set a lower worker.count"
+                          : "ask for a queue that is there, or leave start_queue out"));
 }
 
 /// The device could be had, as check_pci_device() found, and was not taken.
@@ -78,6 +104,7 @@ Error not_taken(const PortOptions& options, const std::string& said) {
 }  // namespace
 
 Expected<Port, Error> Port::open(const PortOptions& options) {
+  if (auto there = check_interface_queues(options); !there) return fail(std::move(there.error()));
   const std::string name = options.device.substr(0, options.device.find(','));
   const std::vector<int> sockets = packet_sockets();
   std::uint16_t number = 0;
@@ -107,7 +134,7 @@ Expected<Port, Error> Port::open(const PortOptions& options) {
     }
     return fail(std::move(error));
   }
-  port.features_.wait_fd = only_new(sockets, packet_sockets());
+  port.features_.wait_fds = new_ones(sockets, packet_sockets(), options.pools.size());
   return port;
 }
 
@@ -134,9 +161,6 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   if (const int bad = rte_eth_dev_info_get(number_, &info); bad != 0) {
     return fail(failed_call(options, "rte_eth_dev_info_get", bad));
   }
-  if (info.max_rx_queues < 1 || info.max_tx_queues < 1) {
-    return fail(refusal(options, "it has no queue to receive or to send", "use another device"));
-  }
   if (auto there = check_queues(options, info); !there) return there;
   rte_eth_conf conf{};
   constexpr std::uint64_t kReceive = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
@@ -147,28 +171,44 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
   if (!kernels && options.mtu <= info.max_mtu) conf.rxmode.mtu = options.mtu;
   const bool tells_link = is_pci_address(options.device) && interrupts_on_link(info);
   conf.intr_conf.lsc = tells_link ? 1 : 0;
-  if (const int bad = rte_eth_dev_configure(number_, 1, 1, &conf); bad != 0) {
+  const auto hash = hash_of_packets(info.flow_type_rss_offloads);
+  if (options.pools.size() > 1 && hash) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = *hash;
+  }
+  const auto queues = static_cast<std::uint16_t>(options.pools.size());
+  if (const int bad = rte_eth_dev_configure(number_, queues, queues, &conf); bad != 0) {
     return fail(failed_call(options, "rte_eth_dev_configure", bad));
   }
   if (auto fits = set_mtu(options); !fits) return fits;
   std::uint16_t rx_frames = options.queue_frames == 0 ? 1024 : options.queue_frames;
   std::uint16_t tx_frames = rx_frames;
   rte_eth_dev_adjust_nb_rx_tx_desc(number_, &rx_frames, &tx_frames);
-  const int socket = rte_eth_dev_socket_id(number_);
-  const auto numa = static_cast<unsigned>(socket);
-  if (const int bad = rte_eth_rx_queue_setup(number_, 0, rx_frames, numa, nullptr, options.pool);
-      bad != 0) {
-    return fail(failed_call(options, "rte_eth_rx_queue_setup", bad));
-  }
-  if (const int bad = rte_eth_tx_queue_setup(number_, 0, tx_frames, numa, nullptr); bad != 0) {
-    return fail(failed_call(options, "rte_eth_tx_queue_setup", bad));
-  }
+  if (auto made = make_queues(options, rx_frames, tx_frames); !made) return made;
   features_ = {.driver = info.driver_name,
                .rx_frames = rx_frames,
                .ip_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0,
                .udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0,
                .tells_link = tells_link,
-               .loses_link = is_pci_address(options.device) && !tells_link};
+               .loses_link = is_pci_address(options.device) && !tells_link,
+               .wait_fds = {}};
+  return {};
+}
+
+Expected<void, Error> Port::make_queues(const PortOptions& options, std::uint16_t rx_frames,
+                                        std::uint16_t tx_frames) {
+  const auto numa = static_cast<unsigned>(rte_eth_dev_socket_id(number_));
+  for (std::uint16_t queue = 0; queue < options.pools.size(); ++queue) {
+    if (const int bad =
+            rte_eth_rx_queue_setup(number_, queue, rx_frames, numa, nullptr, options.pools[queue]);
+        bad != 0) {
+      return fail(failed_call(options, "rte_eth_rx_queue_setup", bad));
+    }
+    if (const int bad = rte_eth_tx_queue_setup(number_, queue, tx_frames, numa, nullptr);
+        bad != 0) {
+      return fail(failed_call(options, "rte_eth_tx_queue_setup", bad));
+    }
+  }
   return {};
 }
 

@@ -31,6 +31,13 @@ Address Address::of_socket(int fd) {
   return out;
 }
 
+Address Address::plus_port(std::uint16_t above) const noexcept {
+  Address out = *this;
+  in_port_t& at = is_ipv6() ? out.storage_.v6.sin6_port : out.storage_.v4.sin_port;
+  at = htons(static_cast<std::uint16_t>(port() + above));
+  return out;
+}
+
 Address Address::on_interface(unsigned int index) const noexcept {
   Address out = *this;
   if (!is_ipv6()) return out;

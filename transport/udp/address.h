@@ -28,6 +28,8 @@ class Address {
   [[nodiscard]] bool is_ipv6() const noexcept { return storage_.any.ss_family == AF_INET6; }
   [[nodiscard]] bool is_multicast() const noexcept;
   [[nodiscard]] std::uint16_t port() const noexcept;
+  /// The same with a port so many higher.
+  [[nodiscard]] Address plus_port(std::uint16_t above) const noexcept;
   /// The same on one interface: an IPv6 address of a link's scope names nothing without one.
   [[nodiscard]] Address on_interface(unsigned int index) const noexcept;
   [[nodiscard]] const sockaddr* get() const noexcept { return &storage_.plain; }

@@ -65,7 +65,7 @@ TEST_P(SteadyStateOverDpdk, ATurnOverEthernetLeavesTheKernelAlone) {
                             .eal = {.instance = "test", .cpu = {}, .pci = {}, .extra = {}}};
     auto opened = dpdk::open(config);
     ASSERT_TRUE(opened) << opened.error().text();
-    nodes_.push_back(std::move(*opened));
+    nodes_.push_back(std::move(opened->front()));
   }
 
   turns_are_bare(all(), GetParam(), Kernel::Untouched);

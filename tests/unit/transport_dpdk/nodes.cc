@@ -24,7 +24,7 @@ std::unique_ptr<Transport> open_memif_node(const std::string& directory, NodeId 
                                            std::size_t nodes) {
   auto opened = open(memif_config(directory, self, nodes));
   EXPECT_TRUE(opened) << opened.error().text();
-  return opened ? std::move(*opened) : nullptr;
+  return opened ? std::move(opened->front()) : nullptr;
 }
 
 void play_peer(const std::string& directory, NodeId self) {

@@ -17,6 +17,7 @@ DpdkConfig pair_config(const PairOptions& options, NodeId self) {
                     .mtu = options.mtu,
                     .vlan = self == 1 ? options.vlan_1 : options.vlan_2,
                     .memif_directory = {},
+                    .workers = options.workers,
                     .eal = {.instance = "test", .cpu = {}, .pci = {}, .extra = eal_words()}};
   for (NodeId node = 1; node <= 3; ++node) {
     const std::string host = (options.ipv6 ? "fd00::" : "10.0.0.") + std::to_string(node);
@@ -30,7 +31,9 @@ Pair::Pair(const PairOptions& options) {
   for (NodeId self = 1; self <= 2; ++self) {
     auto opened = open(pair_config(options, self));
     EXPECT_TRUE(opened) << opened.error().text();
-    if (opened) node[self - 1] = std::move(*opened);
+    if (!opened) continue;
+    workers[self - 1] = std::move(*opened);
+    node[self - 1] = workers[self - 1].front().get();
   }
 }
 
@@ -49,7 +52,7 @@ void carry_both_ways(const PairOptions& options) {
   const std::size_t longest = pair.node[0]->limits().frame_bytes_max;
   EXPECT_EQ(longest, options.mtu - (options.ipv6 ? 48 : 28));
   const NodeId members[] = {1, 2, 3};
-  for (auto& node : pair.node) node->set_members(members);
+  for (Transport* node : pair.node) node->set_members(members);
   const std::vector<Bytes> frames{frame_of(1, longest), frame_of(2, 1), frame_of(3, 200)};
 
   send(*pair.node[0], frames, {.kind = Kind::Members});

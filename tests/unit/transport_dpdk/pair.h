@@ -17,6 +17,7 @@ struct PairOptions {
   std::uint32_t mtu = 1500;
   std::uint16_t vlan_1 = 0;  ///< Of node 1's packets.
   std::uint16_t vlan_2 = 0;
+  std::size_t workers = 1;
 };
 
 [[nodiscard]] DpdkConfig pair_config(const PairOptions& options, NodeId self);
@@ -26,7 +27,8 @@ struct Pair {
   explicit Pair(const PairOptions& options);
   [[nodiscard]] bool is_open() const { return node[0] != nullptr && node[1] != nullptr; }
 
-  std::unique_ptr<Transport> node[2];
+  Transports workers[2];                    ///< Of each node, all of them,
+  Transport* node[2] = {nullptr, nullptr};  ///< and its first.
 };
 
 /// Takes until `count` frames came, or too long none did.

@@ -5,8 +5,10 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace phalanx::transport::dpdk {
 
@@ -18,6 +20,24 @@ void make_ring_pair() {
   rte_ring* back = rte_ring_create("back", 512, SOCKET_ID_ANY, 0);
   if (rte_eth_from_rings("first", &back, 1, &there, 1, 0) < 0 ||
       rte_eth_from_rings("second", &there, 1, &back, 1, 0) < 0) {
+    std::abort();
+  }
+}
+
+void make_wide_ring_pair(const std::string& name, bool crossed) {
+  const auto ring = [&](const char* end) {
+    return rte_ring_create((name + end).c_str(), 512, SOCKET_ID_ANY, 0);
+  };
+  std::array<rte_ring*, 2> there{ring("_there0"), ring("_there1")};
+  std::array<rte_ring*, 2> back{ring("_back0"), ring("_back1")};
+  const bool made =
+      rte_eth_from_rings((name + "_first").c_str(), back.data(), 2, there.data(), 2, 0) >= 0;
+  if (crossed) {
+    std::swap(there[0], there[1]);
+    std::swap(back[0], back[1]);
+  }
+  if (!made ||
+      rte_eth_from_rings((name + "_second").c_str(), there.data(), 2, back.data(), 2, 0) < 0) {
     std::abort();
   }
 }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -113,6 +114,39 @@ void wakes_for_a_frame(const PairOptions& options) {
 
 TEST_F(AfPacket, WakesForAFrame) { wakes_for_a_frame(between("")); }
 
+/// Workers that only look when they are woken. The kernel's hash decides who is woken first.
+void wakes_each_of_two_workers(PairOptions options) {
+  options.workers = 2;
+  const Pair pair(options);
+  ASSERT_TRUE(pair.is_open());
+  const Transports& node = pair.workers[1];
+  std::array<std::size_t, 2> got{};
+  const auto look = [&] {
+    for (std::size_t i = 0; i < 2; ++i) got[i] += receive(*node[i]).size();
+  };
+  for (int i = 0; i < 20; ++i) look();  // What the kernel itself says on a new interface.
+  for (std::uint8_t round = 0; round < 20; ++round) {
+    const std::size_t meant = round % 2;
+    const std::size_t before = got[meant];
+    send(*pair.workers[0][meant], {frame_of(round, 100)}, {.kind = Destination::Kind::Everyone});
+    for (int wakes = 0; got[meant] == before && wakes < 10; ++wakes) {
+      std::array<pollfd, 2> wait{};
+      bool empty = true;
+      for (std::size_t i = 0; i < 2; ++i) {
+        ASSERT_GE(node[i]->wait_fd(), 0);
+        wait[i] = {.fd = node[i]->wait_fd(), .events = POLLIN, .revents = 0};
+        empty = node[i]->arm_wait() && empty;
+      }
+      const int ready = empty ? poll(wait.data(), wait.size(), 5000) : 1;
+      ASSERT_GE(ready, 1) << "round " << +round;
+      look();
+    }
+    EXPECT_EQ(got[meant], before + 1) << "round " << +round;
+  }
+}
+
+TEST_F(AfPacket, WakesEachOfTwoWorkers) { wakes_each_of_two_workers(between("")); }
+
 TEST_F(AfPacket, CarriesLongFrames) {
   PairOptions options = between("");  // The ring's frames grow with the MTU.
   options.mtu = 9000;
@@ -139,7 +173,8 @@ TEST_F(AfPacket, RefusesMoreQueuesThanTheWorkerReads) {
 
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ExitCode::Usage);
-  EXPECT_NE(opened.error().observed.find("2 queues"), std::string::npos) << opened.error().text();
+  EXPECT_NE(opened.error().observed.find("2 queues, of which 1"), std::string::npos)
+      << opened.error().text();
   EXPECT_NE(opened.error().remedy.find("qpairs"), std::string::npos);
 }
 
@@ -192,6 +227,13 @@ TEST_F(AfXdp, RefusesAQueueThatThePortDoesNotHave) {
   EXPECT_NE(opened.error().observed.find("queue 1 is asked for, and left has 1"), std::string::npos)
       << opened.error().text();
   EXPECT_NE(opened.error().remedy.find("start_queue"), std::string::npos);
+
+  PairOptions workers = between();
+  workers.workers = 2;
+  const auto more = open(pair_config(workers, 1));
+  ASSERT_FALSE(more);
+  EXPECT_NE(more.error().observed.find("left has 1"), std::string::npos) << more.error().text();
+  EXPECT_NE(more.error().remedy.find("worker.count"), std::string::npos) << more.error().text();
 }
 
 TEST_F(AfXdp, CarriesOneCopyToAGroupOverVeth) {
