@@ -1,3 +1,5 @@
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -51,7 +53,7 @@ void check_ports(Draft& draft) {
   const std::uint32_t count = config.worker.count;
   const TransportKind kind = config.transport.kind;
   // Nodes of one host need none: over memif theirs are only written down.
-  const bool has_ports = kind == TransportKind::Udp ||
+  const bool has_ports = kind == TransportKind::Udp || kind == TransportKind::Verbs ||
                          (kind == TransportKind::Dpdk && config.transport.port != "memif");
   const std::uint32_t first = has_ports ? count : 1;
   std::set<std::pair<std::string, std::uint32_t>> taken;
@@ -86,6 +88,24 @@ void check_ports(Draft& draft) {
     take(*group, count, "transport.second.multicast");
 }
 
+/// Over RDMA a group has no port: each worker has a group of its own, that many above the first.
+void check_groups(Draft& draft) {
+  const Config& config = draft.config;
+  const auto& group = config.transport.multicast;
+  if (config.transport.kind != TransportKind::Verbs || !group) return;
+  in6_addr address{};
+  const int family = group->is_ipv6 ? AF_INET6 : AF_INET;
+  if (inet_pton(family, group->host.c_str(), &address) != 1) return;  // Reported by itself.
+  const std::uint32_t last = address.s6_addr[group->is_ipv6 ? 15 : 3];
+  if (last + config.worker.count <= 256) return;
+  draft.error(draft.place({"transport.multicast", "worker.count"}),
+              "transport.multicast = \"" + group->host + "\" and the " +
+                  std::to_string(config.worker.count - 1) +
+                  " groups above it, one for each worker, run over the end of a byte",
+              "a group whose last byte leaves room for worker.count groups",
+              "take one that ends with a lower number on all nodes");
+}
+
 }  // namespace
 
 void check_workers(Draft& draft) {
@@ -101,16 +121,7 @@ void check_workers(Draft& draft) {
                 "set cluster.lanes = " + std::to_string(worker.count) +
                     " or more on all nodes, or lower worker.count");
   }
-  if (config.transport.kind == TransportKind::Verbs) {
-    draft.error(draft.place({"worker.count", "transport.kind"}),
-                count_text(worker) +
-                    " over transport.kind = \"verbs\": two workers on one queue pair, and "
-                    "nothing steers frames to the right one",
-                "several workers over udp, shm or dpdk, where each has queues of its own",
-                "set worker.count = 1, whose worker turns all lanes; or another transport.kind on "
-                "all nodes");
-    return;
-  }
+  check_groups(draft);
   check_ports(draft);
 }
 

@@ -9,11 +9,9 @@
 
 namespace phalanx::transport::verbs {
 
-Expected<void, Error> LentMemory::take(std::span<const std::span<const std::byte>> memory,
-                                       std::uint64_t before) {
+Expected<void, Error> LentMemory::take(std::span<const std::span<const std::byte>> memory) {
   PHX_CHECK(pieces_.empty());
   Registration all{.what = "logs and streams to send from",
-                   .before = before,
                    .or_else = "; or set a smaller lane.log on all nodes"};
   for (const std::span<const std::byte> bytes : memory) all.bytes += bytes.size();
   if (auto error = check_lockable(all)) return fail(std::move(*error));
@@ -26,6 +24,7 @@ Expected<void, Error> LentMemory::take(std::span<const std::span<const std::byte
       give_back();
       return fail(registration_refused(all, error));
     }
+    count_registered(bytes.size());
     pieces_.push_back({bytes.data(), bytes.data() + bytes.size(), made, made->lkey});
   }
   std::ranges::sort(pieces_, std::less<>(), &Piece::begin);
@@ -39,7 +38,10 @@ void LentMemory::find(std::span<const std::byte> bytes) noexcept {
 }
 
 void LentMemory::give_back() noexcept {
-  for (const Piece& piece : pieces_) calls::dereg_mr(piece.registration);
+  for (const Piece& piece : pieces_) {
+    calls::dereg_mr(piece.registration);
+    count_released(static_cast<std::uint64_t>(piece.end - piece.begin));
+  }
   pieces_.clear();
 }
 

@@ -21,9 +21,8 @@ class LentMemory {
   LentMemory& operator=(const LentMemory&) = delete;
   ~LentMemory();
 
-  /// All of it or, with an error, none. `before`: bytes that this transport registered already.
-  [[nodiscard]] Expected<void, Error> take(std::span<const std::span<const std::byte>> memory,
-                                           std::uint64_t before);
+  /// All of it or, with an error, none.
+  [[nodiscard]] Expected<void, Error> take(std::span<const std::span<const std::byte>> memory);
 
   /// What the adapter knows the piece by that was found last.
   [[nodiscard]] std::uint32_t key() const noexcept { return found_.key; }

@@ -1,11 +1,14 @@
 #include "transport/verbs/locked_memory.h"
 
+#include <atomic>
 #include <string>
 
 #include "transport/verbs/calls.h"
 
 namespace phalanx::transport::verbs {
 namespace {
+
+std::atomic<std::uint64_t> registered{0};
 
 std::string kib(std::uint64_t bytes) { return std::to_string((bytes + 1023) >> 10) + " KiB"; }
 
@@ -18,9 +21,9 @@ std::string sum(const Registration& registration) {
   const std::uint64_t most = calls::lockable_bytes();
   std::string limit =
       "RLIMIT_MEMLOCK is " + (most == calls::kUnlimited ? std::string("unlimited") : kib(most));
-  if (registration.before == 0) return limit;
-  return "with what is registered already that is " +
-         kib(registration.bytes + registration.before) + "; " + limit;
+  if (registered == 0) return limit;
+  return "with what is registered already that is " + kib(registration.bytes + registered) + "; " +
+         limit;
 }
 
 std::string remedy(const Registration& registration) {
@@ -32,8 +35,11 @@ std::string remedy(const Registration& registration) {
 
 }  // namespace
 
+void count_registered(std::uint64_t bytes) noexcept { registered += bytes; }
+void count_released(std::uint64_t bytes) noexcept { registered -= bytes; }
+
 std::optional<Error> check_lockable(const Registration& registration) {
-  if (registration.bytes + registration.before <= calls::lockable_bytes()) return std::nullopt;
+  if (registration.bytes + registered <= calls::lockable_bytes()) return std::nullopt;
   return Error{.code = ExitCode::Usage,
                .attempted = attempted(registration),
                .observed = sum(registration),

@@ -12,9 +12,12 @@ namespace phalanx::transport::verbs {
 struct Registration {
   const char* what = "";
   std::uint64_t bytes = 0;
-  std::uint64_t before = 0;  ///< Registered by this transport already.
   const char* or_else = "";  ///< What else would mend it: a further part of the sentence.
 };
+
+/// How much all transports of this process have registered. Any thread.
+void count_registered(std::uint64_t bytes) noexcept;
+void count_released(std::uint64_t bytes) noexcept;
 
 /// Refuses more than this process may lock, before the kernel does. Cold.
 [[nodiscard]] std::optional<Error> check_lockable(const Registration& registration);

@@ -32,6 +32,7 @@ Expected<Region, Error> Region::create(ibv_pd* pd, std::size_t bytes) {
   Region out(static_cast<std::byte*>(at), rounded);
   out.registration_ = calls::reg_mr(pd, at, rounded, calls::kWritable);
   if (out.registration_ == nullptr) return fail(registration_refused(buffers, errno));
+  count_registered(rounded);
   return out;
 }
 
@@ -41,7 +42,10 @@ Region::Region(Region&& other) noexcept
       registration_(std::exchange(other.registration_, nullptr)) {}
 
 Region::~Region() {
-  if (registration_ != nullptr) calls::dereg_mr(registration_);
+  if (registration_ != nullptr) {
+    calls::dereg_mr(registration_);
+    count_released(bytes_);
+  }
   if (data_ != nullptr) munmap(data_, bytes_);
 }
 

@@ -150,7 +150,7 @@ Verbs::Verbs(Device device, Region region, QueuePair pair, Announcer announcer, 
 
 Expected<bool, Error> Verbs::lend_memory(std::span<const std::span<const std::byte>> memory) {
   if (!gathers_) return false;
-  if (auto taken = lent_.take(memory, region_.bytes()); !taken) {
+  if (auto taken = lent_.take(memory); !taken) {
     return fail(std::move(taken.error()));
   }
   return true;
@@ -301,7 +301,7 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
   const auto self = std::ranges::find(config.nodes, config.self, &VerbsNode::node);
   const std::string address = self == config.nodes.end() ? std::string() : self->address;
   const bool copies = config.group.empty();
-  const auto group = copies ? std::nullopt : gid_of(config.group);
+  auto group = copies ? std::nullopt : gid_of(config.group);
   auto device = Device::open({.name = config.device,
                               .port = config.port,
                               .gid_index = config.gid_index,
@@ -320,6 +320,8 @@ Expected<std::unique_ptr<Transport>, Error> open(const VerbsConfig& config) {
                                 (ipv4 ? "239.77.0.1" : "ff15::77:1") +
                                 ", or none on all nodes to send copies"});
   }
+  // What a queue pair has joined comes to it: another worker's frames would fill its ring.
+  if (group) group->raw[15] = static_cast<std::uint8_t>(group->raw[15] + config.worker);
   const std::uint32_t depth = std::min(config.depth, device->queue_most);
   if (depth < kDepthLeast || config.service_level > 15) {
     return fail(Error{.code = ExitCode::Usage,

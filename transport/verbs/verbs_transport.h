@@ -25,6 +25,7 @@ struct VerbsConfig {
   std::uint8_t port = 0;         ///< From 1; 0: the one that has the address.
   std::int32_t gid_index = -1;   ///< -1: the first RoCE v2 entry with the address.
   std::string group;             ///< Multicast group, of the addresses' family; empty: copies.
+  std::uint8_t worker = 0;       ///< Of several: each has the group that many above `group`.
   std::uint16_t pkey = 0xffff;
   std::uint32_t qkey = 0x1ee7;     ///< The same on all nodes; others' packets are not received.
   std::uint8_t service_level = 0;  ///< 0 to 15.

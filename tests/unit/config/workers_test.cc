@@ -44,11 +44,20 @@ TEST(Workers, AreRefusedCoresThatDoNotFitThem) {
   expect_said(with("count = 2\ncpus = [1, 1024]\n"), {"names core 1024", "0 to 1023"});
 }
 
-TEST(Workers, AreRefusedOneQueueThatNothingSteers) {
-  for (const std::string kind : {"dpdk", "verbs"}) {
-    expect_said(with("count = 2\n[transport]\nkind = \"" + kind + "\"\n"),
-                {"two workers on one queue", "set worker.count = 1", kind.c_str()});
+TEST(Workers, HaveQueuesOfTheirOwnOverEveryTransport) {
+  for (const std::string kind : {"udp", "shm", "dpdk", "verbs"}) {
+    EXPECT_EQ(errors_of(with("count = 2\n[transport]\nkind = \"" + kind + "\"\n")), "") << kind;
   }
+}
+
+// Where groups have no ports.
+TEST(Workers, HaveGroupsOfTheirOwnOverRdma) {
+  const auto said = [](const std::string& kind, const std::string& group) {
+    return with("count = 2\n[transport]\nkind = \"" + kind + "\"\nmulticast = \"" + group + "\"\n");
+  };
+  EXPECT_EQ(errors_of(said("verbs", "239.77.0.254:5407")), "");
+  expect_said(said("verbs", "239.77.0.255:5407"), {"the 1 groups above it", "a lower number"});
+  EXPECT_EQ(errors_of(said("udp", "239.77.0.255:5407")), "");
 }
 
 TEST(Workers, HavePortsOnTheSecondNetworkToo) {

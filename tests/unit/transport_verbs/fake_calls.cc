@@ -314,7 +314,8 @@ int poll_cq(ibv_cq* cq, int room, ibv_wc* out) {
   fake::State& s = fake::state();
   return take(cq == &send_queue ? s.send_done : s.receive_done, room, out);
 }
-int join_group(std::uint32_t, const ibv_gid&) {
+int join_group(std::uint32_t, const ibv_gid& group) {
+  fake::state().joined = group;
   errno = fake::state().join_error;
   if (errno != 0) return -1;
   ++fake::state().alive;

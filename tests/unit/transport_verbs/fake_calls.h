@@ -91,6 +91,7 @@ struct State {
   std::vector<Group> attached;   ///< Ever.
   std::uint32_t sends_most = 0;  ///< What the queue pair was asked to hold.
   int joins = 0;                 ///< At IP level.
+  ibv_gid joined{};              ///< The last of these.
   int attaches = 0;              ///< At the adapter.
   TimeNs now = kSecond;
   int alive = 0;  ///< Everything created and not destroyed.

@@ -229,6 +229,18 @@ TEST_F(VerbsGather, RefusesBeforeAnythingIsRegisteredWhatMayNotBeLocked) {
   EXPECT_EQ(fake::state().regions.size(), 1U);
 }
 
+// The kernel counts a process, and a node has a transport for each worker.
+TEST_F(VerbsGather, CountsWhatTheOtherWorkersHaveLocked) {
+  fake::state().lockable = 4095 << 10;
+  start();
+  const std::string told = refusal();
+  for (const char* words : {"2048 KiB of packet buffers", "already that is 4096 KiB", "4095 KiB"}) {
+    EXPECT_NE(told.find(words), std::string::npos) << told;
+  }
+  wire_.reset();
+  start();
+}
+
 TEST_F(VerbsGather, RefusesBuffersThatMayNotBeLocked) {
   fake::state().lockable = 2047 << 10;
   const std::string told = refusal();

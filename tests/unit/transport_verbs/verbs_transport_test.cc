@@ -7,9 +7,17 @@
 #include <cstring>
 
 #include "tests/unit/transport_verbs/fixture.h"
+#include "transport/verbs/gid.h"
 
 namespace phalanx::transport::verbs {
 namespace {
+
+// A queue pair gets all that is sent to its group: other workers have others.
+TEST_F(VerbsTransport, JoinsTheGroupOfItsWorker) {
+  config_.worker = 2;
+  start();
+  EXPECT_EQ(text(fake::state().joined), "::ffff:239.77.0.3");
+}
 
 TEST_F(VerbsTransport, SendsToTheGroupWithOneReportABurst) {
   start();
