@@ -35,9 +35,11 @@ void check_busy_poll(Draft& draft) {
     draft.error(place, what + " is no number of microseconds", "1us to 1ms, or 0ns",
                 "the kernel counts in microseconds");
   }
-  if (transport.kind == TransportKind::Udp || transport.second.enabled) return;
+  const SecondSection& second = transport.second;
+  const bool second_udp = second.enabled && second.kind == TransportKind::Udp;
+  if (transport.kind == TransportKind::Udp || second_udp) return;
   draft.error(place, what + ", and nothing goes through the kernel's sockets",
-              "transport.kind = \"udp\", or transport.second.kind, with it",
+              "udp as transport.kind or transport.second.kind with it",
               "leave it out: other transports poll the adapter anyway");
 }
 

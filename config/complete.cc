@@ -12,11 +12,6 @@
 namespace phalanx::config {
 namespace {
 
-std::string entry(std::size_t index, std::string_view key = {}) {
-  return "cluster.nodes[" + std::to_string(index) + "]" +
-         (key.empty() ? "" : "." + std::string(key));
-}
-
 std::string known_nodes(const Draft& draft) {
   std::string out;
   for (const ClusterNode& node : draft.config.cluster.nodes) {
@@ -101,33 +96,6 @@ void check_addresses(Draft& draft) {
                         .address = [](const ClusterNode& node) { return node.second; },
                         .group_key = "transport.second.multicast",
                         .group = transport.second.multicast});
-}
-
-/// All nodes are on the second network, or none is.
-void check_second(Draft& draft) {
-  const auto& nodes = draft.config.cluster.nodes;
-  if (draft.config.transport.second.enabled) {
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (nodes[i].second) continue;
-      draft.error(draft.place({entry(i)}),
-                  "this node has no `second` address, and transport.second.kind is set",
-                  "an address of every node on the second network",
-                  "add a line second = \"10.2.0.1:5405\"");
-    }
-    return;
-  }
-  // What is at its default may stand in a file that was written for somebody to edit.
-  std::string found;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].second) found = entry(i, "second");
-  }
-  if (draft.config.transport.second.both) found = "transport.second.use";
-  if (draft.config.transport.second.multicast) found = "transport.second.multicast";
-  if (found.empty()) return;
-  draft.error(draft.place({found, "transport.second.kind"}),
-              found + " is set, and there is no second network",
-              "transport.second.kind = \"udp\" with it",
-              "set that, or take out what belongs to it");
 }
 
 /// node.id, or the entry whose name is the instance.

@@ -78,9 +78,12 @@ struct VerbsSection {
   std::uint32_t queue = 4096;  ///< Frames.
 };
 
-/// A second network of kernel UDP beside transport.kind.
+/// A second network beside transport.kind.
 struct SecondSection {
   bool enabled = false;
+  TransportKind kind = TransportKind::Udp;  ///< That, or Dpdk.
+  std::string port;                         ///< For DPDK: devargs, or a PCI address.
+  std::uint16_t vlan = 0;                   ///< Likewise, as TransportSection's.
   bool both = false;  ///< Every frame goes over both networks.
   std::optional<Endpoint> multicast;
 };

@@ -28,6 +28,9 @@ struct Draft {
   void error(Place place, std::string what, std::string allowed, std::string remedy);
 };
 
+/// "cluster.nodes[2]" and a key of it: a name of a place.
+[[nodiscard]] std::string entry(std::size_t index, std::string_view key = {});
+
 /// Fills the draft from text: syntax, unknown keys, types, units and ranges of single keys.
 void read_toml(std::string_view text, Draft& draft);
 
@@ -43,6 +46,9 @@ void check_clients(Draft& draft);
 
 /// Keys of one kind of transport that the kind in use would ignore, though they matter.
 void check_transport(Draft& draft);
+
+/// A second network: of all nodes or of none, and a device of its own.
+void check_second(Draft& draft);
 
 /// Workers that share the lanes: one a lane at most, a core and a port for each.
 void check_workers(Draft& draft);

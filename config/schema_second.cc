@@ -10,13 +10,36 @@ const std::array kKeys{
     Key{.name = "transport.second.kind",
         .kind = Kind::Choice,
         .fallback = "none",
-        .choices = "none|udp",
+        .choices = "none|udp|dpdk",
         .cluster_part = true,
         .text = "A second network between all nodes, beside transport.kind: udp through the "
-                "kernel's sockets, at the `second` address of each cluster.nodes entry. Loss of "
-                "one network changes no view.",
-        .store = [](Config& c, const Value& v) { c.transport.second.enabled = v.text == "udp"; },
-        .read = [](const Config& c) { return words(c.transport.second.enabled ? "udp" : "none"); }},
+                "kernel's sockets, or dpdk through transport.second.port, at the `second` address "
+                "of each cluster.nodes entry. Loss of one network changes no view.",
+        .store =
+            [](Config& c, const Value& v) {
+              c.transport.second.enabled = v.text != "none";
+              c.transport.second.kind = v.text == "dpdk" ? TransportKind::Dpdk : TransportKind::Udp;
+            },
+        .read =
+            [](const Config& c) {
+              const SecondSection& second = c.transport.second;
+              return words(second.enabled ? to_string(second.kind) : "none");
+            }},
+    Key{.name = "transport.second.port",
+        .kind = Kind::Text,
+        .fallback = "",
+        .text = "With transport.second.kind = dpdk: a device as DPDK names it, like 0000:3b:00.1, "
+                "that reaches all nodes on the second network; another one than transport.port.",
+        .store = [](Config& c, const Value& v) { c.transport.second.port = v.text; },
+        .read = [](const Config& c) { return words(c.transport.second.port); }},
+    Key{.name = "transport.second.vlan",
+        .kind = Kind::Integer,
+        .fallback = "0",
+        .min = 0,
+        .max = 4094,
+        .text = "As transport.vlan, for transport.second.port.",
+        .store = [](Config& c, const Value& v) { c.transport.second.vlan = as<std::uint16_t>(v); },
+        .read = [](const Config& c) { return number(c.transport.second.vlan); }},
     Key{.name = "transport.second.use",
         .kind = Kind::Choice,
         .fallback = "healthiest",

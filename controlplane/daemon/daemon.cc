@@ -165,6 +165,7 @@ void Daemon::on_down(const shm::DataPlaneIdentity& identity) {
   }
   conductor_.reset();
   port_.forget();
+  second_port_.forget();
   tick_.disarm();
   for (const auto& [token, reply] : std::exchange(group_questions_, {})) {
     reply(admin_error(static_cast<int>(ExitCode::NotRunning), "the data plane is down"));
@@ -203,14 +204,19 @@ void Daemon::on_view(const ViewChange& change) {
   finish_rotation();
 }
 
+bool Daemon::look_at_ports() noexcept {
+  const auto worker = link_.status();
+  if (!worker) return false;
+  const bool first = port_.look(*worker);
+  return second_port_.look(*worker) || first;
+}
+
 void Daemon::on_vouch_time() {
-  if (const auto worker = link_.status(); worker && port_.look(*worker)) {
-    return on_link();  // Comes back here.
-  }
+  if (look_at_ports()) return on_link();  // Comes back here.
   if (management_ && link_.is_up()) management_->vouch(link_.identity().self.boot, has_link());
-  if (!management_ && !port_.watches()) return;
+  if (!management_ && !watches_ports()) return;
   const TimeNs often = config_.cluster.dead_after / 4;
-  vouch_.arm(monotonic_now() + (port_.watches() ? std::min(often, kPortInterval) : often));
+  vouch_.arm(monotonic_now() + (watches_ports() ? std::min(often, kPortInterval) : often));
 }
 
 void Daemon::on_probe_time() {
@@ -240,9 +246,11 @@ void Daemon::on_cut_off(Member member) {
 void Daemon::on_link() {
   log("management")
       .warn("link changed interface={} up={}{}", interface(), has_first_link(),
-            second_carrier_ ? " second=" + second_carrier_->interface() +
-                                  (second_carrier_->is_up() ? " up=true" : " up=false")
-                            : "");
+            !second_carrier_ ? ""
+                             : " second=" +
+                                   (second_port_.watches() ? config_.transport.second.port
+                                                           : second_carrier_->interface()) +
+                                   (has_second_link() ? " up=true" : " up=false"));
   on_vouch_time();  // The peers first: they need not wait for their time-outs.
   if (!conductor_) return;
   conductor_->on_own_link(has_link(), monotonic_now());

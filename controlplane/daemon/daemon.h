@@ -72,9 +72,15 @@ class Daemon {
   }
   [[nodiscard]] bool has_first_link() const noexcept { return carrier_.is_up() && port_.is_up(); }
   /// False when no network is left that could carry this node's frames.
-  [[nodiscard]] bool has_link() const noexcept {
-    return has_first_link() || (second_carrier_ && second_carrier_->is_up());
+  [[nodiscard]] bool has_link() const noexcept { return has_first_link() || has_second_link(); }
+  [[nodiscard]] bool has_second_link() const noexcept {
+    return second_carrier_ && second_carrier_->is_up() && second_port_.is_up();
   }
+  [[nodiscard]] bool watches_ports() const noexcept {
+    return port_.watches() || second_port_.watches();
+  }
+  /// Whether one of them has gained or lost its link.
+  [[nodiscard]] bool look_at_ports() noexcept;
   void on_probe_time();
   void tell_distrust(std::uint32_t absent_ms);
   void tell_rejections(TimeNs now);
@@ -151,6 +157,7 @@ class Daemon {
   Carrier carrier_;
   std::optional<Carrier> second_carrier_;  ///< Of a second network.
   PortLink port_;
+  PortLink second_port_;
   std::optional<RecorderExchange> exchange_;
   std::unique_ptr<Management> management_;  ///< nullptr: no management address is configured.
   Timer tick_;

@@ -147,6 +147,7 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       acl_(geteuid(), config_.client.uids, config_.client.gids),
       carrier_(loop_, watched_address(config_), [this] { on_link(); }),
       port_(config_.transport),
+      second_port_(config_.transport.second),
       tick_(loop_, [this] { on_tick(); }),
       vouch_(loop_, [this] { on_vouch_time(); }),
       leave_limit_(loop_,

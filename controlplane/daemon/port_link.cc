@@ -4,9 +4,10 @@ namespace phalanx::controlplane {
 
 bool PortLink::look(const shm::WorkerStatus& worker) noexcept {
   const shm::TransportStatus& all = worker.transport;
-  const std::uint32_t ports = all.links > 0 ? all.link[0].ports : all.ports;
-  const std::uint32_t up = all.links > 0 ? all.link[0].ports_up : all.ports_up;
-  if (!watches_ || ports == 0) return false;
+  if (!watches_ || (link_ > 0 && all.links <= link_)) return false;
+  const std::uint32_t ports = all.links > 0 ? all.link[link_].ports : all.ports;
+  const std::uint32_t up = all.links > 0 ? all.link[link_].ports_up : all.ports_up;
+  if (ports == 0) return false;
   const bool was_up = up_;
   if (up > 0) had_link_ = true;
   up_ = !had_link_ || up > 0;

@@ -55,12 +55,17 @@ Opened open_udp(const config::Config& config, const transport::udp::Endpoint& lo
   return std::unique_ptr<transport::Transport>(std::move(*opened));
 }
 
-Opened open_second(const config::Config& config, std::size_t worker) {
-  std::vector<transport::udp::Peer> peers;
+std::vector<transport::udp::Peer> second_peers(const config::Config& config,
+                                               std::size_t worker = 0) {
+  std::vector<transport::udp::Peer> out;
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    if (node.second) peers.push_back({.node = node.id, .endpoint = endpoint(*node.second, worker)});
+    if (node.second) out.push_back({.node = node.id, .endpoint = endpoint(*node.second, worker)});
   }
-  return open_udp(config, endpoint(*config.node.second, worker), std::move(peers),
+  return out;
+}
+
+Opened open_second_udp(const config::Config& config, std::size_t worker) {
+  return open_udp(config, endpoint(*config.node.second, worker), second_peers(config, worker),
                   config.transport.second.multicast, worker);
 }
 
@@ -76,35 +81,63 @@ Opened open_shm(const config::Config& config, std::size_t worker) {
   return transport::shm::open(set);
 }
 
+bool second_is_dpdk(const config::Config& config) {
+  return config.transport.second.enabled &&
+         config.transport.second.kind == config::TransportKind::Dpdk;
+}
+
 #ifdef PHX_WITH_DPDK
+/// What both networks have in common.
+transport::dpdk::DpdkConfig dpdk_config(const config::Config& config) {
+  return {.self = config.node.id,
+          .peers = {},
+          .multicast = {},
+          .port = {},
+          .mtu = config.transport.mtu,
+          .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
+          .workers = config.worker.count,
+          .eal = {.instance = config.node.instance,
+                  .cpu = config.worker.cpu_of(0),
+                  .pci = {},
+                  .extra = config.transport.eal}};
+}
+
 Expected<Transports, Error> open_dpdk(const config::Config& config) {
-  transport::dpdk::DpdkConfig dpdk{
-      .self = config.node.id,
-      .peers = peers(config),
-      .multicast = multicast(config.transport.multicast),
-      .port = config.transport.port,
-      .mtu = config.transport.mtu,
-      .vlan = config.transport.vlan,
-      .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
-      .workers = config.worker.count,
-      .eal = {.instance = config.node.instance,
-              .cpu = config.worker.cpu_of(0),
-              .pci = {},
-              .extra = config.transport.eal}};
+  transport::dpdk::DpdkConfig dpdk = dpdk_config(config);
+  dpdk.peers = peers(config);
+  dpdk.multicast = multicast(config.transport.multicast);
+  dpdk.port = config.transport.port;
+  dpdk.vlan = config.transport.vlan;
+  if (second_is_dpdk(config)) dpdk.other_ports = {config.transport.second.port};
+  return transport::dpdk::open(dpdk);
+}
+
+Expected<Transports, Error> open_second_dpdk(const config::Config& config) {
+  transport::dpdk::DpdkConfig dpdk = dpdk_config(config);
+  dpdk.peers = second_peers(config);
+  dpdk.multicast = multicast(config.transport.second.multicast);
+  dpdk.port = config.transport.second.port;
+  dpdk.vlan = config.transport.second.vlan;
   return transport::dpdk::open(dpdk);
 }
 #else
-Expected<Transports, Error> open_dpdk(const config::Config&) {
+Expected<Transports, Error> without_dpdk(const std::string& key) {
   return fail(Error{.code = ExitCode::Usage,
-                    .attempted = "cannot use transport.kind = \"dpdk\"",
+                    .attempted = "cannot use " + key + " = \"dpdk\"",
                     .observed = "this phalanx-dataplane was built without DPDK",
-                    .remedy = "apt install libdpdk-dev, build with -Ddpdk=enabled; or set "
-                              "transport.kind = \"udp\" on all nodes"});
+                    .remedy = "apt install libdpdk-dev, build with -Ddpdk=enabled; or set " + key +
+                              " = \"udp\" on all nodes"});
+}
+Expected<Transports, Error> open_dpdk(const config::Config&) {
+  return without_dpdk("transport.kind");
+}
+Expected<Transports, Error> open_second_dpdk(const config::Config&) {
+  return without_dpdk("transport.second.kind");
 }
 #endif
 
 #ifdef PHX_WITH_VERBS
-Opened open_verbs(const config::Config& config) {
+Opened open_verbs(const config::Config& config, std::size_t worker) {
   const config::VerbsSection& verbs = config.transport.verbs;
   transport::verbs::VerbsConfig set{
       .self = config.node.id,
@@ -113,6 +146,7 @@ Opened open_verbs(const config::Config& config) {
       .port = verbs.port,
       .gid_index = verbs.gid_index,
       .group = config.transport.multicast ? config.transport.multicast->host : std::string(),
+      .worker = static_cast<std::uint8_t>(worker),
       .pkey = verbs.pkey,
       .qkey = verbs.qkey,
       .service_level = verbs.service_level,
@@ -121,12 +155,14 @@ Opened open_verbs(const config::Config& config) {
       .depth = verbs.queue,
       .gathers = config.cluster.insecure && !config.transport.second.enabled};
   for (const config::ClusterNode& node : config.cluster.nodes) {
-    set.nodes.push_back({.node = node.id, .address = node.address.host, .port = node.address.port});
+    set.nodes.push_back({.node = node.id,
+                         .address = node.address.host,
+                         .port = endpoint(node.address, worker).port});
   }
   return transport::verbs::open(set);
 }
 #else
-Opened open_verbs(const config::Config&) {
+Opened open_verbs(const config::Config&, std::size_t) {
   return fail(Error{.code = ExitCode::Usage,
                     .attempted = "cannot use transport.kind = \"verbs\"",
                     .observed = "this phalanx-dataplane was built without libibverbs",
@@ -141,7 +177,7 @@ Opened open_one(const config::Config& config, std::size_t worker) {
     case config::TransportKind::Shm:
       return open_shm(config, worker);
     case config::TransportKind::Verbs:
-      return open_verbs(config);  // One queue pair: the configuration allows one worker.
+      return open_verbs(config, worker);
     case config::TransportKind::Udp:
     case config::TransportKind::Dpdk:
       break;
@@ -172,7 +208,8 @@ Expected<transport::Transports, Error> open_transports(const config::Config& con
   const bool dpdk = config.transport.kind == config::TransportKind::Dpdk;
   auto first = dpdk ? open_dpdk(config) : open_each(config, open_one);
   if (!first || !config.transport.second.enabled) return first;
-  auto second = open_each(config, open_second);
+  auto second =
+      second_is_dpdk(config) ? open_second_dpdk(config) : open_each(config, open_second_udp);
   if (!second) return second;
   Transports out;
   for (std::size_t worker = 0; worker < config.worker.count; ++worker) {

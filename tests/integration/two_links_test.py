@@ -1,7 +1,8 @@
 """Two networks carry the data path. One breaks, another breaks and comes back: no view changes.
 
 Arguments: "healthiest" or "both" (transport.second.use), then "udp" or "af_packet" (what the first
-network is used through; the second is the kernel's UDP), then "workers" for two workers a node.
+network is used through), then "workers" for two workers a node. The second network is the kernel's
+UDP, or af_packet as well with "ports".
 
 A cable is pulled at its switch, a network is cut one way only (what is sent there vanishes, and its
 sender still hears the others), and a network is cut between two of three nodes.
@@ -43,7 +44,11 @@ def settled(cluster, both):
 def test():
     use, kind = sys.argv[1:3]
     extra = transport([kind]) or "[transport]\n"
-    extra += f'second.kind = "udp"\nsecond.use = "{use}"\n'
+    extra += f'second.use = "{use}"\n'
+    if "ports" in sys.argv:
+        extra += 'second.kind = "dpdk"\nsecond.port = "net_af_packet1,iface=second"\n'
+    else:
+        extra += 'second.kind = "udp"\n'
     lanes = ""
     if "workers" in sys.argv:
         extra += "[worker]\ncount = 2\n"

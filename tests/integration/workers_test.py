@@ -1,6 +1,6 @@
 """Data planes of two workers and four lanes: every group has one order, whatever worker turns its
 lane, while a data plane is killed with SIGKILL under load and comes back; status names the workers.
-Over UDP, or "shm".
+Over UDP, "shm", "memif" (a mesh for each worker) or "af_packet" (a queue for each).
 """
 
 import hashlib

@@ -33,13 +33,16 @@ Expected<Transports, Error> open_meshes(const DpdkConfig& config) {
 
 Expected<Transports, Error> open(const DpdkConfig& config) {
   EalOptions eal = config.eal;
-  const bool pci = is_pci_address(config.port);
-  const std::string device = pci ? with_domain(config.port) : config.port;
-  if (pci) {
-    if (auto ready = check_pci_device(device); !ready) return fail(std::move(ready.error()));
-    eal.pci = device;
+  std::vector<std::string> ports{config.port};
+  ports.insert(ports.end(), config.other_ports.begin(), config.other_ports.end());
+  for (std::string& port : ports) {
+    if (!is_pci_address(port)) continue;
+    port = with_domain(port);
+    if (auto ready = check_pci_device(port); !ready) return fail(std::move(ready.error()));
+    eal.pci.push_back(port);
   }
   if (auto started = start_eal(eal); !started) return fail(std::move(started.error()));
+  const std::string& device = ports.front();
   if (device == "memif") return open_meshes(config);
   return open_ethernet({.self = config.self,
                         .device = device,

@@ -19,11 +19,13 @@ struct DpdkConfig {
   std::vector<udp::Peer> peers;            ///< Every configured node, `self` among them.
   std::optional<udp::Endpoint> multicast;  ///< Without it every peer gets a copy.
   std::string port;                        ///< "memif", a PCI address, or devargs.
+  /// What further transports of this process will open: EAL hears of all devices at its start.
+  std::vector<std::string> other_ports;
   std::uint32_t mtu = 1500;
   std::uint16_t vlan = 0;       ///< Not with memif. 0: packets carry no tag.
   std::string memif_directory;  ///< Where the nodes of this host meet.
   std::size_t workers = 1;
-  EalOptions eal;  ///< `pci` follows from `port`.
+  EalOptions eal;  ///< `pci` follows from the ports.
 };
 
 /// Starts EAL and opens the port, with a transport for each worker: over a device, a pair of its

@@ -96,11 +96,8 @@ Expected<EalArguments, Error> eal_arguments(const EalOptions& options) {
   out.words = {out.hugepages ? "--in-memory" : "--no-shconf", "--iova-mode=va", "--no-telemetry",
                "--file-prefix=phalanx-" + options.instance,
                "--lcores=" + (options.cpu ? "0@" + std::to_string(*options.cpu) : floating_core())};
-  if (options.pci.empty()) {
-    out.words.emplace_back("--no-pci");
-  } else {
-    out.words.push_back("--allow=" + options.pci);
-  }
+  if (options.pci.empty()) out.words.emplace_back("--no-pci");
+  for (const std::string& device : options.pci) out.words.push_back("--allow=" + device);
   out.words.insert(out.words.end(), extra.begin(), extra.end());
   return out;
 }

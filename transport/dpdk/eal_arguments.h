@@ -14,7 +14,7 @@ namespace phalanx::transport::dpdk {
 struct EalOptions {
   std::string instance;  ///< Keeps the files of two instances apart, should any be made.
   std::optional<std::uint32_t> cpu;  ///< The worker's core: memory comes from its NUMA node.
-  std::string pci;                   ///< The only PCI device that may be touched; empty: none.
+  std::vector<std::string> pci;      ///< The only PCI devices that may be touched.
   std::string extra;                 ///< transport.eal: words between spaces.
 };
 

@@ -65,6 +65,34 @@ TEST(SecondNetwork, WhatBelongsToItMeansNothingWithoutIt) {
   }
 }
 
+TEST(SecondNetwork, MayBeAPortOfItsOwn) {
+  const auto with = [](const std::string& lines) {
+    return "[transport]\nkind = \"dpdk\"\nport = \"0000:3b:00.0\"\nsecond.kind = \"dpdk\"\n" +
+           lines;
+  };
+  const std::string good = with("second.port = \"0000:3b:00.1\"\nsecond.vlan = 9\n");
+  const auto config = parse(file(good, kFirstAddress, kSecondAddress), "s.toml",
+                            {.instance = "", .check_key_file = false});
+  ASSERT_TRUE(config) << errors_of(config);
+  EXPECT_EQ(config->transport.second.kind, TransportKind::Dpdk);
+  EXPECT_EQ(config->transport.second.port, "0000:3b:00.1");
+  EXPECT_EQ(config->transport.second.vlan, 9);
+  const auto again = parse(show(*config), "s.toml", {.instance = "", .check_key_file = false});
+  ASSERT_TRUE(again) << errors_of(again);
+  EXPECT_EQ(again->transport.second.port, "0000:3b:00.1");
+
+  const std::pair<std::string, const char*> bad[] = {
+      {with(""), "there is no transport.second.port"},
+      {with("second.port = \"memif\"\n"), "joins nodes of one host"},
+      {with("second.port = \"0000:3b:00.0,rx_vec=1\"\n"), "is transport.port"},
+      {std::string(kSecond) + "second.port = \"0000:3b:00.1\"\n", "transport.second.port is set"},
+      {std::string(kSecond) + "second.vlan = 9\n", "transport.second.vlan is set"}};
+  for (const auto& [lines, words] : bad) {
+    const std::string text = said(file(lines, kFirstAddress, kSecondAddress));
+    EXPECT_NE(text.find(words), std::string::npos) << text;
+  }
+}
+
 TEST(SecondNetwork, KeepsNodesApartThatDoNotAgreeOnIt) {
   const auto hash = [](const std::string& text) {
     return cluster_hash(parse(text, "s.toml", {.instance = "", .check_key_file = false}).value());

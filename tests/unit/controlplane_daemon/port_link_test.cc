@@ -58,6 +58,29 @@ TEST(PortLink, ForgetsThePortWithItsDataPlane) {
   EXPECT_FALSE(link.look(one_port(0))) << "the next data plane's port starts";
 }
 
+shm::WorkerStatus two_links(std::uint32_t first_up, std::uint32_t second_up) {
+  shm::WorkerStatus out{};
+  out.transport.links = 2;
+  out.transport.link[0] = {.ports = 1, .ports_up = first_up};
+  out.transport.link[1] = {.ports = 1, .ports_up = second_up};
+  return out;
+}
+
+TEST(PortLink, FollowsTheSecondNetworksPortAlone) {
+  config::SecondSection set;
+  set.enabled = true;
+  EXPECT_FALSE(PortLink(set).watches()) << "the kernel tells of its own";
+  set.kind = config::TransportKind::Dpdk;
+  PortLink link(set);
+  ASSERT_TRUE(link.watches());
+
+  EXPECT_FALSE(link.look(two_links(1, 1)));
+  EXPECT_FALSE(link.look(two_links(0, 1)));
+  EXPECT_TRUE(link.look(two_links(1, 0)));
+  EXPECT_FALSE(link.is_up());
+  EXPECT_FALSE(link.look(one_port(1))) << "which is no word of the second";
+}
+
 // A worker that could not say anything yet, or a status without ports.
 TEST(PortLink, KeepsWhatItKnowsWhenNothingIsSaidOfPorts) {
   PortLink link(over(config::TransportKind::Dpdk, "0000:3b:00.0"));

@@ -14,11 +14,12 @@ bool holds(const EalArguments& arguments, const std::string& word) {
 TEST(EalArguments, TouchNoPciDeviceUnlessOneIsConfigured) {
   const auto without = eal_arguments({.instance = "n1", .cpu = {}, .pci = {}, .extra = {}});
   const auto with =
-      eal_arguments({.instance = "n1", .cpu = {}, .pci = "0000:3b:00.0", .extra = {}});
+      eal_arguments({.instance = "n1", .cpu = {}, .pci = {"0000:3b:00.0", "0000:3b:00.1"}, .extra = {}});
 
   ASSERT_TRUE(without && with);
   EXPECT_TRUE(holds(*without, "--no-pci"));
   EXPECT_FALSE(holds(*with, "--no-pci"));
+  EXPECT_TRUE(holds(*with, "--allow=0000:3b:00.1"));
   EXPECT_TRUE(holds(*with, "--allow=0000:3b:00.0"));
 }
 
