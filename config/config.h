@@ -84,7 +84,7 @@ struct SecondSection {
   TransportKind kind = TransportKind::Udp;  ///< That, or Dpdk.
   std::string port;                         ///< For DPDK: devargs, or a PCI address.
   std::uint16_t vlan = 0;                   ///< Likewise, as TransportSection's.
-  bool both = false;  ///< Every frame goes over both networks.
+  bool both = false;                        ///< Every frame goes over both networks.
   std::optional<Endpoint> multicast;
 };
 

@@ -13,8 +13,8 @@ bool holds(const EalArguments& arguments, const std::string& word) {
 
 TEST(EalArguments, TouchNoPciDeviceUnlessOneIsConfigured) {
   const auto without = eal_arguments({.instance = "n1", .cpu = {}, .pci = {}, .extra = {}});
-  const auto with =
-      eal_arguments({.instance = "n1", .cpu = {}, .pci = {"0000:3b:00.0", "0000:3b:00.1"}, .extra = {}});
+  const auto with = eal_arguments(
+      {.instance = "n1", .cpu = {}, .pci = {"0000:3b:00.0", "0000:3b:00.1"}, .extra = {}});
 
   ASSERT_TRUE(without && with);
   EXPECT_TRUE(holds(*without, "--no-pci"));

@@ -16,10 +16,13 @@ namespace phalanx::transport::verbs {
 namespace {
 
 std::unique_ptr<Transport> opened(NodeId self, std::uint32_t qkey = 0x1ee7,
-                                  const std::string& group = "239.77.0.1") {
+                                  const std::string& group = "239.77.0.1",
+                                  std::uint8_t worker = 0) {
+  const auto port = [&](int first) { return static_cast<std::uint16_t>(first + worker); };
   auto out = open({.self = self,
-                   .nodes = {{1, "10.77.0.1", 5405}, {2, "10.77.0.1", 5406}},
+                   .nodes = {{1, "10.77.0.1", port(5405)}, {2, "10.77.0.1", port(5415)}},
                    .group = group,
+                   .worker = worker,
                    .qkey = qkey,
                    .depth = 256});
   EXPECT_TRUE(out) << out.error().text();
@@ -100,6 +103,35 @@ TEST(SoftRoce, CarriesCopies) {
   ASSERT_TRUE(send(*two, "answer", {.kind = Destination::Kind::Peer, .peer = 1}));
   EXPECT_EQ(receive(*one, 2), "answer");
   EXPECT_EQ(one->counters().rx_refused, 0U) << "nothing comes back";
+}
+
+// A worker talks to the same worker of the others and hears nothing of the rest.
+TEST(SoftRoce, WorkersHearTheirOwnOnly) {
+  for (const std::string group : {"239.77.0.1", ""}) {
+    std::array<std::unique_ptr<Transport>, 2> one;
+    std::array<std::unique_ptr<Transport>, 2> two;
+    for (std::uint8_t worker = 0; worker < 2; ++worker) {
+      one[worker] = opened(1, 0x1ee7, group, worker);
+      two[worker] = opened(2, 0x1ee7, group, worker);
+      ASSERT_TRUE(one[worker] && two[worker]);
+    }
+    for (std::size_t worker = 0; worker < 2; ++worker) {
+      const std::string said = "worker " + std::to_string(worker);
+      std::string heard;
+      for (int i = 0; i < 1000 && heard.empty(); ++i) {
+        (void)one[worker]->ports();
+        (void)two[worker]->ports();
+        ASSERT_TRUE(send(*one[worker], said, kEveryone));
+        heard = receive(*two[worker], 1, std::chrono::milliseconds(20));
+      }
+      EXPECT_EQ(heard, said) << group;
+      EXPECT_EQ(receive(*two[1 - worker], 0, std::chrono::milliseconds(100)), "") << group;
+      ASSERT_TRUE(send(*two[worker], "answer", {.kind = Destination::Kind::Peer, .peer = 1}));
+      EXPECT_EQ(receive(*one[worker], 2), "answer") << group;
+      while (!receive(*two[worker], 1, std::chrono::milliseconds(20)).empty()) {
+      }
+    }
+  }
 }
 
 // What InfiniBand ports need of librdmacm, as far as Ethernet has it: the port of an address, and
