@@ -54,10 +54,10 @@ std::string difference(DemoCrew& crew, std::size_t nodes) {
 
 }  // namespace
 
-void add_cluster_options(cli::Command& command, BenchOptions& options) {
+void add_cluster_options(cli::Command& command, BenchOptions& options, std::uint64_t least) {
   options.demo.transport = "udp";
-  command.number("--nodes", options.demo.nodes, {2, 16}, "Nodes")
-      .word("--transport", options.demo.transport, {"auto", "udp", "dpdk", "ethernet"},
+  command.number("--nodes", options.demo.nodes, {least, 16}, "Nodes")
+      .word("--transport", options.demo.transport, {"auto", "udp", "shm", "dpdk", "ethernet"},
             "How frames travel")
       .number("--dead-after", options.dead_after_ms, {10, 10'000},
               "cluster.dead_after, milliseconds")

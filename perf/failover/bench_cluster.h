@@ -19,8 +19,8 @@ struct BenchOptions {
   std::uint64_t stall_after_ms = 500;
 };
 
-/// Registers --nodes, --transport, --dead-after and --stall-after.
-void add_cluster_options(cli::Command& command, BenchOptions& options);
+/// Registers --nodes, which are `least` or more, --transport, --dead-after and --stall-after.
+void add_cluster_options(cli::Command& command, BenchOptions& options, std::uint64_t least = 2);
 
 /// What a bench does with a cluster that is whole. True: as wanted.
 using ClusterWork =

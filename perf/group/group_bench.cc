@@ -31,6 +31,7 @@ struct Options {
   GroupTimes times;
   bool safe = false;
   bool pin = false;
+  bool apart = false;
   bool find_max = false;
   std::string p999 = "50us";
 };
@@ -66,6 +67,11 @@ Expected<Plan, Error> plan_of(const Options& o) {
   if (plan.load == Load::RoundTrip && senders->size() != 1)
     return fail(usage("a round trip has one sender", "--senders " + o.senders,
                       "name one node; the next one answers"));
+  if (plan.load == Load::RoundTrip && o.cluster.demo.nodes < 2)
+    return fail(usage("a round trip goes through another node", "--nodes 1", "--nodes 2 or more"));
+  if (o.apart && o.pin)
+    return fail(usage("--pin puts clients beside their workers, and --apart does not",
+                      "both are there", "leave one out"));
   if (o.find_max && o.load != "flood" && o.load != "open")
     return fail(
         usage("--find-max offers messages by a timetable", "--load " + o.load, "leave --load out"));
@@ -81,11 +87,13 @@ Expected<Plan, Error> plan_of(const Options& o) {
   return plan;
 }
 
-/// The orderer's node on a processor, the others on another, each worker beside its client.
-void place(const DemoCluster& cluster, const GroupCrew& crew) {
+/// The orderer's node on a processor, the others on another, each worker beside its client or,
+/// `apart`, on the other one.
+void place(const DemoCluster& cluster, const GroupCrew& crew, bool apart) {
   for (std::size_t i = 0; i < crew.size(); ++i) {
-    (void)bind_process(cluster.dataplane(i + 1), i == 0 ? 0 : 1);
-    (void)bind_process(crew.processes()[i], i == 0 ? 0 : 1);
+    const bool second = i != 0;
+    (void)bind_process(cluster.dataplane(i + 1), second ? 1 : 0);
+    (void)bind_process(crew.processes()[i], second != apart ? 1 : 0);
   }
 }
 
@@ -227,7 +235,7 @@ ExitCode run(const Options& o, const cli::Globals& globals) {
       [&](const cli::DemoTransport& transport, DemoCluster& cluster) -> Expected<bool, Error> {
         auto crew = GroupCrew::start(cluster);
         if (!crew) return fail(crew.error());
-        if (o.pin) place(cluster, *crew);
+        if (o.pin || o.apart) place(cluster, *crew, o.apart);
         Bench bench(o, *plan, cluster, *crew);
         auto points = bench.all();
         if (!points) return fail(points.error());
@@ -237,7 +245,8 @@ ExitCode run(const Options& o, const cli::Globals& globals) {
                                      {"load", o.find_max ? "open" : o.load},
                                      {"senders", o.senders},
                                      {"safe", o.safe},
-                                     {"pinned", o.pin},
+                                     {"pinned", o.pin || o.apart},
+                                     {"apart", o.apart},
                                      {"seconds", o.times.seconds},
                                      {"warm_up_s", o.times.warm_up_s}},
                       .points = std::move(*points),
@@ -256,7 +265,7 @@ void add_group(cli::Command& root, const cli::Globals& globals) {
   // It measures a group, not how soon a busy host is taken for dead.
   o->cluster.dead_after_ms = 1'000;
   o->cluster.stall_after_ms = 5'000;
-  add_cluster_options(command, o->cluster);
+  add_cluster_options(command, o->cluster, 1);
   command.flag("--insecure", o->cluster.demo.insecure, "Without encryption")
       .word("--load", o->load, {"flood", "closed", "open", "round-trip"},
             "All that flow control lets through, so many outstanding, by a timetable, or answered "
@@ -268,6 +277,8 @@ void add_group(cli::Command& root, const cli::Globals& globals) {
       .number("--outstanding", o->outstanding, {1, 100'000}, "Closed: messages of a sender")
       .flag("--safe", o->safe, "Delivered once every node holds it")
       .flag("--pin", o->pin, "Node 1 on one processor, the others on the next")
+      .flag("--apart", o->apart,
+            "As --pin, with each client on the processor of the others' workers")
       .flag("--find-max", o->find_max, "The highest rate that keeps --p999")
       .text("--p999", o->p999, "Limit of --find-max for the p99.9 of own delivery", "TIME")
       .number("--runs", o->runs, {1, 1000}, "Runs of each point")

@@ -44,6 +44,12 @@ class Group(unittest.TestCase):
             # However late a busy host made them, and those that it never let be sent.
             self.assertAlmostEqual(point["latency_ns"]["own_delivery"]["count"], wanted, delta=2)
 
+    def test_one_node_is_a_group_as_well(self):
+        point, = measured("group", "--nodes", "1", "--transport", "shm", "--apart", "--load",
+                          "closed")
+        self.check_rate(point)
+        self.assertGreater(point["latency_ns"]["own_delivery"]["count"], 0)
+
     def test_round_trip_is_answered(self):
         point, = measured("group", "--nodes", "2", "--load", "round-trip", "--senders", "2")
         self.assertGreater(point["latency_ns"]["round_trip"]["count"], 0)
@@ -64,7 +70,8 @@ class Group(unittest.TestCase):
         for words in (["--sizes", "15"], ["--senders", "4"], ["--senders", "0"],
                       ["--find-max", "--p999", "50"], ["--find-max", "--p999", "0us"],
                       ["--find-max", "--load", "closed"], ["--load", "sometimes"],
-                      ["--load", "round-trip", "--senders", "1,2"], ["--rates", "0"]):
+                      ["--load", "round-trip", "--senders", "1,2"], ["--rates", "0"],
+                      ["--nodes", "1", "--load", "round-trip"], ["--pin", "--apart"]):
             done = subprocess.run([PERF, "group", *words], capture_output=True, text=True,
                                   check=False)
             self.assertEqual(done.returncode, 2, words)
