@@ -44,6 +44,9 @@ void check_clients(Draft& draft);
 /// Keys of one kind of transport that the kind in use would ignore, though they matter.
 void check_transport(Draft& draft);
 
+/// Groups and their lanes: lanes that there are, and not too many groups.
+void check_lane_groups(Draft& draft);
+
 /// Workers that share the lanes: one a lane at most, a core and a port for each.
 void check_workers(Draft& draft);
 

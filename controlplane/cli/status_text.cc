@@ -154,13 +154,14 @@ std::string status_text(const json& status) {
 std::string groups_text(const json& groups) {
   const json list = at(groups, "groups");
   if (list.empty()) return "no groups\n";
-  Table table({"group", "members", "who (node:client)"});
+  Table table({"group", "lane", "members", "who (node:client)"});
   for (const json& group : list) {
     std::string who;
     for (const json& member : at(group, "members")) {
       who += (who.empty() ? "" : " ") + text_at(member, "node") + ":" + text_at(member, "client");
     }
-    table.row({escaped(text_at(group, "name")), std::to_string(at(group, "members").size()), who});
+    table.row({escaped(text_at(group, "name")), text_at(group, "lane", "-"),
+               std::to_string(at(group, "members").size()), who});
   }
   return table.text();
 }

@@ -83,7 +83,7 @@ Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Conf
   return unit;
 }
 
-Expected<void, Error> WorkerUnit::complete(const config::Config& config,
+Expected<void, Error> WorkerUnit::complete(const config::Config& config, const shm::LaneMap& lanes,
                                            const shm::ControlSegment& segment, int event_doorbell,
                                            int main_doorbell,
                                            std::vector<shm::ControlOrders*> others) {
@@ -106,7 +106,7 @@ Expected<void, Error> WorkerUnit::complete(const config::Config& config,
     shared_log_ = std::move(*log);
   }
   open_recorder(config);
-  make_worker(config);
+  make_worker(config, lanes);
   auto loop =
       worker::WorkerLoop::create(idle(config.worker.idle), {.transport = transport_->wait_fd(),
                                                             .command = command_doorbell_.get(),
@@ -141,12 +141,13 @@ void WorkerUnit::open_recorder(const config::Config& config) {
   tape_ = std::make_unique<tape::CoreTape>(tape_file_.bytes(), sizes_, nodes.size());
 }
 
-void WorkerUnit::make_worker(const config::Config& config) {
+void WorkerUnit::make_worker(const config::Config& config, const shm::LaneMap& lanes) {
   const auto cpu = config.worker.cpu_of(index_);
   worker_ = std::make_unique<worker::Worker>(
       worker::WorkerConfig{.self = self_.node,
                            .nodes = node_ids(config),
-                           .lanes = config.cluster.lanes,
+                           .lanes = lanes.lanes(),
+                           .mapped = {lanes.groups().begin(), lanes.groups().end()},
                            .index = static_cast<LaneId>(index_),
                            .workers = static_cast<LaneId>(config.worker.count),
                            .cpu = cpu ? static_cast<std::int32_t>(*cpu) : -1,

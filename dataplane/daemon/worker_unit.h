@@ -15,6 +15,7 @@
 #include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "ipc/shm/delivery_log.h"
+#include "ipc/shm/lane_map.h"
 #include "transport/transport.h"
 #include "transport/wire/key_ring.h"
 #include "transport/wire/key_table.h"
@@ -34,6 +35,7 @@ class WorkerUnit {
   /// The rest, once there is a segment to write its statistics to. `event_doorbell` wakes whom it
   /// answers: the control plane, or the first worker; `main_doorbell` the main thread.
   [[nodiscard]] Expected<void, Error> complete(const config::Config& config,
+                                               const shm::LaneMap& lanes,
                                                const shm::ControlSegment& segment,
                                                int event_doorbell, int main_doorbell,
                                                std::vector<shm::ControlOrders*> others);
@@ -51,7 +53,7 @@ class WorkerUnit {
  private:
   explicit WorkerUnit(std::size_t index) noexcept : index_(index) {}
   void open_recorder(const config::Config& config);
-  void make_worker(const config::Config& config);
+  void make_worker(const config::Config& config, const shm::LaneMap& lanes);
 
   std::size_t index_;
   Member self_;
