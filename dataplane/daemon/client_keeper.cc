@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "ipc/base/assert.h"
+#include "ipc/base/memory_node.h"
 #include "ipc/shm/attach_server.h"
 #include "ipc/shm/barrier.h"
 
@@ -124,6 +125,7 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
 bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
   const ClientId id = next_id();
   for (const auto& unit : workers_) {
+    const PreferNode prefer(unit->node());
     const shm::DeliveryLog* log = unit->shared_log();
     // Who wants to and may not has a ring of its own, as everybody else.
     const bool reads_log = log != nullptr && (request.flags & shm::kWantsLog) != 0 &&

@@ -55,9 +55,9 @@ TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
 TEST(Status, HasARowForEachOfSeveralWorkers) {
   json status = healthy();
   status["workers"] = json::parse(R"([
-    {"worker": 0, "lanes": [0, 2], "cpu": 4, "age_ms": 0.5, "recent_gap_ms": 0.1,
+    {"worker": 0, "lanes": [0, 2], "cpu": 4, "numa": null, "age_ms": 0.5, "recent_gap_ms": 0.1,
      "turns": 1000, "submitted": 7, "delivered": 8},
-    {"worker": 1, "lanes": [1], "cpu": null, "age_ms": 0.5, "recent_gap_ms": 0.1,
+    {"worker": 1, "lanes": [1], "cpu": null, "numa": null, "age_ms": 0.5, "recent_gap_ms": 0.1,
      "turns": 2000, "submitted": 9, "delivered": 10}])");
 
   EXPECT_NE(
@@ -66,6 +66,23 @@ TEST(Status, HasARowForEachOfSeveralWorkers) {
                                "     1      1     -     0.5     0.1  2,000     9         10\n"),
       std::string::npos)
       << status_text(status);
+}
+
+// Where there is one node only nobody has to read of it.
+TEST(Status, SaysOnWhichNodeAWorkersMemoryIsWhereThereAreSeveral) {
+  json status = healthy();
+  status["workers"] = json::parse(R"([
+    {"worker": 0, "lanes": [0], "cpu": 4, "numa": 1, "age_ms": 0.5, "recent_gap_ms": 0.1,
+     "turns": 1000, "submitted": 7, "delivered": 8}])");
+
+  EXPECT_NE(status_text(status).find(
+                "worker  lanes  core  numa  age ms  gap ms  turns  sent  delivered\n"
+                "     0      0     4     1     0.5     0.1  1,000     7          8\n"),
+            std::string::npos)
+      << status_text(status);
+
+  status["workers"][0]["numa"] = nullptr;
+  EXPECT_EQ(status_text(status).find("numa"), std::string::npos);
 }
 
 TEST(Status, HasARowForEachOfTwoNetworks) {
