@@ -22,6 +22,9 @@ std::uint64_t hash_of(const Config& config, bool reloadable) {
     if (!config.transport.second.enabled && key.name.starts_with("transport.second.")) continue;
     text += std::string(key.name) + "=" + format_toml(key.kind, key.read(config)) + "\n";
   }
+  for (const GroupLane& group : config.lane.groups) {
+    text += "group=" + in_quotes(group.name) + " " + std::to_string(group.lane) + "\n";
+  }
   for (const ClusterNode& node : config.cluster.nodes) {
     text += "node=" + std::to_string(node.id) + " " + to_string(node.address) + " " +
             (node.management ? to_string(*node.management) : std::string("-")) + " " +

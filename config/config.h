@@ -121,10 +121,19 @@ struct QuorumSection {
   }
 };
 
+/// A group that the configuration gives a lane, by its exact name.
+struct GroupLane {
+  std::string name;
+  LaneId lane = 0;
+
+  friend bool operator==(const GroupLane&, const GroupLane&) = default;
+};
+
 struct LaneSection {
   std::uint64_t log = 0;            ///< Bytes; a power of two.
   std::uint32_t window = 0;         ///< Bytes of ordered log in flight.
   std::uint32_t submit_window = 0;  ///< Bytes in flight of each node's submit stream.
+  std::vector<GroupLane> groups;    ///< Sorted by name. All others are spread by a hash of theirs.
 };
 
 struct ClientSection {

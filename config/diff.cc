@@ -10,6 +10,7 @@ Changes diff(const Config& running, const Config& wanted) {
     if (key.read(running) == key.read(wanted)) continue;
     (key.reloadable ? changes.live : changes.restart).emplace_back(key.name);
   }
+  if (running.lane.groups != wanted.lane.groups) changes.restart.emplace_back(kLaneGroups);
   if (running.cluster.nodes != wanted.cluster.nodes) changes.restart.emplace_back("cluster.nodes");
   return changes;
 }

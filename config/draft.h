@@ -50,6 +50,9 @@ void check_transport(Draft& draft);
 /// A second network: of all nodes or of none, and a device of its own.
 void check_second(Draft& draft);
 
+/// Groups and their lanes: lanes that there are, and not too many groups.
+void check_lane_groups(Draft& draft);
+
 /// Workers that share the lanes: one a lane at most, a core and a port for each.
 void check_workers(Draft& draft);
 

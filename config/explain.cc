@@ -1,6 +1,7 @@
 #include "config/explain.h"
 
 #include <algorithm>
+#include <span>
 
 #include "config/schema.h"
 
@@ -35,6 +36,21 @@ std::string explain_key(const Key& key) {
          (key.reloadable ? ", taken over by a reload\n" : ", read at start\n");
 }
 
+std::string explain_lane_groups() {
+  return std::string(kLaneGroups) + ": a table, the names of groups and their lanes\n" +
+         wrapped(lane_groups_text(), "  ") + "  allowed: " + lane_groups_allowed() +
+         "\n  default: none\n  scope:   equal on all nodes, read at start\n";
+}
+
+/// Of a map, each group on a line.
+std::string lane_groups_table(std::span<const GroupLane> groups) {
+  std::string out = "[" + std::string(kLaneGroups) + "]\n";
+  for (const GroupLane& group : groups) {
+    out += in_quotes(group.name) + " = " + std::to_string(group.lane) + "\n";
+  }
+  return out;
+}
+
 std::string explain_nodes() {
   std::string out =
       "cluster.nodes: a table for each node, [[cluster.nodes]], the same on all nodes\n";
@@ -58,6 +74,7 @@ std::string explain(std::string_view name) {
   for (const Key& key : schema()) {
     if (selected(key.name, name)) add(explain_key(key));
   }
+  if (selected(kLaneGroups, name)) add(explain_lane_groups());
   if (selected("cluster.nodes", name)) add(explain_nodes());
   return out;
 }
@@ -77,6 +94,8 @@ std::string sample_file() {
     const std::string value = key.name == "node.id" ? "1" : default_text(key);
     out += std::string(key.name.substr(in.size() + 1)) + " = " + value + "\n";
   }
+  out += "\n" + wrapped(lane_groups_text(), "# ") + "# Allowed: " + lane_groups_allowed() +
+         ".\n# [lane.groups]\n# \"orders\" = 0\n";
   return out +
          "\n# One entry for each node, the same on all of them.\n"
          "[[cluster.nodes]]\nid = 1\nname = \"n1\"\naddress = \"127.0.0.1:5405\"\n"
@@ -96,6 +115,7 @@ std::string show(const Config& config) {
     out += std::string(key.name.substr(in.size() + 1)) + " = " +
            format_toml(key.kind, key.read(config)) + "\n";
   }
+  if (!config.lane.groups.empty()) out += "\n" + lane_groups_table(config.lane.groups);
   for (const ClusterNode& node : config.cluster.nodes) {
     out += "\n[[cluster.nodes]]\nid = " + std::to_string(node.id) + "\nname = \"" + node.name +
            "\"\naddress = \"" + to_string(node.address) + "\"\n";

@@ -114,6 +114,7 @@ Expected<Config, ConfigErrors> parse(std::string_view text, const std::string& n
     check_sizes(draft);
     check_clients(draft);
     check_transport(draft);
+    check_lane_groups(draft);
     check_workers(draft);
     check_metrics(draft);
     check_quorum(draft);

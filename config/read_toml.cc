@@ -269,6 +269,47 @@ void read_nodes(const toml::node& node, Draft& draft) {
   }
 }
 
+/// What is wrong with a line of [lane.groups], or "".
+std::string fault_of(std::string_view name, const toml::node& lane) {
+  const std::string what = std::string(kLaneGroups) + ": ";
+  const std::string line = in_quotes(name) + " = " + shown(lane);
+  if (name.empty()) return what + line + " is of a group without a name";
+  if (name.size() > kGroupNameBytesMax) {
+    return what + "the name " + in_quotes(name.substr(0, 32)) + "... has " +
+           std::to_string(name.size()) + " bytes";
+  }
+  const auto number = lane.value_exact<std::int64_t>();
+  if (number && *number >= 0 && *number < static_cast<std::int64_t>(kLanesMax)) return "";
+  return what + line + " is not a lane";
+}
+
+/// [lane.groups]: its keys are names.
+void read_lane_groups(const toml::node& node, Draft& draft) {
+  draft.places.emplace(kLaneGroups, place_of(node.source()));
+  const toml::table* table = node.as_table();
+  if (table == nullptr) {
+    draft.error(place_of(node.source()),
+                std::string(kLaneGroups) + " = " + shown(node) + " is not a table",
+                lane_groups_allowed(), "[lane.groups] on a line of its own, then \"NAME\" = LANE");
+    return;
+  }
+  for (auto&& [key, lane] : *table) {
+    const std::string name(key.str());
+    const Place place = place_of(key.source());
+    if (std::string fault = fault_of(name, lane); !fault.empty()) {
+      draft.error(place, std::move(fault), lane_groups_allowed(),
+                  lane.is_table() ? "a name with dots goes in quotes: \"" + name + ".x\" = 0"
+                                  : "write it as in: \"orders\" = 0");
+      continue;
+    }
+    const std::string full = std::string(kLaneGroups) + "." + name;
+    draft.places.emplace(full, place);
+    draft.config.lane.groups.push_back(
+        {.name = name, .lane = static_cast<LaneId>(*lane.value_exact<std::int64_t>())});
+  }
+  std::ranges::sort(draft.config.lane.groups, {}, &GroupLane::name);
+}
+
 std::vector<std::string> tables() {
   std::vector<std::string> out;
   for (const Key& key : schema()) {
@@ -285,6 +326,7 @@ std::vector<std::string> keys_of(std::string_view table) {
     if (key.name.starts_with(prefix)) out.emplace_back(key.name.substr(prefix.size()));
   }
   if (table == "cluster") out.emplace_back("nodes");
+  if (table == "lane") out.emplace_back("groups");
   return out;
 }
 
@@ -294,6 +336,8 @@ void read_table(std::string_view name, const toml::table& table, Draft& draft) {
     const std::string full = std::string(name) + "." + std::string(key.str());
     if (full == "cluster.nodes") {
       read_nodes(node, draft);
+    } else if (full == kLaneGroups) {
+      read_lane_groups(node, draft);
     } else if (const Key* row = find_key(full)) {
       KeyReader(*row, node, draft).read();
     } else if (node.is_table() && !keys_of(full).empty()) {
@@ -311,8 +355,12 @@ void read_toml(std::string_view text, Draft& draft) {
   try {
     root = toml::parse(text, std::string_view(draft.config.file));
   } catch (const toml::parse_error& error) {
-    draft.error(place_of(error.source()), std::string(error.description()), "TOML 1.0",
-                "text goes in quotes, tables begin with [name], comments with #");
+    const std::string_view what = error.description();
+    const bool twice = what.find("redefine") != std::string_view::npos;
+    draft.error(place_of(error.source()), std::string(what),
+                twice ? "each key and each table once" : "TOML 1.0",
+                twice ? "take one of the two out"
+                      : "text goes in quotes, tables begin with [name], comments with #");
     return;
   }
   const std::vector<std::string> known = tables();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -60,6 +61,12 @@ struct NodeKey {
   std::string_view text;
 };
 [[nodiscard]] std::span<const NodeKey> node_schema() noexcept;
+
+/// [lane.groups], a table whose keys are names of groups and whose values are their lanes.
+inline constexpr std::string_view kLaneGroups = "lane.groups";
+inline constexpr std::size_t kLaneGroupsMax = 256;  ///< ipc/shm/lane_map.h has room for as many.
+[[nodiscard]] std::string lane_groups_allowed();
+[[nodiscard]] std::string_view lane_groups_text() noexcept;
 
 /// "64KiB to 64MiB, a power of two", "evict | throttle", "a numeric address and a port: ...".
 [[nodiscard]] std::string allowed_text(const Key& key);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <limits>
 #include <span>
 
@@ -130,6 +131,22 @@ bool is_wildcard(const Endpoint& endpoint) noexcept {
     return inet_pton(AF_INET6, endpoint.host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
   }
   return endpoint.host == "0.0.0.0";
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += std::string("\\") + c;
+    } else if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte == 0x7f) {
+      std::array<char, 8> code{};
+      std::snprintf(code.data(), code.size(), "\\u%04X", unsigned{byte});
+      out += code.data();
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
 }
 
 std::string format_toml(Kind kind, const Value& value) {

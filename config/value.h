@@ -45,6 +45,9 @@ struct Value {
 [[nodiscard]] std::string format_size(std::int64_t bytes);
 [[nodiscard]] std::string format_duration(std::int64_t nanoseconds);
 
+/// A TOML string: in quotes, with what may not stand between them escaped.
+[[nodiscard]] std::string in_quotes(std::string_view text);
+
 /// As it would stand in the file, quotes included.
 [[nodiscard]] std::string format_toml(Kind kind, const Value& value);
 

@@ -89,11 +89,13 @@ ExitCode show(const FileChoice& choice, const Globals& globals) {
                      {"management", node.management ? to_string(*node.management) : ""},
                      {"votes", node.votes}});
   }
-  const json out = {{"version", 1},
-                    {"file", loaded->file},
-                    {"cluster_hash", hex(cluster_hash(*loaded))},
-                    {"keys", keys},
-                    {"nodes", nodes}};
+  json groups = json::array();
+  for (const config::GroupLane& group : loaded->lane.groups) {
+    groups.push_back({{"name", group.name}, {"lane", group.lane}});
+  }
+  const json out = {
+      {"version", 1}, {"file", loaded->file},  {"cluster_hash", hex(cluster_hash(*loaded))},
+      {"keys", keys}, {"lane_groups", groups}, {"nodes", nodes}};
   std::printf("%s\n", out.dump().c_str());
   return ExitCode::Fine;
 }
@@ -105,7 +107,7 @@ bool is_selected(std::string_view key, const std::string& name) {
 }
 
 ExitCode no_such_key(const std::string& name, const Globals& globals) {
-  std::vector<std::string> known = {std::string(kNodes)};
+  std::vector<std::string> known = {std::string(kNodes), std::string(config::kLaneGroups)};
   for (const config::Key& key : config::schema()) known.emplace_back(key.name);
   const std::string meant = config::closest(name, known);
   return report({.code = ExitCode::Usage,
@@ -132,6 +134,15 @@ ExitCode explain(const std::string& name, const Globals& globals) {
                     {"equal_on_all_nodes", key.cluster_part},
                     {"reloadable", key.reloadable},
                     {"text", key.text}});
+  }
+  if (is_selected(config::kLaneGroups, name)) {
+    keys.push_back({{"key", config::kLaneGroups},
+                    {"kind", "a table"},
+                    {"default", ""},
+                    {"allowed", config::lane_groups_allowed()},
+                    {"equal_on_all_nodes", true},
+                    {"reloadable", false},
+                    {"text", config::lane_groups_text()}});
   }
   json node_keys = json::array();
   for (const config::NodeKey& key : config::node_schema()) {

@@ -1,6 +1,9 @@
 #include "controlplane/cli/status_text.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/cli/output.h"
@@ -56,15 +59,30 @@ std::string peers_table(const json& status) {
   return table.text();
 }
 
-std::string workers_table(const json& status) {
-  Table table({"worker", "lanes", "core", "age ms", "gap ms", "turns", "sent", "delivered"});
-  for (const json& worker : at(status, "workers")) {
+/// Whether the memory of any comes from a NUMA node of its own.
+bool any_placed(const json& workers) {
+  return std::ranges::any_of(workers,
+                             [](const json& worker) { return at(worker, "numa").is_number(); });
+}
+
+std::string workers_table(const json& workers) {
+  const bool placed = any_placed(workers);
+  std::vector<std::string> heads = {"worker", "lanes", "core"};
+  if (placed) heads.emplace_back("numa");
+  for (const char* head : {"age ms", "gap ms", "turns", "sent", "delivered"}) {
+    heads.emplace_back(head);
+  }
+  Table table(std::move(heads));
+  for (const json& worker : workers) {
     std::string lanes;
     for (const json& lane : at(worker, "lanes")) lanes += (lanes.empty() ? "" : ",") + lane.dump();
-    table.row({text_at(worker, "worker"), lanes, text_at(worker, "cpu", "-"),
-               text_at(worker, "age_ms", "-"), text_at(worker, "recent_gap_ms", "-"),
-               grouped(number_at(worker, "turns")), grouped(number_at(worker, "submitted")),
-               grouped(number_at(worker, "delivered"))});
+    std::vector<std::string> row = {text_at(worker, "worker"), lanes, text_at(worker, "cpu", "-")};
+    if (placed) row.push_back(text_at(worker, "numa", "-"));
+    for (const char* key : {"age_ms", "recent_gap_ms"}) row.push_back(text_at(worker, key, "-"));
+    for (const char* key : {"turns", "submitted", "delivered"}) {
+      row.push_back(grouped(number_at(worker, key)));
+    }
+    table.row(std::move(row));
   }
   return table.text();
 }
@@ -142,7 +160,9 @@ std::string status_text(const json& status) {
   out += transport_line(status) + links_table(status);
   if (at(status, "quorum").is_object()) out += quorum_line(at(status, "quorum")) + "\n";
   if (!at(status, "peers").empty()) out += "\n" + peers_table(status);
-  if (at(status, "workers").size() > 1) out += "\n" + workers_table(status);
+  if (const json workers = at(status, "workers"); workers.size() > 1 || any_placed(workers)) {
+    out += "\n" + workers_table(workers);
+  }
   if (!at(status, "lanes").empty()) out += "\n" + lanes_table(status);
   for (const json& rejection : at(status, "rejections")) {
     out += "\n" + text_at(rejection, "name") + " is kept out: its " + text_at(rejection, "reason") +
@@ -154,13 +174,14 @@ std::string status_text(const json& status) {
 std::string groups_text(const json& groups) {
   const json list = at(groups, "groups");
   if (list.empty()) return "no groups\n";
-  Table table({"group", "members", "who (node:client)"});
+  Table table({"group", "lane", "members", "who (node:client)"});
   for (const json& group : list) {
     std::string who;
     for (const json& member : at(group, "members")) {
       who += (who.empty() ? "" : " ") + text_at(member, "node") + ":" + text_at(member, "client");
     }
-    table.row({escaped(text_at(group, "name")), std::to_string(at(group, "members").size()), who});
+    table.row({escaped(text_at(group, "name")), text_at(group, "lane", "-"),
+               std::to_string(at(group, "members").size()), who});
   }
   return table.text();
 }

@@ -59,8 +59,9 @@ std::optional<nlohmann::json> groups_json(std::span<const std::byte> list) {
   nlohmann::json groups = nlohmann::json::array();
   for (std::uint32_t i = 0; i < *count; ++i) {
     const auto id = reader.number<std::uint64_t>();
+    const auto lane = reader.number<std::uint16_t>();
     const auto length = reader.number<std::uint8_t>();
-    if (!id || !length) return std::nullopt;
+    if (!id || !lane || !length) return std::nullopt;
     const auto name = reader.text(*length);
     const auto members = reader.number<std::uint32_t>();
     if (!name || !members) return std::nullopt;
@@ -72,8 +73,10 @@ std::optional<nlohmann::json> groups_json(std::span<const std::byte> list) {
       if (!node || !client || !process) return std::nullopt;
       list_of_members.push_back({{"node", *node}, {"client", *client}, {"pid", *process}});
     }
-    groups.push_back(
-        {{"id", hex(*id)}, {"name", readable(*name)}, {"members", std::move(list_of_members)}});
+    groups.push_back({{"id", hex(*id)},
+                      {"name", readable(*name)},
+                      {"lane", *lane},
+                      {"members", std::move(list_of_members)}});
   }
   if (!reader.at_end()) return std::nullopt;
   return groups;

@@ -80,6 +80,12 @@ void publish_config(map::Store& store, const config::Config& config) {
     if (node.management) publish.text(prefix + "management", config::to_string(*node.management));
     publish.number(prefix + "votes", MapType::U32, node.votes);
   }
+  // A name may hold what no key of the map may.
+  for (std::size_t i = 0; i < config.lane.groups.size(); ++i) {
+    const std::string prefix = "lane.groups." + std::to_string(i) + ".";
+    publish.text(prefix + "name", config.lane.groups[i].name);
+    publish.number(prefix + "lane", MapType::U32, config.lane.groups[i].lane);
+  }
   publish.text("runtime.version", PHX_VERSION);
   publish.number("runtime.node", MapType::U32, config.node.id);
   publish.text("runtime.instance", config.node.instance);

@@ -182,6 +182,7 @@ json workers_json(const StatusSources& from) {
     workers.push_back({{"worker", i},
                        {"lanes", std::move(lanes)},
                        {"cpu", status.cpu < 0 ? json() : json(status.cpu)},
+                       {"numa", status.numa < 0 ? json() : json(status.numa)},
                        {"view_sequence", status.view.sequence},
                        {"age_ms", since_ms(status.written_at, from.now)},
                        {"longest_gap_ms", in_ms(status.gaps.longest)},

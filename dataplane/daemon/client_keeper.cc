@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "ipc/base/assert.h"
+#include "ipc/base/memory_node.h"
 #include "ipc/shm/attach_server.h"
 #include "ipc/shm/barrier.h"
 
@@ -23,9 +24,10 @@ constexpr std::size_t kRequestsOfUserMax = 8;  // Or one user keeps everybody ou
 
 }  // namespace
 
-ClientKeeper::ClientKeeper(const config::Config& config, int epoll,
+ClientKeeper::ClientKeeper(const config::Config& config, const shm::LaneMap& lanes, int epoll,
                            std::span<const std::unique_ptr<WorkerUnit>> workers)
     : config_(config),
+      lanes_(lanes),
       epoll_(epoll),
       workers_(workers),
       // A worker that sleeps at once would pay for a barrier with every sleep.
@@ -80,6 +82,11 @@ void ClientKeeper::on_socket(std::uint64_t data, std::uint32_t events) {
 void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) {
   Entry& entry = *entries_[index];
   const int socket = entry.socket.get();
+  if (!shm::finds_lanes(request, workers_.size(), lanes_)) {
+    shm::refuse_attach(socket, shm::AttachStatus::Version);
+    drop(index);
+    return;
+  }
   if (!has_room_for(entry.peer.uid)) {
     shm::refuse_attach(socket, shm::AttachStatus::Full);
     drop(index);
@@ -96,7 +103,7 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
     channels.push_back(&entry.ports[i]->channel);
     if (entry.ports[i]->reads_log) logs.push_back(workers_[i]->shared_log()->fd());
   }
-  if (!shm::send_attach_reply(socket, channels, config_.cluster.lanes, logs)) {
+  if (!shm::send_attach_reply(socket, request, channels, lanes_, logs)) {
     unwatch(entry);
     entry.ports.clear();
     drop(index);
@@ -118,6 +125,7 @@ void ClientKeeper::attach(std::size_t index, const shm::AttachRequest& request) 
 bool ClientKeeper::make_ports(Entry& entry, const shm::AttachRequest& request) {
   const ClientId id = next_id();
   for (const auto& unit : workers_) {
+    const PreferNode prefer(unit->node());
     const shm::DeliveryLog* log = unit->shared_log();
     // Who wants to and may not has a ring of its own, as everybody else.
     const bool reads_log = log != nullptr && (request.flags & shm::kWantsLog) != 0 &&

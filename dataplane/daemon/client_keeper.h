@@ -14,6 +14,7 @@
 #include "ipc/base/time_ns.h"
 #include "ipc/shm/attach_protocol.h"
 #include "ipc/shm/control_socket.h"
+#include "ipc/shm/lane_map.h"
 
 namespace phalanx::dataplane {
 
@@ -25,8 +26,8 @@ class ClientKeeper {
   /// `epoll` gets the clients' sockets, with kClientTag + an index as data.
   static constexpr std::uint64_t kClientTag = std::uint64_t{1} << 32;
 
-  /// `workers` are borrowed.
-  ClientKeeper(const config::Config& config, int epoll,
+  /// `lanes` and `workers` are borrowed.
+  ClientKeeper(const config::Config& config, const shm::LaneMap& lanes, int epoll,
                std::span<const std::unique_ptr<WorkerUnit>> workers);
   ~ClientKeeper();
 
@@ -68,6 +69,7 @@ class ClientKeeper {
   [[nodiscard]] std::uint64_t ring_bytes(std::uint64_t wanted) const noexcept;
 
   const config::Config& config_;
+  const shm::LaneMap& lanes_;
   int epoll_;
   std::span<const std::unique_ptr<WorkerUnit>> workers_;
   bool fences_;                                  ///< ChannelOptions::fences.

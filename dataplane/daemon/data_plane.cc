@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "dataplane/daemon/lane_groups.h"
 #include "dataplane/daemon/open_transport.h"
 #include "dataplane/worker/new_keys.h"
 #include "transport/wire/key_ring.h"
@@ -35,6 +36,9 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
   auto boot = draw_boot_id();
   if (!boot) return fail(std::move(boot.error()));
   self_ = {.node = config.node.id, .boot = *boot};
+  auto lanes = lane_map(config);
+  if (!lanes) return fail(std::move(lanes.error()));
+  lanes_ = *lanes;
   auto listener = ControlListener::open(config::instance_directory(config));
   if (!listener) return fail(std::move(listener.error()));
   listener_ = std::make_unique<ControlListener>(std::move(*listener));
@@ -66,13 +70,13 @@ Expected<void, Error> DataPlane::open(const config::Config& config) {
 Expected<void, Error> DataPlane::complete_workers(const config::Config& config) {
   std::vector<shm::ControlOrders*> others;
   for (std::size_t i = 1; i < workers_.size(); ++i) {
-    auto done = workers_[i]->complete(config, *segment_, workers_[0]->command_doorbell(),
+    auto done = workers_[i]->complete(config, lanes_, *segment_, workers_[0]->command_doorbell(),
                                       main_doorbell_.get(), {});
     if (!done) return done;
     others.push_back(&workers_[i]->orders());
   }
-  return workers_[0]->complete(config, *segment_, event_doorbell_.get(), main_doorbell_.get(),
-                               std::move(others));
+  return workers_[0]->complete(config, lanes_, *segment_, event_doorbell_.get(),
+                               main_doorbell_.get(), std::move(others));
 }
 
 Expected<void, Error> DataPlane::open_doorbells() {

@@ -13,6 +13,7 @@
 #include "ipc/base/error.h"
 #include "ipc/base/expected.h"
 #include "ipc/shm/control_channel.h"
+#include "ipc/shm/lane_map.h"
 #include "transport/wire/key_ring.h"
 
 namespace phalanx::dataplane {
@@ -31,6 +32,7 @@ class DataPlane {
   [[nodiscard]] std::span<const std::unique_ptr<WorkerUnit>> workers() const noexcept {
     return workers_;
   }
+  [[nodiscard]] const shm::LaneMap& lanes() const noexcept { return lanes_; }
   [[nodiscard]] const core::CoreConfig& sizes() const noexcept { return workers_[0]->sizes(); }
 
   /// The main thread: reads the files of the cluster keys, and hands what they hold to the
@@ -52,6 +54,7 @@ class DataPlane {
 
   Member self_;
   std::string key_file_;  ///< Empty: an `insecure` cluster.
+  shm::LaneMap lanes_;
   wire::Cipher cipher_ = wire::Cipher::Insecure;
   std::unique_ptr<ControlListener> listener_;
   std::optional<Witness> witness_;

@@ -59,7 +59,7 @@ MainThread::MainThread(const config::Config& config, DataPlane& plane, LogLines&
       lines_(lines),
       epoll_(std::move(epoll)),
       signals_(std::move(signals)),
-      clients_(config, epoll_.get(), plane.workers()) {}
+      clients_(config, plane.lanes(), epoll_.get(), plane.workers()) {}
 
 void MainThread::run() {
   std::array<epoll_event, 64> events;

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/daemon/cpu_node.h"
+#include "ipc/base/memory_node.h"
 #include "transport/links/links_transport.h"
 #include "transport/shm/shm_transport.h"
 #include "transport/udp/udp_transport.h"
@@ -37,6 +39,12 @@ std::vector<transport::udp::Peer> peers(const config::Config& config, std::size_
 std::optional<transport::udp::Endpoint> multicast(const std::optional<config::Endpoint>& group,
                                                   std::size_t worker = 0) {
   return group ? std::optional(endpoint(*group, worker)) : std::nullopt;
+}
+
+/// Where the memory of a worker is to come from.
+std::optional<std::uint32_t> node_of(const config::Config& config, std::size_t worker) {
+  const auto cpu = config.worker.cpu_of(worker);
+  return cpu ? memory_node_of(*cpu) : std::nullopt;
 }
 
 Opened open_udp(const config::Config& config, const transport::udp::Endpoint& local,
@@ -89,6 +97,8 @@ bool second_is_dpdk(const config::Config& config) {
 #ifdef PHX_WITH_DPDK
 /// What both networks have in common.
 transport::dpdk::DpdkConfig dpdk_config(const config::Config& config) {
+  std::vector<std::optional<std::uint32_t>> nodes;
+  for (std::size_t i = 0; i < config.worker.count; ++i) nodes.push_back(node_of(config, i));
   return {.self = config.node.id,
           .peers = {},
           .multicast = {},
@@ -96,6 +106,7 @@ transport::dpdk::DpdkConfig dpdk_config(const config::Config& config) {
           .mtu = config.transport.mtu,
           .memif_directory = config.node.runtime_directory + "/memif." + config.cluster.name,
           .workers = config.worker.count,
+          .memory_nodes = std::move(nodes),
           .eal = {.instance = config.node.instance,
                   .cpu = config.worker.cpu_of(0),
                   .pci = {},
@@ -190,6 +201,7 @@ template <class Open>
 Expected<Transports, Error> open_each(const config::Config& config, const Open& open) {
   Transports out;
   for (std::size_t worker = 0; worker < config.worker.count; ++worker) {
+    const PreferNode prefer(node_of(config, worker));
     auto opened = open(config, worker);
     if (!opened) return fail(std::move(opened.error()));
     out.push_back(std::move(*opened));

@@ -4,10 +4,13 @@
 #include <sys/eventfd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <utility>
 
+#include "dataplane/daemon/cpu_node.h"
 #include "dataplane/daemon/lane_memory.h"
+#include "ipc/base/memory_node.h"
 
 namespace phalanx::dataplane {
 namespace {
@@ -52,6 +55,8 @@ Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Conf
                                                               std::size_t index) {
   std::unique_ptr<WorkerUnit> unit(new WorkerUnit(index));
   unit->self_ = self;
+  unit->choose_node(config);
+  const PreferNode prefer(unit->node_);
   for (Fd* doorbell : {&unit->command_doorbell_, &unit->mailbox_doorbell_}) {
     doorbell->reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!*doorbell) return fail(system_error("cannot make a doorbell", "eventfd", errno));
@@ -80,10 +85,25 @@ Expected<std::unique_ptr<WorkerUnit>, Error> WorkerUnit::open(const config::Conf
   return unit;
 }
 
-Expected<void, Error> WorkerUnit::complete(const config::Config& config,
+/// This thread makes the memory and another one, pinned elsewhere, lives with it.
+void WorkerUnit::choose_node(const config::Config& config) {
+  const auto cpu = config.worker.cpu_of(index_);
+  if (cpu) node_ = memory_node_of(*cpu);
+  const PreferNode tried(node_);
+  if (tried.error() == 0) return;
+  spdlog::warn(
+      "memory not asked of the worker's NUMA node worker={} cpu={} node={} observed=\"{}\" -> "
+      "next: "
+      "numactl --show; let the process call get_mempolicy, set_mempolicy and mbind",
+      index_, *cpu, *node_, std::strerror(tried.error()));
+  node_.reset();
+}
+
+Expected<void, Error> WorkerUnit::complete(const config::Config& config, const shm::LaneMap& lanes,
                                            const shm::ControlSegment& segment, int event_doorbell,
                                            int main_doorbell,
                                            std::vector<shm::ControlOrders*> others) {
+  const PreferNode prefer(node_);
   if (index_ == 0) {
     control_ = std::make_unique<shm::ControlWorkerEnd>(segment, event_doorbell);
     if (!others.empty()) {
@@ -103,7 +123,7 @@ Expected<void, Error> WorkerUnit::complete(const config::Config& config,
     shared_log_ = std::move(*log);
   }
   open_recorder(config);
-  make_worker(config);
+  make_worker(config, lanes);
   auto loop =
       worker::WorkerLoop::create(idle(config.worker.idle), {.transport = transport_->wait_fd(),
                                                             .command = command_doorbell_.get(),
@@ -138,15 +158,17 @@ void WorkerUnit::open_recorder(const config::Config& config) {
   tape_ = std::make_unique<tape::CoreTape>(tape_file_.bytes(), sizes_, nodes.size());
 }
 
-void WorkerUnit::make_worker(const config::Config& config) {
+void WorkerUnit::make_worker(const config::Config& config, const shm::LaneMap& lanes) {
   const auto cpu = config.worker.cpu_of(index_);
   worker_ = std::make_unique<worker::Worker>(
       worker::WorkerConfig{.self = self_.node,
                            .nodes = node_ids(config),
-                           .lanes = config.cluster.lanes,
+                           .lanes = lanes.lanes(),
+                           .mapped = {lanes.groups().begin(), lanes.groups().end()},
                            .index = static_cast<LaneId>(index_),
                            .workers = static_cast<LaneId>(config.worker.count),
                            .cpu = cpu ? static_cast<std::int32_t>(*cpu) : -1,
+                           .numa = node_ ? static_cast<std::int32_t>(*node_) : -1,
                            .message_bytes_max = config.cluster.max_message,
                            .record_bytes_max = sizes_.record_bytes_max,
                            .slow_clients = slow_policy(config),

@@ -15,6 +15,7 @@
 #include "ipc/recorder/recorder.h"
 #include "ipc/shm/control_channel.h"
 #include "ipc/shm/delivery_log.h"
+#include "ipc/shm/lane_map.h"
 #include "transport/transport.h"
 #include "transport/wire/key_ring.h"
 #include "transport/wire/key_table.h"
@@ -36,6 +37,7 @@ class WorkerUnit {
   /// The rest, once there is a segment to write its statistics to. `event_doorbell` wakes whom it
   /// answers: the control plane, or the first worker; `main_doorbell` the main thread.
   [[nodiscard]] Expected<void, Error> complete(const config::Config& config,
+                                               const shm::LaneMap& lanes,
                                                const shm::ControlSegment& segment,
                                                int event_doorbell, int main_doorbell,
                                                std::vector<shm::ControlOrders*> others);
@@ -47,16 +49,20 @@ class WorkerUnit {
   [[nodiscard]] int command_doorbell() const noexcept { return command_doorbell_.get(); }
   /// Of its lanes, for clients that share it; nullptr: none does.
   [[nodiscard]] const shm::DeliveryLog* shared_log() const noexcept { return shared_log_.get(); }
+  /// The NUMA node that its memory comes from, where it is asked of one.
+  [[nodiscard]] std::optional<std::uint32_t> node() const noexcept { return node_; }
   /// How the first worker orders this one; not of the first itself.
   [[nodiscard]] shm::ControlOrders& orders() noexcept { return *orders_; }
 
  private:
   explicit WorkerUnit(std::size_t index) noexcept : index_(index) {}
+  void choose_node(const config::Config& config);
   void open_recorder(const config::Config& config);
-  void make_worker(const config::Config& config);
+  void make_worker(const config::Config& config, const shm::LaneMap& lanes);
 
   std::size_t index_;
   Member self_;
+  std::optional<std::uint32_t> node_;
   Fd command_doorbell_;
   Fd mailbox_doorbell_;
   std::unique_ptr<wire::KeyTable> keys_;

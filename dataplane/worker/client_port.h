@@ -22,6 +22,7 @@ struct PortGroup {
   bool joined = false;  ///< Its Join is submitted and no Leave.
   bool opened = false;
   std::uint8_t name_bytes = 0;
+  LaneId lane = 0;
 };
 
 /// One attached client. The main thread makes it, with a channel, lends it to the worker
@@ -72,6 +73,7 @@ struct ClientPort {
   // Its long submission that is copied over several turns. What was begun may not change.
   bool copying = false;
   GroupId copied_group = 0;
+  LaneId copied_lane = 0;
   std::size_t copied_size = 0;
   std::size_t copied = 0;          ///< Bytes of it that are in the core.
   std::uint64_t submitted = 0;     ///< Submissions taken.

@@ -155,7 +155,7 @@ void Worker::list_groups(std::uint32_t token) {
   event.bytes.resize(4);
   std::uint32_t count = 0;
   for (LaneId id = share_.first; id < share_.lanes; id += share_.step) {
-    count += delivery_.groups(id).list(event.bytes, shm::kControlMessageBytesMax - 128);
+    count += delivery_.groups(id).list(id, event.bytes, shm::kControlMessageBytesMax - 128);
   }
   store_le<std::uint32_t>(event.bytes.data(), count);
   answer(event);

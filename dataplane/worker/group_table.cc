@@ -215,12 +215,14 @@ std::size_t GroupTable::status(LaneId lane, std::span<shm::GroupStatus> out) con
   return rows;
 }
 
-std::uint32_t GroupTable::list(std::vector<std::byte>& out, std::size_t bytes_max) const {
+std::uint32_t GroupTable::list(LaneId lane, std::vector<std::byte>& out,
+                               std::size_t bytes_max) const {
   std::uint32_t count = 0;
   for (const auto& [id, group] : groups_) {
-    const std::size_t need = 8 + 1 + group.name.size() + 4 + 12 * group.members.size();
+    const std::size_t need = 8 + 2 + 1 + group.name.size() + 4 + 12 * group.members.size();
     if (out.size() + need > bytes_max) break;
     put<std::uint64_t>(out, id);
+    put<std::uint16_t>(out, lane);
     put<std::uint8_t>(out, static_cast<std::uint8_t>(group.name.size()));
     for (const char c : group.name) out.push_back(static_cast<std::byte>(c));
     put<std::uint32_t>(out, static_cast<std::uint32_t>(group.members.size()));

@@ -110,11 +110,11 @@ class GroupTable {
   std::size_t status(LaneId lane, std::span<shm::GroupStatus> out) const noexcept;
   /// True from a View record until every member's GroupState was seen.
   [[nodiscard]] bool before_barrier() const noexcept { return !awaited_.empty(); }
-  /// Appends its groups, for each u64 id, u8 name length, name, u32 member count, and for each
-  /// member u32 node, u32 client, u32 process; stops before `out` would pass `bytes_max`. Returns
-  /// how many groups. A GroupList (WorkerEventKind::Groups) is u32 count, then the groups of all
-  /// lanes.
-  std::uint32_t list(std::vector<std::byte>& out, std::size_t bytes_max) const;
+  /// Appends its groups, for each u64 id, u16 lane, u8 name length, name, u32 member count, and for
+  /// each member u32 node, u32 client, u32 process; stops before `out` would pass `bytes_max`.
+  /// Returns how many groups. A GroupList (WorkerEventKind::Groups) is u32 count, then the groups
+  /// of all lanes.
+  std::uint32_t list(LaneId lane, std::vector<std::byte>& out, std::size_t bytes_max) const;
 
  private:
   struct Counts {

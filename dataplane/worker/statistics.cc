@@ -21,6 +21,7 @@ void Worker::publish_status(TimeNs now) noexcept {
   status_.frozen = core_.frozen() ? 1 : 0;
   status_.lanes = config_.lanes;
   status_.cpu = config_.cpu;
+  status_.numa = config_.numa;
   status_.clients = static_cast<std::uint32_t>(ports_.all().size());
   status_.groups = 0;
   const std::span<const Member> members = core_.members();

@@ -104,13 +104,14 @@ Submissions::Outcome Submissions::take(ClientPort& port,
 Submissions::Outcome Submissions::multicast(ClientPort& port, GroupId group, std::uint8_t flags,
                                             std::span<const std::byte> payload) noexcept {
   if (payload.size() > limits_.message_bytes_max) return Outcome::Lied;
-  if (!port.may_publish || port.find(group) == nullptr) [[unlikely]] {
+  const PortGroup* known = port.find(group);
+  if (!port.may_publish || known == nullptr) [[unlikely]] {
     control_.count(shm::Counter::SubmissionsRefused, 1);
     return Outcome::Taken;  // Its join or open was refused, and it was told so.
   }
   if (payload.size() > kLongBytes) [[unlikely]]
-    return multicast_long(port, group, flags, payload);
-  const bool taken = tape_.append(core_, lane_of(group),
+    return multicast_long(port, *known, flags, payload);
+  const bool taken = tape_.append(core_, known->lane,
                                   {.client = port.id,
                                    .group = group,
                                    .safe = (flags & shm::kSubmissionSafe) != 0,
@@ -120,10 +121,10 @@ Submissions::Outcome Submissions::multicast(ClientPort& port, GroupId group, std
 
 /// A piece a turn. Nothing is submitted before the last one: a freeze takes the room back, and the
 /// next view gets all of it anew.
-Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group,
+Submissions::Outcome Submissions::multicast_long(ClientPort& port, const PortGroup& group,
                                                  std::uint8_t flags,
                                                  std::span<const std::byte> payload) noexcept {
-  const LaneId lane = lane_of(group);
+  const LaneId lane = group.lane;
   const std::size_t size = payload.size();
   std::byte* room = copiers_[lane] == &port ? core_.reserved(lane) : nullptr;
   if (room == nullptr) {
@@ -131,7 +132,8 @@ Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group
     if (room == nullptr) return Outcome::NoRoom;
     copiers_[lane] = &port;
     port.copying = true;
-    port.copied_group = group;
+    port.copied_group = group.group;
+    port.copied_lane = lane;
     port.copied_size = size;
     port.copied = 0;
   }
@@ -146,7 +148,7 @@ Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group
                 .kind = core::RecordKind::App,
                 .flags = safe ? core::kRecordSafe : std::uint8_t{0},
                 .client = port.id,
-                .group = group});
+                .group = group.group});
   port.copying = false;
   copiers_[lane] = nullptr;
   return Outcome::Taken;
@@ -155,7 +157,7 @@ Submissions::Outcome Submissions::multicast_long(ClientPort& port, GroupId group
 void Submissions::give_up_copy(ClientPort& port) noexcept {
   if (!port.copying) return;
   port.copying = false;
-  const LaneId lane = lane_of(port.copied_group);
+  const LaneId lane = port.copied_lane;
   if (copiers_[lane] != &port) return;  // A view change took the room, and another has it now.
   tape_.cancel(core_, lane);
   copiers_[lane] = nullptr;
@@ -173,7 +175,8 @@ Submissions::Outcome Submissions::join(ClientPort& port,
 
   const GroupId group = shm::group_id(name.data(), name.size());
   // Each worker takes what concerns its lanes, through a ring of its own; the library knows which.
-  if (!limits_.share.has(lane_of(group))) return Outcome::Lied;
+  const LaneId lane = limits_.lanes.lane_of(group);
+  if (!limits_.share.has(lane)) return Outcome::Lied;
   const bool joins = submission.kind == shm::SubmissionKind::Join;
   const PortGroup* known = port.find(group);
   if (known != nullptr && (joins ? known->joined : known->opened)) return Outcome::Taken;
@@ -187,16 +190,17 @@ Submissions::Outcome Submissions::join(ClientPort& port,
   }
   if (joins) {
     const auto size = static_cast<std::uint32_t>(4 + name_bytes);
-    std::byte* room = tape_.reserve(core_, lane_of(group), size);
+    std::byte* room = tape_.reserve(core_, lane, size);
     if (room == nullptr) return Outcome::NoRoom;
     std::memcpy(room, payload.data(), size);
     tape_.commit(
-        core_, lane_of(group),
+        core_, lane,
         {.payload_bytes = size, .kind = core::RecordKind::Join, .client = port.id, .group = group});
     group_state_bytes_ += state_bytes;
   }
   PortGroup& entry = port.find_or_add(group);
   (joins ? entry.joined : entry.opened) = true;
+  entry.lane = lane;
   // What its leave gives back is what its join took, whatever is opened under the same id.
   if (joins) entry.name_bytes = static_cast<std::uint8_t>(name_bytes);
   return Outcome::Taken;
@@ -206,11 +210,12 @@ Submissions::Outcome Submissions::leave(ClientPort& port, GroupId group,
                                         core::LeaveReason reason) noexcept {
   PortGroup* entry = port.find(group);
   if (entry == nullptr || !entry->joined) return Outcome::Taken;
-  std::byte* room = tape_.reserve(core_, lane_of(group), 1);
+  const LaneId lane = entry->lane;
+  std::byte* room = tape_.reserve(core_, lane, 1);
   if (room == nullptr) return Outcome::NoRoom;
   *room = static_cast<std::byte>(reason);
   tape_.commit(
-      core_, lane_of(group),
+      core_, lane,
       {.payload_bytes = 1, .kind = core::RecordKind::Leave, .client = port.id, .group = group});
   group_state_bytes_ -= kMembershipBytes + entry->name_bytes;
   entry->joined = false;

@@ -7,11 +7,13 @@
 #include "dataplane/core/core.h"
 #include "dataplane/tape/core_tape.h"
 #include "dataplane/worker/port_table.h"
+#include "ipc/shm/lane_map.h"
 
 namespace phalanx::worker {
 
 struct SubmissionLimits {
   core::LaneShare share;
+  shm::LaneMap lanes;
   std::uint32_t message_bytes_max = 0;
   std::uint32_t group_state_bytes_max =
       0;                                  ///< Of all ordered joins of this node: see group_state.h.
@@ -60,7 +62,7 @@ class Submissions {
   /// Arguments that fit into registers: a structure just written is slow to read as a whole.
   Outcome multicast(ClientPort& port, GroupId group, std::uint8_t flags,
                     std::span<const std::byte> payload) noexcept;
-  Outcome multicast_long(ClientPort& port, GroupId group, std::uint8_t flags,
+  Outcome multicast_long(ClientPort& port, const PortGroup& group, std::uint8_t flags,
                          std::span<const std::byte> payload) noexcept;
   void give_up_copy(ClientPort& port) noexcept;
   Outcome join(ClientPort& port, const shm::Submission& submission) noexcept;
@@ -71,10 +73,6 @@ class Submissions {
   /// False while a leave found no room.
   [[nodiscard]] bool order_leaves(ClientPort& port) noexcept;
   void disconnect(ClientPort& port) noexcept;
-  [[nodiscard]] LaneId lane_of(GroupId group) const noexcept {
-    const LaneId lanes = limits_.share.lanes;
-    return lanes == 1 ? LaneId{0} : static_cast<LaneId>(group % lanes);
-  }
 
   SubmissionLimits limits_;
   core::Core& core_;

@@ -12,6 +12,12 @@
 namespace phalanx::worker {
 namespace {
 
+shm::LaneMap lane_map(const WorkerConfig& config) {
+  shm::LaneMap map;
+  PHX_CHECK(map.assign(config.lanes, config.mapped));
+  return map;
+}
+
 constexpr std::size_t kBurstsATurn = 4;
 constexpr std::size_t kBurstsAfterPause = 256;
 constexpr TimeNs kStatusInterval = 500 * kMicrosecond;
@@ -35,6 +41,7 @@ Worker::Worker(const WorkerConfig& config, const WorkerParts& parts)
       ports_(parts.mailbox, parts.control, recorder_),
       submissions_(
           {.share = config.share(),
+           .lanes = lane_map(config),
            .message_bytes_max = config.message_bytes_max,
            .group_state_bytes_max =
                config.record_bytes_max - static_cast<std::uint32_t>(core::kRecordHeaderBytes) - 8},

@@ -26,9 +26,12 @@ struct WorkerConfig {
   NodeId self = 0;
   std::vector<NodeId> nodes;  ///< All configured, sorted, this one included.
   LaneId lanes = 1;           ///< Of the cluster.
+  /// Groups in lanes of their own, as LaneMap::assign() takes them.
+  std::vector<shm::MappedGroup> mapped = {};
   LaneId index = 0;  ///< Which worker of this node it is: the first speaks with the control plane,
-  LaneId workers = 1;     ///< of so many.
-  std::int32_t cpu = -1;  ///< To be shown: the core that it is pinned to, or -1.
+  LaneId workers = 1;      ///< of so many.
+  std::int32_t cpu = -1;   ///< To be shown: the core that it is pinned to, or -1,
+  std::int32_t numa = -1;  ///< and the NUMA node that its memory is asked of, or -1.
   std::uint32_t message_bytes_max = 1u << 20;
   std::uint32_t record_bytes_max = 0;  ///< As the core's.
   SlowClientPolicy slow_clients;

@@ -2,12 +2,13 @@
 
 namespace phalanx::client {
 
-bool Channels::open(const shm::AttachReply& reply, std::span<int> fds) noexcept {
+bool Channels::open(const shm::AttachReply& reply, const shm::LaneMap& map,
+                    std::span<int> fds) noexcept {
   const shm::ChannelGeometry& geometry = reply.geometry;
   const bool has_bulk = reply.has_bulk();
   const std::size_t each = reply.descriptors_each();
   count_ = reply.channels();
-  lanes_ = reply.lanes < count_ ? static_cast<std::uint32_t>(count_) : reply.lanes;
+  map_ = map;
   for (std::size_t i = 0; i < count_; ++i) {
     int* mine = &fds[i * each];
     const int doorbell = mine[1];

@@ -5,8 +5,10 @@
 #include <span>
 
 #include "ipc/base/ids.h"
+#include "ipc/client/groups.h"
 #include "ipc/shm/attach_protocol.h"
 #include "ipc/shm/client_channel.h"
+#include "ipc/shm/lane_map.h"
 
 namespace phalanx::client {
 
@@ -19,7 +21,8 @@ class Channels {
   /// Maps them. Takes the doorbells out of `fds` (-1 is left there); the other descriptors, those
   /// of one channel behind those of another, stay with the caller. False leaves errno and all of
   /// them closed.
-  [[nodiscard]] bool open(const shm::AttachReply& reply, std::span<int> fds) noexcept;
+  [[nodiscard]] bool open(const shm::AttachReply& reply, const shm::LaneMap& map,
+                          std::span<int> fds) noexcept;
   void close() noexcept;
   void abandon_after_fork() noexcept;
 
@@ -27,12 +30,18 @@ class Channels {
   [[nodiscard]] std::span<const shm::ClientChannel> all() const noexcept {
     return {channels_, count_};
   }
-  [[nodiscard]] shm::ClientChannel& of(GroupId group) noexcept {
-    return count_ == 1 ? channels_[0] : channels_[worker_of(group)];
+  [[nodiscard]] shm::ClientChannel& of(const Group& group) noexcept {
+    return channels_[group.channel];
   }
-  [[nodiscard]] const shm::ClientChannel& of(GroupId group) const noexcept {
-    return count_ == 1 ? channels_[0] : channels_[worker_of(group)];
+  [[nodiscard]] const shm::ClientChannel& of(const Group& group) const noexcept {
+    return channels_[group.channel];
   }
+  /// Which of them is a group's, until the next open(): for Group::channel.
+  [[nodiscard]] std::uint8_t channel_of(GroupId group) const noexcept {
+    return static_cast<std::uint8_t>(map_.lane_of(group) % count_);
+  }
+  /// As of the last attach.
+  [[nodiscard]] LaneId lane_of(GroupId group) const noexcept { return map_.lane_of(group); }
   /// The same in all of them, and kept after close().
   [[nodiscard]] const shm::ChannelGeometry& geometry() const noexcept {
     return channels_[0].geometry();
@@ -51,13 +60,9 @@ class Channels {
   bool wait_no_more(std::uint32_t bit) noexcept;
 
  private:
-  [[nodiscard]] std::size_t worker_of(GroupId group) const noexcept {
-    return static_cast<std::size_t>(group % lanes_) % count_;
-  }
-
   shm::ClientChannel channels_[shm::kChannelsMax];
   std::size_t count_ = 1;  ///< Before the first attach there is one, closed.
-  std::uint32_t lanes_ = 1;
+  shm::LaneMap map_;
 };
 
 }  // namespace phalanx::client

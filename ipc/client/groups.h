@@ -25,6 +25,7 @@ struct Group {
   std::uint32_t generation = 1;
   std::uint16_t index = 0;
   std::uint16_t next = 0;  ///< In its hash chain, index + 1; 0 ends it. Also chains the free ones.
+  std::uint8_t channel = 0;  ///< Which of the handle's channels is its lane's worker's.
   Standing standing = Standing::None;
   bool used = false;
   bool open = false;         ///< By phx_open().

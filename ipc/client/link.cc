@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -63,9 +64,20 @@ Step step_of_status(shm::AttachStatus status) noexcept {
   return Step::Version;
 }
 
-/// Receives the reply and its descriptors. Pending when it has not come.
-Step receive_reply(int socket, shm::AttachReply& reply,
-                   int fds[shm::kAttachDescriptorsMax]) noexcept {
+/// The lanes that follow an accepting reply in the same piece. False: they make no sense.
+bool receive_lanes(int socket, const shm::AttachReply& reply, shm::LaneMap& map) noexcept {
+  shm::MappedGroup groups[shm::kGroupsMappedMax];
+  if (reply.mapped > shm::kGroupsMappedMax) return false;
+  const std::size_t bytes = reply.mapped * sizeof groups[0];
+  if (bytes > 0 && recv(socket, groups, bytes, MSG_DONTWAIT) != static_cast<ssize_t>(bytes)) {
+    return false;
+  }
+  return map.assign(std::max(reply.lanes, reply.more_workers + 1), {groups, reply.mapped});
+}
+
+/// Receives the reply, its descriptors and lanes. Pending when it has not come.
+Step receive_reply(int socket, shm::AttachReply& reply, int fds[shm::kAttachDescriptorsMax],
+                   shm::LaneMap& map) noexcept {
   std::size_t count = 0;
   const ssize_t got = shm::receive_with_descriptors(socket, &reply, sizeof reply, fds,
                                                     shm::kAttachDescriptorsMax, count);
@@ -78,7 +90,8 @@ Step receive_reply(int socket, shm::AttachReply& reply,
   const Step step = step_of_status(reply.status);
   const bool whole =
       reply.channels() <= shm::kChannelsMax && count == reply.channels() * reply.descriptors_each();
-  return step == Step::Attached && !whole ? Step::Version : step;
+  if (step != Step::Attached) return step;
+  return whole && receive_lanes(socket, reply, map) ? step : Step::Version;
 }
 
 /// The next channel is to be told of this group anew, if it is anything to us.
@@ -124,7 +137,7 @@ Step start_asking(Handle& handle) noexcept {
   shm::AttachRequest request;
   request.submit_bytes = handle.submit_bytes;
   request.delivery_bytes = handle.delivery_bytes;
-  request.flags = handle.wants_log ? shm::kWantsLog : 0;
+  request.flags = shm::kKnowsLaneMap | (handle.wants_log ? shm::kWantsLog : 0);
   request.pid = static_cast<std::uint32_t>(getpid());
   std::memcpy(request.name, handle.program, sizeof request.name);
   const bool trusted = !handle.path.check_owner || owner_is_trusted(fd);
@@ -148,10 +161,11 @@ Step poll_reply(Handle& handle) noexcept {
   shm::AttachReply reply;
   int fds[shm::kAttachDescriptorsMax];
   for (int& fd : fds) fd = -1;
-  Step step = receive_reply(handle.socket, reply, fds);
+  shm::LaneMap map;
+  Step step = receive_reply(handle.socket, reply, fds, map);
   if (step == Step::Pending) return step;
   if (step == Step::Attached) {
-    if (!handle.channels.open(reply, fds)) {
+    if (!handle.channels.open(reply, map, fds)) {
       step = errno == EPROTO ? Step::Version : Step::NoMemory;
     } else if (handle.fenced) {
       for (shm::ClientChannel& channel : handle.channels.all()) channel.trust_fences();
@@ -163,6 +177,8 @@ Step poll_reply(Handle& handle) noexcept {
   if (step == Step::Attached) {
     handle.link = Link::Attached;
     handle.back_off = 0;
+    handle.groups.for_each(
+        [&](Group& group) { group.channel = handle.channels.channel_of(group.id); });
     handle.hung_up = handle.distrusted = handle.armed = handle.byte_owed = false;
   } else {
     close_socket(handle);
@@ -243,7 +259,7 @@ bool submit_group(Handle& handle, const Group& group, shm::SubmissionKind kind) 
   const bool named = kind == shm::SubmissionKind::Join || kind == shm::SubmissionKind::Open;
   const std::size_t name_bytes = named ? group.name_bytes : 0;
   const auto bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + name_bytes);
-  shm::ClientChannel& channel = handle.channels.of(group.id);
+  shm::ClientChannel& channel = handle.channels.of(group);
   std::byte* room = channel.reserve_submission(bytes);
   if (room == nullptr) return false;
   std::memcpy(room, &group.id, sizeof group.id);

@@ -25,20 +25,22 @@ phx_status find_or_add(Handle& handle, const char* name, std::size_t name_bytes,
   }
   if (handle.groups.full()) return PHX_LIMIT;
   out = handle.groups.add(id, name, name_bytes);
-  return out == nullptr ? PHX_NO_MEMORY : PHX_OK;
+  if (out == nullptr) return PHX_NO_MEMORY;
+  out->channel = handle.channels.channel_of(id);
+  return PHX_OK;
 }
 
 /// Writes it now, or says TRY_AGAIN and wants room.
 phx_status submit(Handle& handle, const Group& group, shm::SubmissionKind kind) noexcept {
   if (submit_group(handle, group, kind)) return PHX_OK;
-  handle.want_room(handle.channels.of(group.id),
+  handle.want_room(handle.channels.of(group),
                    sizeof(shm::SubmissionBody) + PHX_GROUP_NAME_BYTES_MAX);
   return PHX_TRY_AGAIN;
 }
 
 /// Writes a Join or Open now, or leaves it to re-attaching.
 phx_status submit_or_defer(Handle& handle, Group& group, shm::SubmissionKind kind) noexcept {
-  if (!handle.attached() || handle.channels.of(group.id).state() != shm::ChannelState::Open) {
+  if (!handle.attached() || handle.channels.of(group).state() != shm::ChannelState::Open) {
     (kind == shm::SubmissionKind::Join ? group.join_unsent : group.open_unsent) = true;
     handle.unsent_groups.store(true, std::memory_order_relaxed);
     return PHX_OK;

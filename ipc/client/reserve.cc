@@ -110,7 +110,7 @@ phx_status phx_reserve(phx_handle value, phx_group group_value, phx_room* rooms,
   const Group* group = handle.groups.by_value(group_value);
   if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
 
-  shm::ClientChannel& channel = handle.channels.of(group->id);
+  shm::ClientChannel& channel = handle.channels.of(*group);
   const std::uint8_t flags = guarantee == PHX_SAFE ? shm::kSubmissionSafe : 0;
   std::uint32_t taken = take_rooms(handle, channel, group->id, all, flags);
   if (taken == 0) [[unlikely]] {

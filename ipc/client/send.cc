@@ -19,7 +19,7 @@ phx_status sendable(const Handle& handle, const Group* group) noexcept {
   if (group->standing == Standing::Evicted && !group->open) return PHX_EVICTED;
   if (!group->joined() && !group->open) return PHX_NOT_JOINED;
   if (!handle.attached()) return handle.link == Link::Gone ? PHX_DISCONNECTED : PHX_TRY_AGAIN;
-  switch (handle.channels.of(group->id).state()) {
+  switch (handle.channels.of(*group).state()) {
     case shm::ChannelState::Open:
       return (group->joined() ? group->join_unsent : group->open_unsent) ? PHX_TRY_AGAIN : PHX_OK;
     case shm::ChannelState::Evicted:
@@ -83,7 +83,7 @@ phx_status phx_multicast(phx_handle value, phx_group group_value, const struct i
   }
   const Group* group = handle.groups.by_value(group_value);
   if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
-  shm::ClientChannel& channel = handle.channels.of(group->id);
+  shm::ClientChannel& channel = handle.channels.of(*group);
 
   const auto body_bytes = static_cast<std::uint32_t>(sizeof(shm::SubmissionBody) + bytes);
   if (!put(channel, group->id, {parts, part_count}, body_bytes, guarantee)) [[unlikely]] {
@@ -111,7 +111,7 @@ phx_status phx_multicast_batch(phx_handle value, phx_group group_value,
   if (const phx_status status = check_messages(all, bytes_max); status != PHX_OK) return status;
   const Group* group = handle.groups.by_value(group_value);
   if (const phx_status status = sendable(handle, group); status != PHX_OK) return status;
-  shm::ClientChannel& channel = handle.channels.of(group->id);
+  shm::ClientChannel& channel = handle.channels.of(*group);
 
   bool asked = false;
   std::size_t done = 0;

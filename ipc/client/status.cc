@@ -44,9 +44,11 @@ constexpr Text kTexts[] = {
     {"PHX_IN_USE", "the other side still reads the buffer"},
     {"PHX_FORKED", "the handle is from before a fork; only the parent may use it"},
     {"PHX_BROKEN", "the other side broke the protocol and was cut off"},
+    {"PHX_WRONG_LANE",
+     "a replicated state's group must be in lane 0: name it in lane.groups of the configuration"},
 };
 constexpr unsigned kCount = sizeof kTexts / sizeof kTexts[0];
-static_assert(kCount == PHX_BROKEN + 1);
+static_assert(kCount == PHX_WRONG_LANE + 1);
 
 }  // namespace
 

@@ -17,6 +17,9 @@ inline constexpr std::uint32_t kAttachVersion = 2;
 
 /// Of a request: to read the shared log, if this user may and there is one.
 inline constexpr std::uint32_t kWantsLog = 1;
+/// Of a request: this library knows that groups may have lanes by their names. One that does not
+/// would take such a group's messages to the wrong worker.
+inline constexpr std::uint32_t kKnowsLaneMap = 2;
 
 struct AttachRequest {
   std::uint64_t magic = kAttachMagic;
@@ -25,7 +28,7 @@ struct AttachRequest {
   std::uint64_t submit_bytes = 0;  ///< Ring sizes wanted; 0: the default.
   std::uint64_t delivery_bytes = 0;
   std::uint32_t pid = 0;    ///< For people; what counts is the kernel's peer credentials.
-  std::uint32_t flags = 0;  ///< kWantsLog.
+  std::uint32_t flags = 0;  ///< kWantsLog, kKnowsLaneMap.
   char name[64] = {};       ///< The program's name, NUL-padded, for people.
   std::byte unused[24] = {};
 };
@@ -45,8 +48,8 @@ inline constexpr std::size_t kChannelsMax = kLanesMax;
 
 /// Follows with SCM_RIGHTS when accepted: channel memory, doorbell, and bulk memory when the
 /// geometry has bulk rings, and the worker's shared log when it has one, in this order, for the
-/// channel with each worker. A group is in the lane (id mod lanes), and that lane is worker (lane
-/// mod workers)'s.
+/// channel with each worker. Then `mapped` MappedGroups. They and `lanes` are a LaneMap, which says
+/// in which lane a group is; that lane is worker (lane mod workers)'s.
 struct AttachReply {
   std::uint64_t magic = kAttachMagic;
   std::uint32_t version = kAttachVersion;
@@ -56,7 +59,8 @@ struct AttachReply {
   ChannelGeometry geometry{};      ///< Of each of them.
   std::uint32_t lanes = 1;         ///< Of the cluster.
   std::uint32_t more_workers = 0;  ///< Beside the first one.
-  std::byte unused[32] = {};
+  std::uint32_t mapped = 0;        ///< At most kGroupsMappedMax.
+  std::byte unused[28] = {};
 
   [[nodiscard]] std::size_t channels() const noexcept { return std::size_t{more_workers} + 1; }
   [[nodiscard]] bool has_bulk() const noexcept {

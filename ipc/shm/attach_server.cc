@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <span>
 
 #include "ipc/base/assert.h"
@@ -54,8 +55,13 @@ RequestState read_attach_request(int socket, AttachRequest& out) noexcept {
   return RequestState::Ready;
 }
 
-Expected<void, Error> send_attach_reply(int socket, std::span<const WorkerChannel* const> channels,
-                                        LaneId lanes, std::span<const int> log_fds) {
+bool finds_lanes(const AttachRequest& request, std::size_t workers, const LaneMap& map) noexcept {
+  return workers == 1 || map.groups().empty() || (request.flags & kKnowsLaneMap) != 0;
+}
+
+Expected<void, Error> send_attach_reply(int socket, const AttachRequest& request,
+                                        std::span<const WorkerChannel* const> channels,
+                                        const LaneMap& map, std::span<const int> log_fds) {
   PHX_CHECK(!channels.empty() && channels.size() <= kChannelsMax);
   std::array<int, kAttachDescriptorsMax> fds{};
   std::size_t count = 0;
@@ -68,11 +74,20 @@ Expected<void, Error> send_attach_reply(int socket, std::span<const WorkerChanne
     if (channel->bulk_fd() >= 0) fds[count++] = channel->bulk_fd();
     if (has_log) fds[count++] = log_fds[i];
   }
+  // An older library would take what follows a reply for bytes that wake it.
+  const bool told = (request.flags & kKnowsLaneMap) != 0;
+  const std::span<const MappedGroup> mapped = told ? map.groups() : std::span<const MappedGroup>();
   const AttachReply reply{.descriptors = static_cast<std::uint32_t>(count),
                           .geometry = channels[0]->geometry(),
-                          .lanes = lanes,
-                          .more_workers = static_cast<std::uint32_t>(channels.size() - 1)};
-  if (!send_reply(socket, reply, std::span(fds).first(count))) {
+                          .lanes = map.lanes(),
+                          .more_workers = static_cast<std::uint32_t>(channels.size() - 1),
+                          .mapped = static_cast<std::uint32_t>(mapped.size())};
+  // In one piece: the other end waits for no second one.
+  std::array<std::byte, sizeof reply + sizeof(MappedGroup) * kGroupsMappedMax> bytes;
+  std::memcpy(bytes.data(), &reply, sizeof reply);
+  std::memcpy(bytes.data() + sizeof reply, mapped.data(), mapped.size_bytes());
+  if (!send_with_descriptors(socket, bytes.data(), sizeof reply + mapped.size_bytes(), fds.data(),
+                             count)) {
     return fail(system_error("cannot hand a channel to a client", "sendmsg", errno));
   }
   return {};

@@ -8,6 +8,7 @@
 #include "ipc/base/expected.h"
 #include "ipc/shm/attach_protocol.h"
 #include "ipc/shm/channel.h"
+#include "ipc/shm/lane_map.h"
 
 namespace phalanx::shm {
 
@@ -40,11 +41,16 @@ enum class RequestState : std::uint8_t {
 /// Reads a client's request; sizes are not checked here (WorkerChannel::create() bounds them).
 [[nodiscard]] RequestState read_attach_request(int socket, AttachRequest& out) noexcept;
 
-/// Hands the channels, one with each worker and all of one geometry, to the client, and each
-/// worker's shared log where the geometry has one.
+/// Whether such a request may be accepted where there are so many workers and groups in lanes of
+/// their own: an older library takes those of several workers to the wrong one.
+[[nodiscard]] bool finds_lanes(const AttachRequest& request, std::size_t workers,
+                               const LaneMap& map) noexcept;
+
+/// Hands the channels, one with each worker and all of one geometry, to the client that sent this
+/// request, and each worker's shared log where the geometry has one.
 [[nodiscard]] Expected<void, Error> send_attach_reply(
-    int socket, std::span<const WorkerChannel* const> channels, LaneId lanes,
-    std::span<const int> log_fds = {});
+    int socket, const AttachRequest& request, std::span<const WorkerChannel* const> channels,
+    const LaneMap& map, std::span<const int> log_fds = {});
 
 /// Tells the client why not. Best effort; the caller closes the socket.
 void refuse_attach(int socket, AttachStatus why) noexcept;

@@ -12,7 +12,7 @@ namespace phalanx::shm {
 /// memfd; outlives the control plane. One writer each part, named beside it. Fixed-width plain
 /// data.
 inline constexpr std::uint64_t kControlMagic = 0x4c5254'4358'4850;  // "PHXCTRL"
-inline constexpr std::uint32_t kControlVersion = 5;
+inline constexpr std::uint32_t kControlVersion = 6;
 inline constexpr std::size_t kControlRingBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kControlMessageBytesMax = (std::size_t{1} << 20) + 8192;
 inline constexpr std::size_t kAttemptBytesMax = 64 * 1024;

@@ -9,6 +9,8 @@
 #include <new>
 #include <string>
 
+#include "ipc/base/memory_node.h"
+
 namespace phalanx::shm {
 
 Expected<std::unique_ptr<DeliveryLog>, Error> DeliveryLog::create(std::uint64_t bytes) {
@@ -24,6 +26,7 @@ Expected<std::unique_ptr<DeliveryLog>, Error> DeliveryLog::create(std::uint64_t 
   const int fd = log->memory_.get();
   if (ftruncate(fd, static_cast<off_t>(kDeliveryLogPageBytes + ring_bytes)) != 0)
     return failed("ftruncate");
+  keep_node(fd, kDeliveryLogPageBytes + ring_bytes);
   // Now, or a worker would find out in the middle of a turn that there is no memory for it.
   if (fallocate(fd, 0, 0, static_cast<off_t>(kDeliveryLogPageBytes + ring_bytes)) != 0)
     return failed("fallocate");

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string>
 
+#include "ipc/base/memory_node.h"
 #include "ipc/shm/mirror_map.h"
 
 namespace phalanx::shm {
@@ -20,13 +21,14 @@ std::string of_bytes(const char* what, std::uint64_t bytes) {
 Expected<Fd, Error> create_memory(std::uint64_t bytes, const MemoryOptions& options) {
   if (options.hugetlb) {
     // Huge pages are taken at once (a later fault without one would be SIGBUS), so failure is known
-    // here.
+    // here; and by this thread, on whose node they are. Files of them keep none.
     Fd huge(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
     if (huge && bytes % page_bytes_of(huge.get()) == 0 && size_and_seal(huge.get(), bytes, bytes))
       return huge;
   }
   Fd fd(memfd_create(options.name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return fail(system_error("cannot create shared memory", "memfd_create", errno));
+  keep_node(fd.get(), bytes);
   if (!size_and_seal(fd.get(), bytes, options.prefault ? bytes : 0)) {
     return fail(system_error("cannot size " + of_bytes("shared memory", bytes),
                              "ftruncate, fallocate or seal", errno,

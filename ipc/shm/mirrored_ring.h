@@ -19,7 +19,7 @@ struct MemoryOptions {
 /// A memfd of `bytes`, sealed: nobody who gets the descriptor can shrink or grow it. Holes can
 /// still be punched: a plain page is then there again, empty, when it is touched (unless memory has
 /// run out), but a huge page may not be, which is SIGBUS: no huge pages in what others can write.
-/// Falls back to plain pages when huge ones cannot be had.
+/// Falls back to plain pages when huge ones cannot be had. Keeps the caller's PreferNode.
 [[nodiscard]] Expected<Fd, Error> create_memory(std::uint64_t bytes,
                                                 const MemoryOptions& options = {});
 

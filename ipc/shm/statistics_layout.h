@@ -14,7 +14,7 @@ namespace phalanx::shm {
 /// passed on to whoever may attach: see statistics_memory.h. It outlives its writer for as long as
 /// somebody maps it. Fixed-width plain data, host order.
 inline constexpr std::uint64_t kStatisticsMagic = 0x3174'6174'7358'4850;  // "PHXstat1"
-inline constexpr std::uint32_t kStatisticsVersion = 4;
+inline constexpr std::uint32_t kStatisticsVersion = 5;
 
 /// What the worker counts. Append only: tools read them by name.
 enum class Counter : std::uint8_t {
@@ -162,7 +162,9 @@ struct WorkerStatus {
   TurnGaps gaps;
   TimeNs evicted_at = 0;  ///< The last eviction of a client; 0: never.
   std::uint32_t quorate = 0;
-  std::int32_t cpu = -1;  ///< Core that the worker is pinned to; -1: none.
+  std::int32_t cpu = -1;   ///< Core that the worker is pinned to; -1: none.
+  std::int32_t numa = -1;  ///< NUMA node that its memory is asked of; -1: wherever it comes from.
+  std::uint32_t reserved = 0;
 };
 
 /// Rows of the tables below. More of them go on being counted in the worker, unlisted.
@@ -239,7 +241,7 @@ static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
               std::is_standard_layout_v<StatisticsLayout>);
 static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus) == 112 &&
               sizeof(PeerStatus) == 56 && sizeof(GroupStatus) == 104 && sizeof(ClientStatus) == 72);
-static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 312 + 16 + 16);
+static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 312 + 16 + 24);
 static_assert(offsetof(StatisticsLayout, self) == 24 &&
               offsetof(StatisticsLayout, counters) == 64 &&
               offsetof(StatisticsLayout, status_round) == 64 + 8 * kCounterSlots);

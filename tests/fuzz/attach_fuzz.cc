@@ -31,6 +31,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   PHX_CHECK(channel.has_value());
   PHX_CHECK(channel->geometry().submit_bytes <= shm::kChannelRingBytesMax);
   const shm::WorkerChannel* const channels[] = {&*channel};
-  PHX_CHECK(shm::send_attach_reply(daemon.get(), channels, 1).has_value());
+  PHX_CHECK(shm::send_attach_reply(daemon.get(), request, channels, shm::LaneMap()).has_value());
   return 0;
 }

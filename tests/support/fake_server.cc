@@ -158,7 +158,8 @@ struct fake_server {
     client.id = last_client;
     client.pid = request.pid;
     const WorkerChannel* const channels[] = {&client.channel};
-    client.attached = send_attach_reply(client.socket.get(), channels, 1).has_value();
+    client.attached =
+        send_attach_reply(client.socket.get(), request, channels, LaneMap()).has_value();
     watch(client.channel.doorbell_fd(), EPOLLIN | EPOLLET);
     const NodeId self = kNode;
     (void)client.channel.events().write_node_view(1, kNode, {&self, 1}, {}, {&self, 1}, true);

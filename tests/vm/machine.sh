@@ -66,6 +66,16 @@ start_machines() {
   machine=(-accel 'tcg,thread=multi' -cpu max -M q35 -m "$memory" -smp "$cpus" -display none
     -no-reboot -nodefaults -no-user-config -kernel "$cache/vmlinux" -initrd "$work/image"
     -rtc 'base=utc,clock=host' -device virtio-rng-pci)
+  if ((sockets > 1)); then
+    machine+=(-smp "$cpus,sockets=$cpus")
+    for ((i = 0; i < sockets; i++)); do
+      machine+=(-object "memory-backend-ram,id=m$i,size=$((memory / sockets))M"
+        -numa "node,nodeid=$i,memdev=m$i")
+    done
+    for ((i = 0; i < cpus; i++)); do
+      machine+=(-numa "cpu,node-id=$((i * sockets / cpus)),socket-id=$i")
+    done
+  fi
   if [[ -n $out ]]; then
     append+=' vm.out'
     machine+=(-virtfs "local,path=$out,mount_tag=out,security_model=none")

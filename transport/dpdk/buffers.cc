@@ -48,6 +48,8 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
   const unsigned frames = std::bit_ceil(needed) - 1;
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM +
                                                round_up<std::uint32_t>(options.frame_bytes, 64));
+  const int socket =
+      options.node && rte_socket_count() > 1 ? static_cast<int>(*options.node) : SOCKET_ID_ANY;
   std::optional<PoolMemory> memory;
   rte_mempool* pool = nullptr;
   if (options.memory == Memory::Own) {
@@ -59,12 +61,12 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
                                   .buf_iova = reinterpret_cast<rte_iova_t>(bytes.data()),
                                   .buf_len = bytes.size(),
                                   .elt_size = room};
-    pool = rte_pktmbuf_pool_create_extbuf(options.name.c_str(), frames, cache, 0, room,
-                                          SOCKET_ID_ANY, &area, 1);
+    pool = rte_pktmbuf_pool_create_extbuf(options.name.c_str(), frames, cache, 0, room, socket,
+                                          &area, 1);
   } else if (options.memory == Memory::DpdkGapless) {
     pool = make_gapless_pool(options.name, frames, cache, room);
   } else {
-    pool = rte_pktmbuf_pool_create(options.name.c_str(), frames, cache, 0, room, SOCKET_ID_ANY);
+    pool = rte_pktmbuf_pool_create(options.name.c_str(), frames, cache, 0, room, socket);
   }
   if (pool == nullptr) {
     return fail(no_pool(frames, options.memory == Memory::Own ? std::uint16_t{0} : room));

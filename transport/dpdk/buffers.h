@@ -27,11 +27,12 @@ class Buffers {
   enum class Memory : std::uint8_t { Own, Dpdk, DpdkGapless };
 
   struct Options {
-    std::string name;                ///< Another one for each pool of a process.
-    std::uint32_t frames = 0;        ///< Held by ports at once; the lent ones come on top.
-    std::uint32_t frame_bytes = 0;   ///< Longest frame, the transport's own headers included.
-    std::uint32_t header_bytes = 0;  ///< Of these, headers before the lent part.
-    std::size_t threads = 1;         ///< That free what was received, each through a cache.
+    std::string name;                   ///< Another one for each pool of a process.
+    std::uint32_t frames = 0;           ///< Held by ports at once; the lent ones come on top.
+    std::uint32_t frame_bytes = 0;      ///< Longest frame, the transport's own headers included.
+    std::uint32_t header_bytes = 0;     ///< Of these, headers before the lent part.
+    std::size_t threads = 1;            ///< That free what was received, each through a cache.
+    std::optional<std::uint32_t> node;  ///< NUMA node of DPDK's own part, where it has some there.
     Memory memory = Memory::Own;
   };
   [[nodiscard]] static Expected<Buffers, Error> create(const Options& options);

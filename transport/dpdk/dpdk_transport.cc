@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ipc/base/memory_node.h"
 #include "transport/dpdk/eal.h"
 #include "transport/dpdk/ethernet_transport.h"
 #include "transport/dpdk/memif_transport.h"
@@ -22,6 +23,8 @@ Expected<Transports, Error> open_meshes(const DpdkConfig& config) {
                        .frame_bytes = config.mtu,
                        .label = worker == 0 ? "" : "w" + number + "_"};
     for (const udp::Peer& peer : config.peers) memif.nodes.push_back(peer.node);
+    const PreferNode prefer(worker < config.memory_nodes.size() ? config.memory_nodes[worker]
+                                                                : std::nullopt);
     auto opened = open_memif(memif);
     if (!opened) return fail(std::move(opened.error()));
     out.push_back(std::move(*opened));
@@ -50,7 +53,8 @@ Expected<Transports, Error> open(const DpdkConfig& config) {
                         .multicast = config.multicast,
                         .mtu = config.mtu,
                         .vlan = config.vlan,
-                        .workers = config.workers});
+                        .workers = config.workers,
+                        .memory_nodes = config.memory_nodes});
 }
 
 }  // namespace phalanx::transport::dpdk

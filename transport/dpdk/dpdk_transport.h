@@ -25,6 +25,8 @@ struct DpdkConfig {
   std::uint16_t vlan = 0;       ///< Not with memif. 0: packets carry no tag.
   std::string memif_directory;  ///< Where the nodes of this host meet.
   std::size_t workers = 1;
+  /// NUMA node that each worker's packets are to lie on; shorter than `workers`: wherever.
+  std::vector<std::optional<std::uint32_t>> memory_nodes;
   EalOptions eal;  ///< `pci` follows from the ports.
 };
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <utility>
 
+#include "ipc/base/memory_node.h"
 #include "transport/dpdk/buffers.h"
 #include "transport/dpdk/devargs.h"
 #include "transport/dpdk/eal_arguments.h"
@@ -88,12 +89,16 @@ Expected<std::vector<Buffers>, Error> make_buffers(const EthernetOptions& option
   static std::atomic<unsigned> number{0};
   std::vector<Buffers> out;
   for (std::size_t i = 0; i < options.workers; ++i) {
+    const std::optional<std::uint32_t> node =
+        i < options.memory_nodes.size() ? options.memory_nodes[i] : std::nullopt;
+    const PreferNode prefer(node);
     auto made = Buffers::create(
         {.name = "phalanx-ether-" + std::to_string(number++),
          .frames = (options.workers > 1 ? 3U : 2U) * shape.queue_frames,
          .frame_bytes = shape.packet_bytes,
          .header_bytes = static_cast<std::uint32_t>(PacketHeader::bytes_of(ipv6, options.vlan)),
          .threads = options.workers,
+         .node = node,
          .memory = shape.memory});
     if (!made) return fail(std::move(made.error()));
     out.push_back(std::move(*made));

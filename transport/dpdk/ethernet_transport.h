@@ -21,6 +21,7 @@ struct EthernetOptions {
   std::uint32_t mtu = 1500;  ///< IP packet bytes.
   std::uint16_t vlan = 0;    ///< Of every packet, 1 to 4094; 0: no tag.
   std::size_t workers = 1;   ///< Each has a pair of queues and, on every node, a port of its own.
+  std::vector<std::optional<std::uint32_t>> memory_nodes;  ///< As DpdkConfig's.
 };
 
 /// One Ethernet port that reaches all nodes: UDP over IPv4 or IPv6, to a multicast group, or a copy

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <string>
 
+#include "ipc/base/memory_node.h"
+
 namespace phalanx::transport::shm {
 namespace {
 
@@ -37,6 +39,7 @@ Expected<Memory, Error> Memory::create(const char* name, std::size_t bytes, std:
   Fd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return failed(kWhat, "memfd_create");
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) return failed(kWhat, "ftruncate");
+  keep_node(fd.get(), bytes);
   const std::size_t now = std::min(bytes, ready);
   if (now > 0 && fallocate(fd.get(), 0, 0, static_cast<off_t>(now)) != 0) {
     return failed(kWhat, "fallocate");

@@ -79,6 +79,8 @@ phx_status phx_replica_open(const phx_replica_options* options, phx_replica** re
   phx_limit_values limits{};
   if (status == PHX_OK) status = phx_limits(handle, &limits);
   phx_group group = 0;
+  if (status == PHX_OK && !phalanx::client::replica::is_in_first_lane(handle, *options))
+    status = PHX_WRONG_LANE;
   if (status == PHX_OK) status = phx_join(handle, options->group, options->group_bytes, &group);
   if (status != PHX_OK) {
     if (handle != 0) (void)phx_finalize(handle);

@@ -1,7 +1,9 @@
 // From the handle's events to the core.
 
 #include "ipc/base/time_ns.h"
+#include "ipc/client/handle.h"
 #include "ipc/client/replica/replica.h"
+#include "ipc/shm/group_id.h"
 
 namespace phalanx::client::replica {
 namespace {
@@ -61,12 +63,21 @@ void on_connection(void* context, phx_handle, const phx_connection* connection) 
       self.refused = connection->status;
       return;
     case PHX_EVENT_ATTACHED:
+      if (!is_in_first_lane(self.handle, self.options)) self.refused = PHX_WRONG_LANE;
+      return;
     case PHX_EVENT_SENDABLE:
       return;
   }
 }
 
 }  // namespace
+
+bool is_in_first_lane(phx_handle handle, const phx_replica_options& options) noexcept {
+  if (options.group_bytes == 0 || options.group_bytes > PHX_GROUP_NAME_BYTES_MAX) return true;
+  const Sending sending(handle);
+  return !sending ||
+         sending.handle().channels.lane_of(shm::group_id(options.group, options.group_bytes)) == 0;
+}
 
 phx_callbacks callbacks_of() noexcept {
   return {.message = on_message,

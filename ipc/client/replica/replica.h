@@ -27,6 +27,9 @@ namespace phalanx::client::replica {
 
 [[nodiscard]] phalanx::replica::Host host_of(phx_replica* self, bool merges) noexcept;
 [[nodiscard]] phx_callbacks callbacks_of() noexcept;
+/// Whether its group is in the lane in whose order node views are told, as of the last attach; true
+/// of a name that no group may have.
+[[nodiscard]] bool is_in_first_lane(phx_handle handle, const phx_replica_options& options) noexcept;
 
 /// Over an event or a callback: says so when that took longer than slow_ms. One within another says
 /// nothing.

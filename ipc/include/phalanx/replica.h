@@ -149,6 +149,8 @@ typedef struct phx_replica_status {
  *
  * @retval PHX_OK      Attached.
  * @retval PHX_INVALID NULL, a wrong struct_bytes, a missing callback, or a negative time.
+ * @retval PHX_WRONG_LANE The group is not in lane 0, in whose order node views are told. Where
+ *                     cluster.lanes is more than 1, give it a line in [lane.groups].
  * @retval PHX_NO_MEMORY, PHX_NAME_EMPTY, PHX_NAME_TOO_LONG, and all of phx_initialize().
  * @since 0.1
  */
@@ -184,6 +186,7 @@ PHX_API phx_status phx_replica_flush(phx_replica* replica);
  * @retval PHX_OK        Something was handled.
  * @retval PHX_TRY_AGAIN Nothing came in time.
  * @retval PHX_ACCESS, PHX_LIMIT, PHX_INVALID The join was refused.
+ * @retval PHX_WRONG_LANE The data plane came back with another [lane.groups].
  * @retval PHX_DISCONNECTED, PHX_BAD_HANDLE as phx_dispatch().
  * @since 0.1
  */

@@ -47,7 +47,8 @@ typedef enum phx_status {
   PHX_WRONG_BUFFER = 31, /**< Freed, never allocated, or a buffer of another handle. */
   PHX_IN_USE = 32,       /**< The other side still reads that buffer. */
   PHX_FORKED = 33,       /**< Made before fork(): only the parent may use it. */
-  PHX_BROKEN = 34        /**< The other side wrote what no library would; it was cut off. */
+  PHX_BROKEN = 34,       /**< The other side wrote what no library would; it was cut off. */
+  PHX_WRONG_LANE = 35    /**< A replicated state's group is not in lane 0: see lane.groups. */
 } phx_status;
 
 /** A sentence for a status, "unknown status" for any other number. Never NULL. @since 0.1 */

@@ -52,6 +52,39 @@ TEST(Status, SaysWhatCarriesTheFramesAndWhatWasLostThere) {
       << status_text(status);
 }
 
+TEST(Status, HasARowForEachOfSeveralWorkers) {
+  json status = healthy();
+  status["workers"] = json::parse(R"([
+    {"worker": 0, "lanes": [0, 2], "cpu": 4, "numa": null, "age_ms": 0.5, "recent_gap_ms": 0.1,
+     "turns": 1000, "submitted": 7, "delivered": 8},
+    {"worker": 1, "lanes": [1], "cpu": null, "numa": null, "age_ms": 0.5, "recent_gap_ms": 0.1,
+     "turns": 2000, "submitted": 9, "delivered": 10}])");
+
+  EXPECT_NE(
+      status_text(status).find("worker  lanes  core  age ms  gap ms  turns  sent  delivered\n"
+                               "     0    0,2     4     0.5     0.1  1,000     7          8\n"
+                               "     1      1     -     0.5     0.1  2,000     9         10\n"),
+      std::string::npos)
+      << status_text(status);
+}
+
+// Where there is one node only nobody has to read of it.
+TEST(Status, SaysOnWhichNodeAWorkersMemoryIsWhereThereAreSeveral) {
+  json status = healthy();
+  status["workers"] = json::parse(R"([
+    {"worker": 0, "lanes": [0], "cpu": 4, "numa": 1, "age_ms": 0.5, "recent_gap_ms": 0.1,
+     "turns": 1000, "submitted": 7, "delivered": 8}])");
+
+  EXPECT_NE(status_text(status).find(
+                "worker  lanes  core  numa  age ms  gap ms  turns  sent  delivered\n"
+                "     0      0     4     1     0.5     0.1  1,000     7          8\n"),
+            std::string::npos)
+      << status_text(status);
+
+  status["workers"][0]["numa"] = nullptr;
+  EXPECT_EQ(status_text(status).find("numa"), std::string::npos);
+}
+
 TEST(Status, HasARowForEachOfTwoNetworks) {
   json status = healthy();
   status["transport"] = {{"kind", "dpdk"},
@@ -140,12 +173,14 @@ TEST(Status, OfAnEmptyAnswerIsDegradedAndPrintable) {
 
 TEST(Groups, AreListedWithTheirMembers) {
   const json groups = json::parse(R"({"version": 1, "groups": [
-    {"id": "01", "name": "words", "members": [{"node": 1, "client": 2, "pid": 3},
-                                              {"node": 2, "client": 1, "pid": 9}]}]})");
+    {"id": "01", "name": "words", "lane": 3, "members": [{"node": 1, "client": 2, "pid": 3},
+                                                         {"node": 2, "client": 1, "pid": 9}]},
+    {"id": "02", "name": "of an older daemon", "members": []}]})");
 
   EXPECT_EQ(groups_text(groups),
-            "group  members  who (node:client)\n"
-            "words        2  1:2 2:1\n");
+            "group               lane  members  who (node:client)\n"
+            "words                  3        2  1:2 2:1\n"
+            "of an older daemon     -        0\n");
   EXPECT_EQ(groups_text(json::parse(R"({"groups": []})")), "no groups\n");
 }
 

@@ -109,7 +109,7 @@ TEST(Errors, EachSaysWhatIsAllowedAndHowToMendIt) {
 TEST(Errors, AllOfOneFileAtOnceInTheOrderOfItsLines) {
   EXPECT_EQ(errors_of("[lane]\nlogs = \"1MiB\"\n[cluster]\nlanes = 0\n[log]\nlevel = 3\n"),
             "t.toml:4:1: error: unknown key lane.logs\n"
-            "  allowed: log, window, submit_window\n"
+            "  allowed: log, window, submit_window, groups\n"
             "  remedy:  did you mean lane.log?\n"
             "t.toml:6:9: error: cluster.lanes = 0 is too small\n"
             "  allowed: 1 to 8\n"

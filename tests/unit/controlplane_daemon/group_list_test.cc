@@ -21,6 +21,7 @@ std::vector<std::byte> one_group(const std::string& name) {
   std::vector<std::byte> list;
   put<std::uint32_t>(list, 1);
   put<std::uint64_t>(list, 0x1122334455667788);
+  put<std::uint16_t>(list, 2);
   put<std::uint8_t>(list, static_cast<std::uint8_t>(name.size()));
   for (const char c : name) list.push_back(static_cast<std::byte>(c));
   put<std::uint32_t>(list, 1);
@@ -34,7 +35,7 @@ TEST(GroupList, BecomesJson) {
   const auto groups = groups_json(one_group("words"));
 
   ASSERT_TRUE(groups);
-  EXPECT_EQ(*groups, nlohmann::json::parse(R"([{"id":"1122334455667788","name":"words",
+  EXPECT_EQ(*groups, nlohmann::json::parse(R"([{"id":"1122334455667788","name":"words","lane":2,
       "members":[{"node":3,"client":9,"pid":1234}]}])"));
 }
 

@@ -17,7 +17,7 @@ using testing::TestClient;
 using testing::TestCluster;
 
 constexpr LaneId kLanes = 3;
-constexpr testing::NodeOptions kTwoWorkers{.lanes = kLanes, .workers = 2};
+const testing::NodeOptions kTwoWorkers{.lanes = kLanes, .workers = 2};
 
 LaneId lane_of(const std::string& group) {
   return static_cast<LaneId>(shm::group_id(group.data(), group.size()) % kLanes);
@@ -91,6 +91,60 @@ TEST_F(CrewTest, EveryLaneHasOneOrderOnAllNodes) {
       }
     }
   }
+}
+
+/// Two groups, each in a lane that its id would not have it in: one of each worker.
+struct MappedCrewTest : ::testing::Test {
+  static GroupId id(const std::string& name) { return shm::group_id(name.data(), name.size()); }
+  static testing::NodeOptions options(const std::string& to_first, const std::string& to_second) {
+    testing::NodeOptions out = kTwoWorkers;
+    out.mapped = {{.group = id(to_first), .lane = 2}, {.group = id(to_second), .lane = 1}};
+    std::ranges::sort(out.mapped, {}, &shm::MappedGroup::group);
+    return out;
+  }
+  MappedCrewTest() { c.change_view({0, 1}); }
+
+  const std::string first = group_in(1);
+  const std::string second = group_in(0);
+  TestCluster c{2, options(first, second)};
+};
+
+TEST_F(MappedCrewTest, AGroupIsInTheLaneItWasGivenWithAllItsMessages) {
+  Both a(c, 0, 7);
+  Both b(c, 1, 8);
+  for (Both* client : {&a, &b}) {
+    ASSERT_TRUE(client->channel[0].join(first));
+    ASSERT_TRUE(client->channel[1].join(second));
+  }
+  c.turn(100);
+  const std::string long_text(16 * 1024, 'x');  // Its lane is remembered over several turns.
+  for (int i = 0; i < 20; ++i) {
+    for (Both* client : {&a, &b}) {
+      ASSERT_TRUE(client->channel[0].send(first, "1:" + std::to_string(i)));
+      ASSERT_TRUE(client->channel[1].send(second, "2:" + std::to_string(i)));
+    }
+    c.turn(5);
+  }
+  ASSERT_TRUE(a.channel[0].send(first, long_text));
+  ASSERT_TRUE(a.channel[1].leave(second));
+  c.turn(200);
+
+  const auto lane = [&](LaneId l) {
+    return c.worker(0, static_cast<LaneId>(l % 2)).core->lane_status(l);
+  };
+  EXPECT_EQ(messages(a.channel[0].read()), messages(b.channel[0].read()));
+  EXPECT_GE(messages(b.channel[1].read()).size(), 40U);
+  // 40 messages each; of the first, a long one and two joins, of the second two joins and a leave.
+  EXPECT_EQ(lane(2).records - lane(0).records, 43U);
+  EXPECT_EQ(lane(1).records - lane(0).records, 43U);
+}
+
+TEST_F(MappedCrewTest, AClientThatTakesAGroupToAnotherWorkerIsPutOut) {
+  Both a(c, 0, 7);
+  ASSERT_TRUE(a.channel[1].join(first));  // As its id would have it.
+  c.turn(20);
+
+  EXPECT_EQ(c.worker(0, 1).notices(MainNotice::Kind::HangUp), 1U);
 }
 
 TEST_F(CrewTest, AViewIsOneForAllLanes) {

@@ -252,8 +252,8 @@ TEST_F(GroupTableTest, ListsWholeGroupsWithinItsBound) {
   std::vector<std::byte> all;
   std::vector<std::byte> some;
 
-  EXPECT_EQ(table.list(all, 1000), 2U);
-  EXPECT_EQ(table.list(some, all.size() - 1), 1U);
+  EXPECT_EQ(table.list(2, all, 1000), 2U);
+  EXPECT_EQ(table.list(2, some, all.size() - 1), 1U);
 
   EXPECT_LT(some.size(), all.size());
 }

@@ -221,6 +221,7 @@ TestNode::TestNode(transport::Transport& transport, NodeId id, const std::vector
       std::make_unique<Worker>(WorkerConfig{.self = id,
                                             .nodes = nodes,
                                             .lanes = options.lanes,
+                                            .mapped = options.mapped,
                                             .index = index,
                                             .workers = options.workers,
                                             .message_bytes_max = options.message_bytes_max,

@@ -72,6 +72,7 @@ struct NodeOptions {
   std::uint32_t message_bytes_max = 16 * 1024;
   SlowClientPolicy slow_clients;
   LaneId lanes = 1;
+  std::vector<shm::MappedGroup> mapped = {};
   LaneId workers = 1;              ///< Of each node.
   std::uint64_t memory_scale = 1;  ///< Larger logs and streams, for long messages.
   wire::Cipher cipher = wire::Cipher::OpenSsl;

@@ -284,7 +284,7 @@ TEST(Worker, ListsItsGroups) {
   const std::vector<shm::Event> events = c[0].events();
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].token, 9U);
-  EXPECT_EQ(events[0].bytes.size(), 4U + 8 + 1 + 4 + 4 + 12);
+  EXPECT_EQ(events[0].bytes.size(), 4U + 8 + 2 + 1 + 4 + 4 + 12);
 }
 
 TEST(Worker, SaysSoWhenItRefusesAPlan) {

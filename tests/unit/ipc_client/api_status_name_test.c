@@ -38,6 +38,7 @@ int main(void) {
   NAMED(PHX_IN_USE);
   NAMED(PHX_FORKED);
   NAMED(PHX_BROKEN);
+  NAMED(PHX_WRONG_LANE);
   CHECK(strcmp(phx_status_name((phx_status)99), "PHX_UNKNOWN") == 0);
   return 0;
 }

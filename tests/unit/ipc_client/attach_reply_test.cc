@@ -12,9 +12,13 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "ipc/base/fd.h"
 #include "ipc/shm/attach_protocol.h"
+#include "ipc/shm/channel.h"
+#include "ipc/shm/descriptor_socket.h"
+#include "ipc/shm/lane_map.h"
 
 namespace phalanx {
 namespace {
@@ -25,52 +29,82 @@ std::size_t open_descriptors() {
       std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
 }
 
-void reply_with(int listener, std::size_t descriptors) {
+/// A reply with a good channel, but for so many copies too many of a descriptor; and what follows
+/// it in the same piece.
+struct Answer {
+  std::size_t too_many = 0;
+  std::uint32_t lanes = 1;
+  std::uint32_t mapped = 0;
+  std::vector<shm::MappedGroup> groups = {};
+};
+
+void reply_with(int listener, const Answer& answer) {
   const Fd client(accept(listener, nullptr, nullptr));
   shm::AttachRequest request;
   (void)!read(client.get(), &request, sizeof request);
-  shm::AttachReply reply;
-  iovec part{&reply, sizeof reply};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(8 * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(descriptors * sizeof(int));
-  const std::array<int, 8> same{};
-  std::memcpy(CMSG_DATA(header), same.data(), descriptors * sizeof(int));
-  (void)sendmsg(client.get(), &message, MSG_NOSIGNAL);
+  const auto channel = shm::WorkerChannel::create({.message_bytes_max = 1024});
+  std::array<int, 8> fds{channel->memory_fd(), channel->doorbell_fd()};
+  const std::size_t descriptors = 2 + answer.too_many;
+  for (std::size_t i = 2; i < descriptors; ++i) fds[i] = channel->doorbell_fd();
+  const shm::AttachReply reply{
+      .geometry = channel->geometry(), .lanes = answer.lanes, .mapped = answer.mapped};
+  std::vector<std::byte> bytes(sizeof reply + answer.groups.size() * sizeof answer.groups[0]);
+  std::memcpy(bytes.data(), &reply, sizeof reply);
+  std::memcpy(bytes.data() + sizeof reply, answer.groups.data(), bytes.size() - sizeof reply);
+  (void)shm::send_with_descriptors(client.get(), bytes.data(), bytes.size(), fds.data(),
+                                   descriptors);
 }
 
+struct AttachReply : testing::Test {
+  void SetUp() override {
+    ASSERT_NE(mkdtemp(directory), nullptr);
+    const std::string instance = std::string(directory) + "/default";
+    ASSERT_EQ(mkdir(instance.c_str(), 0700), 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, (instance + "/phalanx.sock").c_str());
+    listener.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener.get(), 1), 0);
+  }
+  void TearDown() override { std::filesystem::remove_all(directory); }
+
+  /// What the library says to that answer; it leaks no descriptor.
+  phx_status status_of(const Answer& answer) {
+    const std::size_t before = open_descriptors();
+    std::thread server([&] { reply_with(listener.get(), answer); });
+    phx_options options{};
+    options.struct_bytes = sizeof options;
+    options.runtime_directory = directory;
+    phx_handle handle = 0;
+    const phx_status status = phx_initialize(&options, &handle);
+    server.join();
+    if (handle != 0) phx_finalize(handle);
+    EXPECT_EQ(open_descriptors(), before);
+    return status;
+  }
+
+  char directory[32] = "/tmp/phalanx-reply-XXXXXX";
+  Fd listener;
+};
+
 // The kernel delivers four into the space for three.
-TEST(AttachReply, WithOneDescriptorTooManyIsRefusedAndLeaksNone) {
-  char directory[] = "/tmp/phalanx-reply-XXXXXX";
-  ASSERT_NE(mkdtemp(directory), nullptr);
-  const std::string instance = std::string(directory) + "/default";
-  ASSERT_EQ(mkdir(instance.c_str(), 0700), 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, (instance + "/phalanx.sock").c_str());
-  const Fd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(listen(listener.get(), 1), 0);
-  const std::size_t before = open_descriptors();
-  std::thread server([&] { reply_with(listener.get(), 4); });
+// The kernel delivers four into the space for three.
+TEST_F(AttachReply, WithOneDescriptorTooManyIsRefusedAndLeaksNone) {
+  EXPECT_EQ(status_of({.too_many = 2}), PHX_VERSION);
+}
 
-  phx_options options{};
-  options.struct_bytes = sizeof options;
-  options.runtime_directory = directory;
-  phx_handle handle = 0;
-  const phx_status status = phx_initialize(&options, &handle);
-  server.join();
+TEST_F(AttachReply, WithLanesThatMakeNoSenseIsRefused) {
+  const shm::MappedGroup first{.group = 1, .lane = 0};
+  const shm::MappedGroup second{.group = 2, .lane = 1};
 
-  EXPECT_EQ(status, PHX_VERSION);
-  EXPECT_EQ(open_descriptors(), before);
-  std::filesystem::remove_all(directory);
+  EXPECT_EQ(status_of({.lanes = 2, .mapped = 2, .groups = {first, second}}), PHX_OK);
+  EXPECT_EQ(status_of({.lanes = 2, .mapped = 2, .groups = {first}}), PHX_VERSION) << "too few";
+  EXPECT_EQ(status_of({.lanes = 2, .mapped = 2, .groups = {second, first}}), PHX_VERSION);
+  EXPECT_EQ(status_of({.lanes = 1, .mapped = 2, .groups = {first, second}}), PHX_VERSION);
+  EXPECT_EQ(status_of({.lanes = kLanesMax + 1}), PHX_VERSION);
+  EXPECT_EQ(status_of({.lanes = 2, .mapped = 257}), PHX_VERSION);
+  EXPECT_EQ(status_of({.lanes = 2, .mapped = ~0U}), PHX_VERSION);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <phalanx/phalanx.h>
+#include <phalanx/replica.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,6 +37,14 @@ std::string group_of(std::size_t worker) {
 
 struct WorkersTest : testing::Test {
   void SetUp() override {
+    for (std::size_t w = 0; w < 2; ++w) name[w] = group_of(w);
+    start();
+  }
+  void start() {
+    start_listening();
+    attach();
+  }
+  void start_listening() {
     ASSERT_NE(mkdtemp(directory), nullptr);
     const std::string instance = std::string(directory) + "/default";
     ASSERT_EQ(mkdir(instance.c_str(), 0700), 0);
@@ -45,6 +54,8 @@ struct WorkersTest : testing::Test {
     listener.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(listen(listener.get(), 1), 0);
+  }
+  void attach() {
     std::thread server([this] { accept_client(); });
     phx_options options{};
     options.struct_bytes = sizeof options;
@@ -62,7 +73,6 @@ struct WorkersTest : testing::Test {
     ASSERT_EQ(phx_initialize(&options, &handle), PHX_OK);
     server.join();
     for (std::size_t w = 0; w < 2; ++w) {
-      name[w] = group_of(w);
       ASSERT_EQ(phx_join(handle, name[w].data(), name[w].size(), &group[w]), PHX_OK);
     }
   }
@@ -85,7 +95,8 @@ struct WorkersTest : testing::Test {
                     .value();
       both.push_back(&channel);
     }
-    ASSERT_TRUE(shm::send_attach_reply(client.get(), both, kLanes));
+    flags = request.flags;
+    ASSERT_TRUE(shm::send_attach_reply(client.get(), request, both, lanes));
   }
 
   /// What a worker finds in its ring.
@@ -117,6 +128,8 @@ struct WorkersTest : testing::Test {
   Fd listener;
   Fd client;
   shm::WorkerChannel channels[2];
+  shm::LaneMap lanes{kLanes};
+  std::uint32_t flags = 0;  ///< Of the request.
   phx_handle handle = 0;
   std::string name[2];
   phx_group group[2] = {};
@@ -131,6 +144,121 @@ TEST_F(WorkersTest, WhatConcernsAGroupGoesToTheWorkerOfItsLane) {
 
   EXPECT_EQ(submitted(0), (Words{name[0], "to the first"}));
   EXPECT_EQ(submitted(1), (Words{name[1], "to the second"}));
+}
+
+/// Groups that are where the configuration says, which is not where their ids would have them.
+struct MappedTest : WorkersTest {
+  void SetUp() override {
+    std::vector<shm::MappedGroup> mapped;
+    for (std::size_t w = 0; w < 2; ++w) {
+      name[w] = group_of(1 - w);
+      mapped.push_back({.group = shm::group_id(name[w].data(), name[w].size()),
+                        .lane = static_cast<std::uint32_t>(w == 0 ? 2 : 1)});
+    }
+    for (std::uint64_t i = 1; mapped.size() < shm::kGroupsMappedMax; ++i) {
+      mapped.push_back({.group = i, .lane = 0});
+    }
+    std::ranges::sort(mapped, {}, &shm::MappedGroup::group);
+    ASSERT_TRUE(lanes.assign(kLanes, mapped));
+    start();
+  }
+};
+
+TEST_F(MappedTest, WhatConcernsAGroupGoesToTheWorkerOfTheLaneItWasGiven) {
+  EXPECT_NE(flags & shm::kKnowsLaneMap, 0U);
+  ASSERT_EQ(send(0, "to the first"), PHX_OK);
+  ASSERT_EQ(send(1, "to the second"), PHX_OK);
+
+  EXPECT_EQ(submitted(0), (Words{name[0], "to the first"}));
+  EXPECT_EQ(submitted(1), (Words{name[1], "to the second"}));
+}
+
+TEST_F(MappedTest, AllOthersAreWhereTheirIdsAre) {
+  for (std::size_t w = 0; w < 2; ++w) {
+    submitted(w);
+    std::string other = "another";
+    while (shm::group_id(other.data(), other.size()) % kLanes % 2 != w) other += "x";
+    phx_group opened = 0;
+    ASSERT_EQ(phx_open(handle, other.data(), other.size(), &opened), PHX_OK);
+
+    EXPECT_EQ(submitted(w), Words{other});
+  }
+}
+
+// What follows the reply is no wake: the next thing on the socket is.
+TEST_F(MappedTest, TheLanesAreReadToTheirEnd) {
+  char byte = 0;
+  ASSERT_TRUE(shm::wake_client(client.get()));
+  EXPECT_EQ(dispatch(), PHX_TRY_AGAIN);
+  EXPECT_EQ(recv(client.get(), &byte, 1, MSG_DONTWAIT), -1) << "still attached";
+  deliver(1, "x");
+  EXPECT_EQ(dispatch(), PHX_OK);
+}
+
+/// A replicated state, for which node views and its group's messages must have one order.
+struct ReplicaLaneTest : WorkersTest {
+  void SetUp() override {
+    for (int i = 0; id() % kLanes != 1; ++i) group_name = "r" + std::to_string(i);
+    start_listening();
+  }
+  void TearDown() override {
+    phx_replica_close(replica);
+    std::filesystem::remove_all(directory);
+  }
+
+  GroupId id() const { return shm::group_id(group_name.data(), group_name.size()); }
+  void put_into(std::uint32_t lane) {
+    const shm::MappedGroup mapped{.group = id(), .lane = lane};
+    ASSERT_TRUE(lanes.assign(kLanes, {&mapped, 1}));
+  }
+  phx_status open() {
+    phx_replica_options options{};
+    options.struct_bytes = sizeof options;
+    options.group = group_name.data();
+    options.group_bytes = group_name.size();
+    options.runtime_directory = directory;
+    options.callbacks.snapshot = [](void*, phx_replica_writer*) { return 0; };
+    options.callbacks.restore = [](void*, const void*, size_t, uint32_t) { return 0; };
+    options.callbacks.apply = [](void*, const phx_replica_operation*) { return std::int64_t{0}; };
+    std::thread server([this] { accept_client(); });
+    const phx_status status = phx_replica_open(&options, &replica);
+    server.join();
+    return status;
+  }
+
+  std::string group_name = "r";
+  phx_replica* replica = nullptr;
+};
+
+TEST_F(ReplicaLaneTest, AStateInAnotherLaneIsRefusedBeforeItJoins) {
+  EXPECT_EQ(open(), PHX_WRONG_LANE);
+
+  EXPECT_EQ(submitted(1), Words{});
+  EXPECT_NE(std::string(phx_strerror(PHX_WRONG_LANE)).find("lane.groups"), std::string::npos);
+}
+
+TEST_F(ReplicaLaneTest, OneThatTheConfigurationPutsThereIsFine) {
+  put_into(0);
+
+  EXPECT_EQ(open(), PHX_OK);
+
+  EXPECT_EQ(submitted(0), Words{group_name});
+}
+
+TEST_F(ReplicaLaneTest, OneThatIsMovedAwayByARestartIsTold) {
+  put_into(0);
+  ASSERT_EQ(open(), PHX_OK);
+  put_into(2);
+
+  std::thread server([this] { accept_client(); });
+  client.reset();
+  phx_status status = PHX_OK;
+  for (int i = 0; i < 200 && status != PHX_WRONG_LANE; ++i) {
+    status = phx_replica_dispatch(replica, 50);
+  }
+  server.join();
+
+  EXPECT_EQ(status, PHX_WRONG_LANE);
 }
 
 TEST_F(WorkersTest, EventsOfAllAreDispatched) {

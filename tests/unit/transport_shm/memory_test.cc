@@ -3,9 +3,16 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <optional>
+
+#include "ipc/base/memory_node.h"
 
 namespace phalanx::transport::shm {
 namespace {
@@ -38,6 +45,26 @@ TEST(ShmMemory, CanBeWrittenThroughItsOwnersMappingOnly) {
   ASSERT_NE(read, MAP_FAILED);
   EXPECT_EQ(mprotect(read, 8192, PROT_READ | PROT_WRITE), -1);
   munmap(read, 8192);
+}
+
+TEST(ShmMemory, ComesFromTheNodeOfWhoMakesIt) {
+  std::uint32_t node = 0;
+  std::ifstream("/sys/devices/system/node/has_memory") >> node;
+  std::optional<PreferNode> prefer(node);
+  if (prefer->error() == EPERM || prefer->error() == ENOSYS) GTEST_SKIP();
+  const auto own = Memory::create("test", 8192, 4096);
+  prefer.reset();
+  ASSERT_TRUE(own);
+
+  int mode = -1;
+  std::array<std::uint64_t, 16> nodes{};
+  constexpr unsigned long kOfAddress = 2;  // MPOL_F_ADDR
+  ASSERT_EQ(syscall(SYS_get_mempolicy, &mode, nodes.data(), sizeof nodes * 8 + 1, own->data(),
+                    kOfAddress),
+            0);
+
+  EXPECT_EQ(mode, 1) << "MPOL_PREFERRED";
+  EXPECT_EQ(nodes[node / 64], std::uint64_t{1} << (node % 64));
 }
 
 TEST(ShmMemory, RefusesWhatMayShrink) {
