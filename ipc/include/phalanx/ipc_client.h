@@ -60,7 +60,9 @@ typedef struct phx_ipc_options {
   int connect_timeout_ms;        /**< Default 5000. */
   int spin_us;                   /**< Of PHX_IPC_ADAPTIVE. Default 30; < 0: 0. */
   phx_ipc_wait wait;
-  int broadcast; /**< Non-zero: map the server's broadcast log as well, if it has one. */
+  int broadcast;        /**< Non-zero: map the server's broadcast log as well, if it has one. */
+  const char* instance; /**< The folder of the runtime directory that names are in. Default "ipc"; a
+                             Phalanx has its own services in that of its instance. */
 } phx_ipc_options;
 
 /**
@@ -91,6 +93,21 @@ typedef struct phx_ipc_options {
  */
 PHX_API phx_status phx_ipc_connect(const char* name, uint32_t service,
                                    const phx_ipc_options* options, phx_ipc_handle* handle);
+
+/**
+ * Take the descriptor that the server has for each client, if it has one. What it is of is between
+ * the two; do not trust its size or seals unseen.
+ *
+ * @param fd Written when PHX_OK: yours to close.
+ * @retval PHX_OK         Taken.
+ * @retval PHX_NOT_FOUND  The server has none, or it was taken before.
+ * @retval PHX_INVALID    NULL.
+ * @retval PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call().
+ * @par Thread safety
+ * Any thread.
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_attachment(phx_ipc_handle handle, int* fd);
 
 /**
  * Disconnect. Calls in flight in other threads return PHX_BAD_HANDLE. Pinned replies and events
