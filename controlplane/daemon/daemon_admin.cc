@@ -34,7 +34,7 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
       found != request.end() && found->is_string() ? found->get<std::string>() : std::string();
   if (command == "status") return reply(status());
   if (command == "groups") return ask_for_groups(reply);
-  if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
+  if (command == "version") return reply({{"version", 1}, {"phalanx", PHALANX_RELEASE}});
   if (command == "nodes") return reply(nodes());
   constexpr std::array<std::string_view, 8> kOrders{"key",      "leave",  "log",    "quorum",
                                                     "recorder", "reload", "remove", "shutdown"};

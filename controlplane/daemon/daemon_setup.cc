@@ -109,7 +109,7 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
   }
   auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!admin) return fail(std::move(admin.error()));
-  auto map = instance->listen("map.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  auto map = instance->listen("map.sock", SOCK_STREAM, Instance::Access::Others);
   if (!map) return fail(std::move(map.error()));
   auto watch = instance->listen("watch.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!watch) return fail(std::move(watch.error()));

@@ -80,7 +80,7 @@ void publish_config(map::Store& store, const config::Config& config) {
     if (node.management) publish.text(prefix + "management", config::to_string(*node.management));
     publish.number(prefix + "votes", MapType::U32, node.votes);
   }
-  publish.text("runtime.version", PHX_VERSION);
+  publish.text("runtime.version", PHALANX_RELEASE);
   publish.number("runtime.node", MapType::U32, config.node.id);
   publish.text("runtime.instance", config.node.instance);
 }

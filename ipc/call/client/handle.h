@@ -119,7 +119,7 @@ struct Slot {
   std::uint32_t forked_generation = 0;  ///< Of the handle that fork() took away.
   Handle* handle = nullptr;
 };
-inline constexpr std::size_t kSlots = 256;
+inline constexpr std::size_t kSlots = 1024;
 
 [[nodiscard]] Slot* slot_of(phx_ipc_handle value) noexcept;
 /// Under the slot's send lock. `closing_too`: for what gives back something pinned.
