@@ -100,8 +100,8 @@ phx_status take(Handle& handle, int memory_fd, const Geometry& geometry) noexcep
 }
 
 /// One try. The socket stays in the handle when it succeeds.
-phx_status try_once(Handle& handle, const client::SocketPath& path, const ConnectRequest& request,
-                    TimeNs deadline) noexcept {
+phx_status try_once(Handle& handle, const client::SocketPath& path, bool own_server,
+                    const ConnectRequest& request, TimeNs deadline) noexcept {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return PHX_NO_MEMORY;
   phx_status status = PHX_OK;
@@ -109,7 +109,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   ConnectReply reply;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address) != 0) {
     status = client::status_of_connect(errno);
-  } else if (path.check_owner && !client::owner_is_trusted(fd)) {
+  } else if ((path.check_owner || own_server) && !client::owner_is_trusted(fd)) {
     status = PHX_ACCESS;
   } else if (send(fd, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) !=
                  static_cast<ssize_t>(sizeof request) &&
@@ -161,7 +161,7 @@ phx_status connect_handle(Handle& handle, const char* name, std::uint32_t servic
   const TimeNs deadline =
       deadline_of(options.connect_timeout_ms > 0 ? options.connect_timeout_ms : kConnectTimeoutMs);
   for (;;) {
-    const phx_status status = try_once(handle, path, request, deadline);
+    const phx_status status = try_once(handle, path, options.own_server != 0, request, deadline);
     if (status != PHX_TRY_AGAIN || monotonic_now() + kRetryInterval >= deadline) return status;
     (void)poll(nullptr, 0, static_cast<int>(kRetryInterval / kMillisecond));
   }

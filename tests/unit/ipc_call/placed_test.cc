@@ -201,6 +201,30 @@ TEST_F(PlacedServer, CountsWhoIsThereAndWhoWasTurnedAwayOrCutOff) {
   EXPECT_EQ(phx_ipc_disconnect(a), PHX_OK);
 }
 
+// Nothing is said to a server of somebody who took the place of one.
+TEST_F(PlacedServer, OfAnotherUserIsNotBelievedWhereThatIsAskedFor) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs a second user";
+  const std::string theirs = std::string(folder_.path()) + "/theirs.sock";
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms{0777});
+  EXPECT_EQ(syscall(SYS_setresuid, -1, 1001, -1), 0);
+  const int listener = listen_at(theirs);
+  EXPECT_EQ(syscall(SYS_setresuid, -1, 0, -1), 0);
+  phx_ipc_options options{.struct_bytes = sizeof options, .connect_timeout_ms = 50};
+  phx_ipc_handle h = 0;
+
+  EXPECT_EQ(phx_ipc_connect(theirs.c_str(), kService, &options, &h), PHX_TRY_AGAIN);
+  options.own_server = 1;
+  EXPECT_EQ(phx_ipc_connect(theirs.c_str(), kService, &options, &h), PHX_ACCESS);
+
+  char heard[256];
+  const int first = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  EXPECT_GT(recv(first, heard, sizeof heard, 0), 0);
+  const int second = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  EXPECT_EQ(recv(second, heard, sizeof heard, 0), 0) << "it hung up without a word";
+  for (const int fd : {first, second, listener}) close(fd);
+  start();  // What the other tests have to end.
+}
+
 // The reserved places are for root and the server's user, which a test is: it needs another one.
 TEST_F(PlacedServer, KeepsPlacesForItsOwnUser) {
   if (geteuid() != 0) GTEST_SKIP() << "needs a second user";
