@@ -27,7 +27,7 @@ nlohmann::json error_of(ExitCode code, const std::string& what) {
 
 }  // namespace
 
-void Daemon::on_request(const nlohmann::json& request, const security::PeerCredentials& peer,
+void Daemon::on_request(const nlohmann::json& request, const AdminServer::Peer& peer,
                         const AdminServer::Reply& reply) {
   const auto found = request.find("command");
   const std::string command =
@@ -45,7 +45,7 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   }
   const recorder::Recorder::Detail asked{
       .a = recorder::pack_word(command), .b = static_cast<std::uint64_t>(peer.pid), .c = peer.uid};
-  if (!acl_.may_administer(peer)) {
+  if (!acl_.may_administer({.pid = peer.pid, .uid = peer.uid, .gid = 0, .groups = {}})) {
     recorder_->note(recorder::Kind::OrderRefused, asked);
     log("attach").warn("command refused reason=\"{} by a user without the right\" uid={} pid={}",
                        command, peer.uid, peer.pid);

@@ -40,7 +40,9 @@ class ServiceBench : public testing::Test {
     return std::move(*listener);
   }
 
+  /// Starts the thread, if it does not run.
   void serve() {
+    if (thread_.joinable()) return;
     thread_ = std::thread([this] { loop_.run(); });
   }
   /// Runs that in the loop's thread, and waits for it.
