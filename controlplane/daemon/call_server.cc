@@ -87,12 +87,10 @@ phx_ipc_hooks CallServer::hooks() const {
     return peer && of(context).handlers_.admit(*peer) ? 1 : 0;
   };
   hooks.log = [](void* context, int level, const char* text) {
-    auto& to = log(of(context).options_.subsystem);
-    if (level <= 3) {
-      to.error("{}", text);
-    } else {
-      to.warn("{}", text);
-    }
+    // What it says names processes: behind the "=", or each would be a reason of its own.
+    log(of(context).options_.subsystem)
+        .log(level <= 3 ? spdlog::level::err : spdlog::level::warn, "service says text=\"{}\"",
+             text);
   };
   hooks.poll_add = [](void* context, int fd, short events, phx_ipc_ready ready, void* data) {
     of(context).watch(fd, events, ready, data);

@@ -113,7 +113,7 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
   if (!map) return fail(std::move(map.error()));
   auto watch = instance->listen("watch.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!watch) return fail(std::move(watch.error()));
-  auto guards = instance->listen("guard.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  auto guards = instance->listen("guard.sock", SOCK_STREAM, Instance::Access::Others);
   if (!guards) return fail(std::move(guards.error()));
   auto map_memory = MapMemory::create();
   if (!map_memory) return fail(std::move(map_memory.error()));

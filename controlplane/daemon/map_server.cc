@@ -16,8 +16,8 @@ namespace {
 constexpr unsigned kRequestsPerTurn = 8;
 /// Of a client: its connection's socket, and the one that wakes it.
 constexpr rlim_t kDescriptorsOfClient = 2;
-/// Descriptors for all else that this process does.
-constexpr rlim_t kDescriptorsForOthers = 256;
+/// Descriptors for all else that this process does; administrators and guards have 192 of them.
+constexpr rlim_t kDescriptorsForOthers = 512;
 
 /// As many as there are descriptors for, which are raised to what is allowed.
 unsigned clients_that_fit() {
