@@ -53,7 +53,7 @@ Arguments parse(int argc, char** argv) {
         arguments.state_directory = optarg;
         break;
       case 'v':
-        std::printf("phalanx-arbiter %s\n", PHX_VERSION);
+        std::printf("phalanx-arbiter %s\n", PHALANX_RELEASE);
         std::exit(0);
       case 'h':
         std::fputs(kUsage, stdout);

@@ -93,7 +93,7 @@ class Daemon {
   void ask_for_recorders(const AdminServer::Reply& reply);
 
   // Orders.
-  void on_request(const nlohmann::json& request, const security::PeerCredentials& peer,
+  void on_request(const nlohmann::json& request, const AdminServer::Peer& peer,
                   const AdminServer::Reply& reply);
   [[nodiscard]] nlohmann::json status() const;
   void ask_for_groups(const AdminServer::Reply& reply);

@@ -27,14 +27,14 @@ nlohmann::json error_of(ExitCode code, const std::string& what) {
 
 }  // namespace
 
-void Daemon::on_request(const nlohmann::json& request, const security::PeerCredentials& peer,
+void Daemon::on_request(const nlohmann::json& request, const AdminServer::Peer& peer,
                         const AdminServer::Reply& reply) {
   const auto found = request.find("command");
   const std::string command =
       found != request.end() && found->is_string() ? found->get<std::string>() : std::string();
   if (command == "status") return reply(status());
   if (command == "groups") return ask_for_groups(reply);
-  if (command == "version") return reply({{"version", 1}, {"phalanx", PHX_VERSION}});
+  if (command == "version") return reply({{"version", 1}, {"phalanx", PHALANX_RELEASE}});
   if (command == "nodes") return reply(nodes());
   constexpr std::array<std::string_view, 8> kOrders{"key",      "leave",  "log",    "quorum",
                                                     "recorder", "reload", "remove", "shutdown"};
@@ -45,7 +45,7 @@ void Daemon::on_request(const nlohmann::json& request, const security::PeerCrede
   }
   const recorder::Recorder::Detail asked{
       .a = recorder::pack_word(command), .b = static_cast<std::uint64_t>(peer.pid), .c = peer.uid};
-  if (!acl_.may_administer(peer)) {
+  if (!acl_.may_administer({.pid = peer.pid, .uid = peer.uid, .gid = 0, .groups = {}})) {
     recorder_->note(recorder::Kind::OrderRefused, asked);
     log("attach").warn("command refused reason=\"{} by a user without the right\" uid={} pid={}",
                        command, peer.uid, peer.pid);

@@ -107,13 +107,13 @@ Expected<std::unique_ptr<Daemon>, Error> Daemon::create(config::Config config,
     if (!listening) return fail(std::move(listening.error()));
     clients = std::move(*listening);
   }
-  auto admin = instance->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  auto admin = instance->listen("admin.sock", SOCK_STREAM, Instance::Access::Others);
   if (!admin) return fail(std::move(admin.error()));
-  auto map = instance->listen("map.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  auto map = instance->listen("map.sock", SOCK_STREAM, Instance::Access::Others);
   if (!map) return fail(std::move(map.error()));
   auto watch = instance->listen("watch.sock", SOCK_SEQPACKET, Instance::Access::Others);
   if (!watch) return fail(std::move(watch.error()));
-  auto guards = instance->listen("guard.sock", SOCK_SEQPACKET, Instance::Access::Others);
+  auto guards = instance->listen("guard.sock", SOCK_STREAM, Instance::Access::Others);
   if (!guards) return fail(std::move(guards.error()));
   auto map_memory = MapMemory::create();
   if (!map_memory) return fail(std::move(map_memory.error()));
@@ -192,8 +192,8 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       security::Acl(geteuid(), config_.client.shared_uids, config_.client.shared_gids),
       AttachAcceptor::Handlers{
           .hand_over = [this](const shm::AdoptClient& client) { return hand_over(client); }});
-  admin_.emplace(loop_, std::move(prepared.admin), acl_,
-                 [this](const nlohmann::json& request, const security::PeerCredentials& peer,
+  admin_.emplace(loop_, std::move(prepared.admin),
+                 [this](const nlohmann::json& request, const AdminServer::Peer& peer,
                         const AdminServer::Reply& reply) { on_request(request, peer, reply); });
   guards_.emplace(loop_, std::move(prepared.guards), acl_);
   open_map(std::move(prepared.map), std::move(prepared.map_memory));

@@ -1,94 +1,94 @@
 #include "controlplane/daemon/guard_server.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
+
+#include "ipc/shm/guard_protocol.h"
 
 namespace phalanx::controlplane {
 namespace {
 
+using shm::GuardCall;
+
+constexpr CallServer::Options kOptions{.service = shm::kGuardService,
+                                       .calls = shm::kGuardCalls,
+                                       .subsystem = "daemon",
+                                       .limits = {.clients_max = GuardServer::kGuardsMax,
+                                                  .clients_reserved = GuardServer::kGuardsOfAdmins,
+                                                  .clients_of_user = GuardServer::kGuardsOfUser,
+                                                  .ring_bytes = shm::kGuardRingBytes,
+                                                  .message_bytes = shm::kGuardMessageBytesMax,
+                                                  .messages_a_turn = 4}};
+
 /// A client chose it, and an administrator's terminal shows it.
-std::string in_one_line(std::string text) {
+std::string in_one_line(std::string_view text) {
+  std::string line(text);
   std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"'; },
+      line, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"'; },
       '?');
-  return text;
-}
-
-using shm::GuardWord;
-using shm::GuardWordKind;
-
-bool say(const Fd& to, const GuardWord& word) noexcept {
-  return send(to.get(), &word, sizeof word, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof word;
+  return line;
 }
 
 }  // namespace
 
-GuardServer::GuardServer(EventLoop& loop, Fd listener, security::Acl acl)
-    : loop_(loop),
-      listener_(std::move(listener)),
-      acl_(std::move(acl)),
-      limit_(loop, [this] { give_up(); }) {
-  watch_ = Watch(loop_, listener_.get(), EPOLLIN, [this](std::uint32_t) { on_connect(); });
-}
+GuardServer::GuardServer(EventLoop& loop, Fd listener, security::Acl acl, TimeNs patience)
+    : acl_(std::move(acl)),
+      patience_(patience),
+      limit_(loop, [this] { give_up(); }),
+      server_(
+          loop, std::move(listener), kOptions,
+          {.admit = [this](const security::PeerCredentials& peer) { return acl_.may_attach(peer); },
+           .joined = [this](CallServer::Client client,
+                            const CallServer::Peer& peer) { guards_[client].pid = peer.pid; },
+           .left =
+               [this](CallServer::Client client) {
+                 guards_.erase(client);
+                 look();
+               },
+           .request = [this](const CallServer::Request& request) { serve(request); }}) {}
 
-void GuardServer::on_connect() {
-  Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd) return;
-  auto peer = security::peer_credentials(fd.get());
-  if (!peer || !acl_.may_attach(*peer)) return;
-  const auto of_user = std::ranges::count_if(
-      guards_, [&](const auto& entry) { return entry.second.peer.uid == peer->uid; });
-  const bool full =
-      guards_.size() >= kGuardsMax ||
-      (!acl_.may_administer(*peer) && static_cast<std::size_t>(of_user) >= kGuardsOfUser);
-  if (full) {
-    (void)say(fd, {.kind = GuardWordKind::Welcome, .value = 0});
-    return;
-  }
-  const Id id = next_++;
-  Guard& guard = guards_[id];
-  guard.fd = std::move(fd);
-  guard.peer = std::move(*peer);
-  guard.watch = Watch(loop_, guard.fd.get(), EPOLLIN, [this, id](std::uint32_t) { serve(id); });
-}
+// Nobody is to be told any more while the guards go.
+GuardServer::~GuardServer() { done_ = nullptr; }
 
-void GuardServer::serve(Id id) {
-  const auto found = guards_.find(id);
-  if (found == guards_.end()) return;
-  Guard& guard = found->second;
-  std::byte packet[sizeof(GuardWord) + 1];
-  const ssize_t got = recv(guard.fd.get(), packet, sizeof packet, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  const auto word =
-      got <= 0 ? std::nullopt
-               : shm::read_guard_word(std::span(packet).first(static_cast<std::size_t>(got)));
-  if (!word || !take(guard, *word)) {
-    guard.watch.reset();
-    guards_.erase(found);
+void GuardServer::serve(const CallServer::Request& request) {
+  Guard& guard = guards_.at(request.client);
+  const bool enters = request.call == static_cast<std::uint32_t>(GuardCall::Enter);
+  if (request.number == 0 ||
+      !(enters ? enter(guard, request.bytes) : take_answer(guard, request.bytes))) {
+    return server_.cut_off(request.client);
   }
+  (void)server_.reply(request.client, request.number);
   look();
 }
 
-bool GuardServer::take(Guard& guard, const GuardWord& word) {
-  if (word.kind == GuardWordKind::Hello) {
-    if (!guard.name.empty() || word.text[0] == '\0') return false;
-    guard.name = in_one_line(word.text);
-    return say(guard.fd, {.kind = GuardWordKind::Welcome, .value = 1});
-  }
-  if (word.kind != GuardWordKind::Answer) return false;
-  if (!guard.waited_for || word.number != question_) return true;  // That question is over.
+bool GuardServer::enter(Guard& guard, std::span<const std::byte> bytes) {
+  const auto name = shm::read_guard_name(bytes);
+  if (!name || !guard.name.empty()) return false;
+  guard.name = in_one_line(*name);
+  return true;
+}
+
+bool GuardServer::take_answer(Guard& guard, std::span<const std::byte> bytes) {
+  const auto answer = shm::read_guard_answer(bytes);
+  if (!answer || guard.name.empty()) return false;
+  guard.unanswered = 0;
+  if (!guard.waited_for || answer->head.question != question_) return true;  // That one is over.
   guard.waited_for = false;
-  if (word.value != 1) {
-    veto(guard, word.text[0] == '\0' ? "it gave no reason" : in_one_line(word.text));
+  if (answer->head.agrees == 0) {
+    veto(guard, answer->reason.empty() ? "it gave no reason" : in_one_line(answer->reason));
   }
   return true;
 }
 
 void GuardServer::veto(const Guard& guard, std::string reason) {
-  vetoes_.push_back({.name = guard.name, .pid = guard.peer.pid, .reason = std::move(reason)});
+  vetoes_.push_back({.name = guard.name, .pid = guard.pid, .reason = std::move(reason)});
+}
+
+/// Never fills the ring of one that does not read: it would be cut off, and its veto with it.
+bool GuardServer::tell(CallServer::Client client, Guard& guard) {
+  if (guard.unanswered >= kUnansweredMax) return false;
+  ++guard.unanswered;
+  return server_.tell(client, shm::kGuardAskEvent, std::as_bytes(std::span(&question_, 1)));
 }
 
 bool GuardServer::ask(Done done) {
@@ -96,12 +96,12 @@ bool GuardServer::ask(Done done) {
   done_ = std::move(done);
   vetoes_.clear();
   ++question_;
-  for (auto& [id, guard] : guards_) {
+  for (auto& [client, guard] : guards_) {
     if (guard.name.empty()) continue;
-    guard.waited_for = say(guard.fd, {.kind = GuardWordKind::Ask, .number = question_});
+    guard.waited_for = tell(client, guard);
     if (!guard.waited_for) veto(guard, "it does not read what it is asked");
   }
-  limit_.arm(monotonic_now() + kPatience);
+  limit_.arm(monotonic_now() + patience_);
   look();
   return true;
 }
@@ -116,7 +116,7 @@ void GuardServer::look() {
 }
 
 void GuardServer::give_up() {
-  for (auto& [id, guard] : guards_) {
+  for (auto& [client, guard] : guards_) {
     if (!std::exchange(guard.waited_for, false)) continue;
     veto(guard, "it does not answer");
   }

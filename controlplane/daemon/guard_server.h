@@ -6,20 +6,24 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/daemon/call_server.h"
 #include "controlplane/daemon/event_loop.h"
 #include "controlplane/security/acl.h"
 #include "ipc/base/fd.h"
-#include "ipc/shm/guard_protocol.h"
 
 namespace phalanx::controlplane {
 
 /// Programs that want to be asked before this node leaves: phalanx/guard.h. Bounded in guards, of
-/// all and of one user; one that says what no library says is cut. One thread.
+/// all and of one user; one that says what no library says is cut off. One thread.
 class GuardServer {
  public:
-  static constexpr std::size_t kGuardsMax = 64;
-  static constexpr std::size_t kGuardsOfUser = 16;
+  static constexpr unsigned kGuardsMax = 64;
+  /// Of these, for root and the daemon's own user.
+  static constexpr unsigned kGuardsOfAdmins = 8;
+  static constexpr unsigned kGuardsOfUser = 16;
   static constexpr TimeNs kPatience = 5 * kSecond;
+  /// Questions that may wait in a guard's ring, of which there is room for more.
+  static constexpr unsigned kUnansweredMax = 64;
 
   struct Veto {
     std::string name;
@@ -28,7 +32,11 @@ class GuardServer {
   };
   using Done = std::function<void(const std::vector<Veto>& vetoes)>;
 
-  GuardServer(EventLoop& loop, Fd listener, security::Acl acl);
+  /// A guard that does not answer within `patience` vetoes.
+  GuardServer(EventLoop& loop, Fd listener, security::Acl acl, TimeNs patience = kPatience);
+  ~GuardServer();
+  GuardServer(const GuardServer&) = delete;
+  GuardServer& operator=(const GuardServer&) = delete;
 
   /// For those who come from now on.
   void set_acl(security::Acl acl) { acl_ = std::move(acl); }
@@ -38,32 +46,30 @@ class GuardServer {
   [[nodiscard]] bool ask(Done done);
 
  private:
-  using Id = std::uint32_t;
   struct Guard {
-    Fd fd;
-    Watch watch;
-    security::PeerCredentials peer;
-    std::string name;  ///< Empty: it has not said Hello yet.
+    std::uint32_t pid = 0;
+    std::string name;  ///< Empty: it has not entered yet.
     bool waited_for = false;
+    unsigned unanswered = 0;  ///< Questions since its last answer.
   };
 
-  void on_connect();
-  void serve(Id id);
-  [[nodiscard]] bool take(Guard& guard, const shm::GuardWord& word);
+  void serve(const CallServer::Request& request);
+  /// False: no library says that.
+  [[nodiscard]] bool enter(Guard& guard, std::span<const std::byte> bytes);
+  [[nodiscard]] bool take_answer(Guard& guard, std::span<const std::byte> bytes);
+  [[nodiscard]] bool tell(CallServer::Client client, Guard& guard);
   void veto(const Guard& guard, std::string reason);
   void look();
   void give_up();
 
-  EventLoop& loop_;
-  Fd listener_;
   security::Acl acl_;
-  std::map<Id, Guard> guards_;
-  Id next_ = 1;
+  TimeNs patience_;
+  std::map<CallServer::Client, Guard> guards_;
   std::uint32_t question_ = 0;
   Done done_;  ///< Of the question that is asked.
   std::vector<Veto> vetoes_;
   Timer limit_;
-  Watch watch_;
+  CallServer server_;
 };
 
 }  // namespace phalanx::controlplane

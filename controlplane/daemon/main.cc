@@ -70,7 +70,7 @@ Arguments parse(int argc, char** argv) {
         arguments.check_only = true;
         break;
       case 'v':
-        std::printf("phalanx-controlplane %s\n", PHX_VERSION);
+        std::printf("phalanx-controlplane %s\n", PHALANX_RELEASE);
         std::exit(0);
       case 'h':
         std::fputs(kUsage, stdout);

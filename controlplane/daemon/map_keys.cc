@@ -86,7 +86,7 @@ void publish_config(map::Store& store, const config::Config& config) {
     publish.text(prefix + "name", config.lane.groups[i].name);
     publish.number(prefix + "lane", MapType::U32, config.lane.groups[i].lane);
   }
-  publish.text("runtime.version", PHX_VERSION);
+  publish.text("runtime.version", PHALANX_RELEASE);
   publish.number("runtime.node", MapType::U32, config.node.id);
   publish.text("runtime.instance", config.node.instance);
 }

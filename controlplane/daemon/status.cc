@@ -290,7 +290,7 @@ json status_json(const StatusSources& from) {
     if (node.id != from.config.node.id) peers.push_back(peer_json(from, node));
   }
   return {{"version", 1},
-          {"phalanx", PHX_VERSION},
+          {"phalanx", PHALANX_RELEASE},
           {"instance", from.config.node.instance},
           {"cluster", from.config.cluster.name},
           {"encrypted", !from.config.cluster.insecure},

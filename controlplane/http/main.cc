@@ -69,7 +69,7 @@ Arguments parse(int argc, char** argv) {
         arguments.user = optarg;
         break;
       case 'v':
-        std::printf("phalanx-metrics %s\n", PHX_VERSION);
+        std::printf("phalanx-metrics %s\n", PHALANX_RELEASE);
         std::exit(0);
       case 'h':
         std::fputs(kUsage, stdout);

@@ -74,7 +74,7 @@ class Families {
 
 void add_node(Families& out, const NodeNow& node) {
   out.gauge("phx_build_info", "The version of phalanx-metrics, as a label.", 1,
-            {{"version", PHX_VERSION}});
+            {{"version", PHALANX_RELEASE}});
   out.gauge("phx_up", "1 when the control plane answers. 0: see its log.", node.running ? 1 : 0);
   out.gauge("phx_ready", "1 when the node is a member of a quorate view. 0: phalanx status.",
             node.running && watch::is_ready(node.status) ? 1 : 0);

@@ -8,28 +8,19 @@
 
 namespace phalanx::map {
 
-using shm::MapReply;
-using shm::MapRequestKind;
 using shm::MapRequestParts;
 
 namespace {
-
-std::vector<std::byte> packet_of(MapReply head, std::span<const std::byte> body = {}) {
-  head.bytes = static_cast<std::uint32_t>(body.size());
-  std::vector<std::byte> packet(sizeof head + body.size());
-  std::memcpy(packet.data(), &head, sizeof head);
-  std::copy(body.begin(), body.end(), packet.begin() + sizeof head);
-  return packet;
-}
 
 std::string_view text_of(std::span<const std::byte> bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::vector<std::byte> items_behind(const MapRequestParts& request, const Statistics& statistics) {
+std::vector<std::byte> items_behind(const Service::Question& question, const Statistics& statistics,
+                                    std::size_t bytes_max) {
   std::vector<std::byte> items;
-  const std::string_view prefix = request.key;
-  const std::string_view after = text_of(request.value);
+  const std::string_view prefix = question.key;
+  const std::string_view after = question.after;
   const bool behind = after >= prefix && !after.empty();
   auto at = behind ? statistics.upper_bound(after) : statistics.lower_bound(prefix);
   for (; at != statistics.end() && at->first.starts_with(prefix); ++at) {
@@ -37,7 +28,7 @@ std::vector<std::byte> items_behind(const MapRequestParts& request, const Statis
                             .key_bytes = static_cast<std::uint16_t>(at->first.size()),
                             .type = static_cast<std::uint16_t>(at->second.type)};
     const std::size_t bytes = sizeof item + item.key_bytes + item.value_bytes;
-    if (sizeof(MapReply) + items.size() + bytes > shm::kMapPacketBytesMax) break;
+    if (items.size() + bytes > bytes_max) break;
     const std::size_t from = items.size();
     items.resize(from + bytes);
     std::byte* to = items.data() + from;
@@ -61,74 +52,53 @@ void Service::leave(ClientId id) {
   std::erase(woken_, id);
 }
 
-Service::Next Service::on_packet(ClientId id, std::span<const std::byte> packet,
-                                 std::vector<std::byte>& reply) {
+Service::Outcome Service::on_request(ClientId id, MapCall call, std::span<const std::byte> bytes) {
   const auto found = clients_.find(id);
   PHX_CHECK(found != clients_.end());
   Client& client = found->second;
   ++counters_.requests;
-  const auto request = shm::read_map_request(packet);
-  if (!request) {
-    ++counters_.malformed;
-    return Next::HangUp;
+  const auto request = shm::read_map_request(bytes);
+  if (request && call == MapCall::Arm) {
+    arm(id, client, request->head.position);
+    return {.next = Next::Nothing, .status = MapStatus::Ok, .question = {}};
   }
-  if (request->head.version != shm::kMapVersion) {
-    count(MapStatus::Version);
-    reply = packet_of({.status = MapStatus::Version});
-    return Next::Reply;
+  const bool asks = call == MapCall::StatsGet || call == MapCall::StatsNext;
+  if (request && asks && request->key.size() <= shm::kMapKeyBytesMax &&
+      request->value.size() <= shm::kMapKeyBytesMax) {
+    return {.next = Next::NeedStatistics,
+            .status = MapStatus::Ok,
+            .question = {.call = call,
+                         .key = std::string(request->key),
+                         .after = std::string(text_of(request->value))}};
   }
-  if (!client.greeted && request->head.kind != MapRequestKind::Hello) {
-    ++counters_.malformed;
-    return Next::HangUp;
-  }
-  switch (request->head.kind) {
-    case MapRequestKind::Hello:
-      client.greeted = true;
-      reply = packet_of({});
-      return Next::ReplyWithMemory;
-    case MapRequestKind::Arm:
-      arm(id, client, request->head.position);
-      return Next::Nothing;
-    case MapRequestKind::StatsGet:
-    case MapRequestKind::StatsNext:
-      return Next::NeedStatistics;
-    case MapRequestKind::Set:
-    case MapRequestKind::Delete:
-    case MapRequestKind::Add:
-    case MapRequestKind::Track:
-    case MapRequestKind::Untrack:
-      break;
-  }
-  const MapStatus status = serve(client, *request);
+  const MapStatus status = request ? serve(client, call, *request) : MapStatus::Malformed;
   if (status == MapStatus::Malformed) {
     ++counters_.malformed;
-    return Next::HangUp;
+    return {};
   }
   count(status);
   notice_changes();
-  reply = packet_of({.status = status});
-  return Next::Reply;
+  return {.next = Next::Reply, .status = status, .question = {}};
 }
 
-MapStatus Service::serve(Client& client, const MapRequestParts& request) {
+MapStatus Service::serve(Client& client, MapCall call, const MapRequestParts& request) {
   const shm::MapRequest& head = request.head;
-  switch (head.kind) {
-    case MapRequestKind::Set:
+  switch (call) {
+    case MapCall::Set:
       // What does not fit into a MapType must not become another one.
       return store_.set(request.key, head.type > 255 ? MapType::None : MapType(head.type),
                         request.value, client.who);
-    case MapRequestKind::Delete:
+    case MapCall::Delete:
       return store_.remove(request.key, client.who);
-    case MapRequestKind::Add:
+    case MapCall::Add:
       return store_.add(request.key, head.delta, client.who);
-    case MapRequestKind::Track:
+    case MapCall::Track:
       return track(client, request);
-    case MapRequestKind::Untrack:
+    case MapCall::Untrack:
       return untrack(client, head.number);
-    case MapRequestKind::Hello:
-    case MapRequestKind::Arm:
-    case MapRequestKind::StatsGet:
-    case MapRequestKind::StatsNext:
+    case MapCall::Arm:
+    case MapCall::StatsGet:
+    case MapCall::StatsNext:
       break;
   }
   return MapStatus::Malformed;
@@ -202,19 +172,26 @@ void Service::notice_changes() {
 
 std::vector<Service::ClientId> Service::take_woken() { return std::exchange(woken_, {}); }
 
-std::vector<std::byte> Service::answer(std::span<const std::byte> packet,
-                                       const Statistics& statistics) {
-  const auto request = shm::read_map_request(packet);
-  PHX_CHECK(request.has_value());  // on_packet() read it.
-  if (request->head.kind == MapRequestKind::StatsNext) {
-    return packet_of({}, items_behind(*request, statistics));
+Service::Answer Service::answer(const Question& question, const Statistics& statistics,
+                                std::size_t bytes_max) {
+  if (question.call == MapCall::StatsNext) {
+    return {.status = MapStatus::Ok, .bytes = items_behind(question, statistics, bytes_max)};
   }
-  const auto found = statistics.find(request->key);
+  const auto found = statistics.find(question.key);
+  Answer answer;
   if (found == statistics.end()) {
-    count(MapStatus::NotFound);
-    return packet_of({.status = MapStatus::NotFound});
+    answer.status = MapStatus::NotFound;
+  } else if (sizeof(shm::MapValueHead) + found->second.value.size() > bytes_max) {
+    answer.status = MapStatus::TooBig;
   }
-  return packet_of({.type = static_cast<std::uint32_t>(found->second.type)}, found->second.value);
+  count(answer.status);
+  if (answer.status != MapStatus::Ok) return answer;
+  const shm::MapValueHead head{.type = static_cast<std::uint32_t>(found->second.type),
+                               .reserved = 0};
+  answer.bytes.resize(sizeof head);
+  std::memcpy(answer.bytes.data(), &head, sizeof head);
+  answer.bytes.insert(answer.bytes.end(), found->second.value.begin(), found->second.value.end());
+  return answer;
 }
 
 void Service::count(MapStatus status) {

@@ -14,6 +14,8 @@
 
 namespace phalanx::map {
 
+using shm::MapCall;
+
 /// A value of the statistics map, computed when it is asked for.
 struct Statistic {
   MapType type = MapType::None;
@@ -32,33 +34,46 @@ struct ServiceCounters {
   std::uint64_t wakes = 0;
 };
 
-/// Answers the clients of the map, packet by packet. Sans-I/O: who calls sends the replies and the
-/// wakes. Single-threaded.
+/// Answers the clients of the map, request by request. Sans-I/O: who calls sends the replies and
+/// the wakes. Single-threaded.
 class Service {
  public:
   /// Of all clients together: each change is compared with every one.
   static constexpr std::size_t kTrackersMax = 4096;
-  using ClientId = std::uint32_t;
+  using ClientId = std::uint64_t;
 
   explicit Service(Store& store) : store_(store) {}
 
   void join(ClientId client, const Writer& who);
   void leave(ClientId client);
 
-  enum class Next : std::uint8_t {
-    Reply,
-    ReplyWithMemory,  ///< With the descriptor of the map's memory.
-    Nothing,
-    NeedStatistics,  ///< answer() is to be called once they are there.
-    HangUp,
+  /// What is wanted of the statistics.
+  struct Question {
+    MapCall call = MapCall::StatsGet;
+    std::string key;
+    std::string after;
   };
-  /// Takes one packet of a client. `reply` holds what is to be sent, when there is something.
-  [[nodiscard]] Next on_packet(ClientId client, std::span<const std::byte> packet,
-                               std::vector<std::byte>& reply);
+  enum class Next : std::uint8_t {
+    Reply,           ///< With no bytes, or the refusal that the status is.
+    Nothing,         ///< It was an Arm.
+    NeedStatistics,  ///< answer() is to be called with `question` once they are there.
+    CutOff,
+  };
+  struct Outcome {
+    Next next = Next::CutOff;
+    MapStatus status = MapStatus::Malformed;
+    Question question;
+  };
+  /// Takes one request of a client, whose bytes nobody changes meanwhile.
+  [[nodiscard]] Outcome on_request(ClientId client, MapCall call, std::span<const std::byte> bytes);
 
-  /// The reply to the request that needed `statistics`.
-  [[nodiscard]] std::vector<std::byte> answer(std::span<const std::byte> packet,
-                                              const Statistics& statistics);
+  struct Answer {
+    MapStatus status = MapStatus::Ok;
+    std::vector<std::byte> bytes;
+  };
+  /// The reply to the request that needed `statistics`, of at most so many bytes.
+  [[nodiscard]] Answer answer(const Question& question, const Statistics& statistics,
+                              std::size_t bytes_max);
 
   /// Those who sleep and for whom something came since the last call; each once for an Arm.
   [[nodiscard]] std::vector<ClientId> take_woken();
@@ -78,12 +93,11 @@ class Service {
   };
   struct Client {
     Writer who;
-    bool greeted = false;
     bool armed = false;
     std::vector<Tracker> trackers;
   };
 
-  [[nodiscard]] MapStatus serve(Client& client, const shm::MapRequestParts& request);
+  [[nodiscard]] MapStatus serve(Client& client, MapCall call, const shm::MapRequestParts& request);
   [[nodiscard]] MapStatus track(Client& client, const shm::MapRequestParts& request);
   [[nodiscard]] MapStatus untrack(Client& client, std::uint32_t number);
   void arm(ClientId id, Client& client, std::uint64_t position);

@@ -123,6 +123,8 @@ static_assert(sizeof(BroadcastPage) == 128);
 inline constexpr std::uint32_t kBarriers = 1;
 /// Wanted; granted, with one descriptor more.
 inline constexpr std::uint32_t kBroadcast = 2;
+/// Of the reply: the last descriptor is the server's attachment.
+inline constexpr std::uint32_t kAttachment = 4;
 
 struct ConnectRequest {
   std::uint64_t magic = kMagic;
@@ -139,18 +141,21 @@ struct ConnectRequest {
 };
 static_assert(sizeof(ConnectRequest) == 128);
 
-/// With kConnectDescriptors when the status is PHX_OK: the memory, and the wake socket.
+/// With kConnectDescriptors when the status is PHX_OK: the memory, and the wake socket; then those
+/// that the flags name.
 struct ConnectReply {
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::uint32_t bytes = 128;
   std::uint32_t status = 0;  ///< A phx_status.
-  std::uint32_t flags = 0;   ///< kBarriers: both sides may publish with plain stores.
+  /// kBarriers: both sides may publish with plain stores; kBroadcast, kAttachment.
+  std::uint32_t flags = 0;
   Geometry geometry{};
   std::byte unused[40] = {};
 };
 static_assert(sizeof(ConnectReply) == 128);
 inline constexpr std::size_t kConnectDescriptors = 2;
-inline constexpr std::size_t kConnectDescriptorsMost = 3;  ///< With the broadcast log's.
+/// With the broadcast log's, and the attachment.
+inline constexpr std::size_t kConnectDescriptorsMost = 4;
 
 }  // namespace phalanx::call

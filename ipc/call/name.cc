@@ -46,12 +46,13 @@ bool make_folder(const char* path) noexcept {
 
 }  // namespace
 
-phx_status find_server(const char* name, const char* runtime_directory,
+phx_status find_server(const char* name, const char* runtime_directory, const char* instance,
                        client::SocketPath& path) noexcept {
   if (is_path(name)) return use_path(name, path.address);
   char file[kNameBytesMax + 8];
   if (!file_of(name, file)) return PHX_BAD_NAME;
-  return client::find_socket(kInstance, runtime_directory, file, path) ? PHX_OK : PHX_BAD_NAME;
+  if (instance == nullptr || *instance == '\0') instance = kInstance;
+  return client::find_socket(instance, runtime_directory, file, path) ? PHX_OK : PHX_BAD_NAME;
 }
 
 phx_status place_server(const char* name, const char* runtime_directory,

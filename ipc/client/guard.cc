@@ -1,117 +1,113 @@
 #include "phalanx/guard.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <span>
 
-#include "ipc/client/path.h"
 #include "ipc/shm/guard_protocol.h"
+#include "phalanx/ipc_client.h"
 
-using phalanx::shm::GuardWord;
-using phalanx::shm::GuardWordKind;
+using phalanx::shm::GuardAnswer;
+using phalanx::shm::GuardCall;
+
+static_assert(PHX_GUARD_TEXT_BYTES_MAX == phalanx::shm::kGuardTextBytesMax);
 
 struct phx_guard {
-  int socket = -1;
+  phx_ipc_handle connection = 0;
+  int fd = -1;  ///< The connection's, which closes it.
 };
 
 namespace {
 
-constexpr int kWelcomeMs = 2000;
+/// Of connecting, and of a call: together what phx_guard_open() may take.
+constexpr int kPatienceMs = 1000;
 
-void put_text(GuardWord& word, const char* text) noexcept {
-  if (text == nullptr) return;
-  std::memcpy(word.text, text, strnlen(text, sizeof word.text - 1));
+iovec text_part(const char* text) noexcept {
+  const std::size_t bytes = text == nullptr ? 0 : strnlen(text, phalanx::shm::kGuardTextBytesMax);
+  return {.iov_base = const_cast<char*>(text), .iov_len = bytes};
 }
 
-phx_status say(int socket, const GuardWord& word) noexcept {
-  const ssize_t sent = send(socket, &word, sizeof word, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return PHX_TRY_AGAIN;
-  return sent == sizeof word ? PHX_OK : PHX_DISCONNECTED;
+phx_status call(phx_ipc_handle connection, GuardCall call, const iovec* parts,
+                std::size_t count) noexcept {
+  return phx_ipc_callv(connection, static_cast<std::uint32_t>(call), parts, count, nullptr, 0,
+                       nullptr, kPatienceMs);
 }
 
-phx_status hear(int socket, GuardWord& word) noexcept {
-  std::byte packet[sizeof(GuardWord) + 1];
-  const ssize_t got = recv(socket, packet, sizeof packet, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return PHX_TRY_AGAIN;
-  if (got <= 0) return PHX_DISCONNECTED;
-  const auto read =
-      phalanx::shm::read_guard_word(std::span(packet).first(static_cast<std::size_t>(got)));
-  if (!read) return PHX_DISCONNECTED;
-  word = *read;
-  return PHX_OK;
-}
-
-phx_status status_of_errno(int error) noexcept {
-  if (error == EACCES || error == EPERM) return PHX_ACCESS;
-  return error == EMFILE || error == ENFILE || error == ENOMEM ? PHX_NO_MEMORY : PHX_NOT_RUNNING;
-}
-
-phx_status greet(int socket, const phalanx::client::SocketPath& path, const char* name) noexcept {
-  if (connect(socket, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address) != 0) {
-    return status_of_errno(errno);
+/// What connecting and entering say, in the words of phx_guard_open().
+phx_status status_of_opening(phx_status status) noexcept {
+  switch (static_cast<int>(status)) {
+    case PHX_OK:
+    case PHX_ACCESS:
+    case PHX_LIMIT:
+    case PHX_NO_MEMORY:
+    case PHX_VERSION:
+      return status;
+    case PHX_BAD_NAME:
+      return PHX_INVALID;
+    case PHX_NOT_SUPPORTED:
+      return PHX_VERSION;  // Another version is another service.
+    default:
+      return PHX_NOT_RUNNING;
   }
-  if (path.check_owner && !phalanx::client::owner_is_trusted(socket)) return PHX_ACCESS;
-  GuardWord word;
-  put_text(word, name);
-  if (say(socket, word) != PHX_OK) return PHX_NOT_RUNNING;
-  pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
-  int ready = 0;
-  do {  // A signal is no answer; it comes seldom enough to begin the waiting anew.
-    ready = poll(&waiting, 1, kWelcomeMs);
-  } while (ready < 0 && errno == EINTR);
-  if (ready <= 0) return PHX_NOT_RUNNING;
-  if (hear(socket, word) != PHX_OK || word.kind != GuardWordKind::Welcome) return PHX_ACCESS;
-  return word.value == 1 ? PHX_OK : PHX_LIMIT;
+}
+
+phx_status connect_to(const char* instance, phx_ipc_handle& connection) noexcept {
+  const phx_ipc_options options{
+      .struct_bytes = sizeof options,
+      .request_ring_bytes = phalanx::shm::kGuardRingBytes,
+      .response_ring_bytes = phalanx::shm::kGuardRingBytes,
+      .dispatch_ring_bytes = phalanx::shm::kGuardRingBytes,
+      .message_bytes_max = phalanx::shm::kGuardMessageBytesMax,
+      .connect_timeout_ms = kPatienceMs,
+      .wait = PHX_IPC_SLEEP,
+      .instance = instance != nullptr && *instance != '\0' ? instance : "default"};
+  return phx_ipc_connect("guard", phalanx::shm::kGuardService, &options, &connection);
 }
 
 }  // namespace
 
 phx_status phx_guard_open(const char* instance, const char* name, phx_guard** guard) {
   if (guard == nullptr || name == nullptr || *name == '\0') return PHX_INVALID;
-  phalanx::client::SocketPath path;
-  if (!phalanx::client::find_socket(instance, nullptr, "guard.sock", path)) return PHX_INVALID;
-  const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (fd < 0) return PHX_NO_MEMORY;
-  phx_status status = greet(fd, path, name);
-  void* memory = status == PHX_OK ? std::malloc(sizeof(phx_guard)) : nullptr;
-  if (status == PHX_OK && memory == nullptr) status = PHX_NO_MEMORY;
-  if (status != PHX_OK) {
-    close(fd);
-    return status;
+  void* memory = std::malloc(sizeof(phx_guard));
+  if (memory == nullptr) return PHX_NO_MEMORY;
+  auto* made = new (memory) phx_guard;
+  phx_status status = connect_to(instance, made->connection);
+  const iovec part = text_part(name);
+  if (status == PHX_OK) status = call(made->connection, GuardCall::Enter, &part, 1);
+  if (status == PHX_OK) status = phx_ipc_fd(made->connection, &made->fd);
+  if (status == PHX_OK) {
+    *guard = made;
+  } else {
+    phx_guard_close(made);
   }
-  *guard = new (memory) phx_guard{fd};
-  return PHX_OK;
+  return status_of_opening(status);
 }
 
-int phx_guard_fd(const phx_guard* guard) { return guard == nullptr ? -1 : guard->socket; }
+int phx_guard_fd(const phx_guard* guard) { return guard == nullptr ? -1 : guard->fd; }
 
 phx_status phx_guard_next(phx_guard* guard, uint32_t* question) {
   if (guard == nullptr || question == nullptr) return PHX_INVALID;
-  GuardWord word;
-  const phx_status status = hear(guard->socket, word);
-  if (status != PHX_OK) return status;
-  if (word.kind != GuardWordKind::Ask) return PHX_DISCONNECTED;
-  *question = word.number;
-  return PHX_OK;
+  phx_ipc_event event{};
+  const phx_status status = phx_ipc_get(guard->connection, &event, 0);
+  if (status == PHX_TRY_AGAIN) return status;
+  if (status != PHX_OK) return PHX_DISCONNECTED;
+  const bool asks = event.id == phalanx::shm::kGuardAskEvent && event.bytes == sizeof *question;
+  if (asks) std::memcpy(question, event.data, sizeof *question);
+  (void)phx_ipc_put(guard->connection);
+  return asks ? PHX_OK : PHX_DISCONNECTED;
 }
 
 phx_status phx_guard_answer(phx_guard* guard, uint32_t question, int agree, const char* reason) {
   if (guard == nullptr) return PHX_INVALID;
-  GuardWord word{.kind = GuardWordKind::Answer, .number = question, .value = agree != 0 ? 1u : 0u};
-  put_text(word, reason);
-  return say(guard->socket, word);
+  GuardAnswer head{.question = question, .agrees = agree != 0 ? 1u : 0u};
+  const iovec parts[] = {{&head, sizeof head}, text_part(reason)};
+  const phx_status status = call(guard->connection, GuardCall::Answer, parts, 2);
+  if (status == PHX_TIMED_OUT) return PHX_TRY_AGAIN;
+  return status == PHX_OK || status == PHX_TRY_AGAIN ? status : PHX_DISCONNECTED;
 }
 
 void phx_guard_close(phx_guard* guard) {
   if (guard == nullptr) return;
-  close(guard->socket);
+  if (guard->connection != 0) (void)phx_ipc_disconnect(guard->connection);
   std::free(guard);
 }

@@ -82,6 +82,8 @@ phx_status status_of_connect(int error) noexcept {
     case ECONNREFUSED:
     case ENOTDIR:
       return PHX_NOT_RUNNING;
+    case EPROTOTYPE:  // It listens there, and not for this.
+      return PHX_VERSION;
     case EMFILE:
     case ENFILE:
     case ENOMEM:

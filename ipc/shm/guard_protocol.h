@@ -5,44 +5,59 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace phalanx::shm {
 
-/// What a program that guards a node and the control plane say on `guard.sock` (SOCK_SEQPACKET,
-/// host order). All words have one size. The program says Hello and is told whether it is a guard;
-/// from then on it is asked before the node leaves by an administrator's order.
-enum class GuardWordKind : std::uint32_t {
-  Hello = 1,  ///< text: the guard's name.
-  Welcome,    ///< value: 1 it guards, 0 there are too many or it may not.
-  Ask,        ///< number: of the question.
-  Answer,     ///< number; value: 1 it may leave, 0 not; text: why not.
-};
+/// What a program that guards a node and the control plane say through the rings of `guard.sock`
+/// (ipc/call, host order). The program calls Enter and is a guard with its reply; from then on an
+/// Ask event comes before the node leaves by an administrator's order, and Answer is the call back.
 
-inline constexpr std::uint64_t kGuardMagic = 0x6472'6175'6778'6870;
-inline constexpr std::uint32_t kGuardVersion = 1;
+/// Another version is another service, so that each side is told by connecting.
+inline constexpr std::uint32_t kGuardService = 0x6775'6100 | 2;  // "gua", version.
+inline constexpr std::size_t kGuardRingBytes = 4096;
+inline constexpr std::size_t kGuardMessageBytesMax = 256;
+inline constexpr std::size_t kGuardTextBytesMax = 231;
 
-struct GuardWord {
-  std::uint64_t magic = kGuardMagic;
-  std::uint32_t version = kGuardVersion;
-  GuardWordKind kind = GuardWordKind::Hello;
-  std::uint32_t number = 0;
-  std::uint32_t value = 0;
-  char text[232] = {};  ///< Ends with a zero.
+enum class GuardCall : std::uint32_t {
+  Enter = 0,  ///< The guard's name.
+  Answer,     ///< A GuardAnswer, then why not.
 };
-static_assert(sizeof(GuardWord) == 256);
+inline constexpr std::uint32_t kGuardCalls = 2;
+
+/// A std::uint32_t: the question's number.
+inline constexpr std::uint32_t kGuardAskEvent = 1;
+
+struct GuardAnswer {
+  std::uint32_t question = 0;
+  std::uint32_t agrees = 0;  ///< 1: it may leave, 0: it may not.
+};
+static_assert(sizeof(GuardAnswer) == 8);
+static_assert(sizeof(GuardAnswer) + kGuardTextBytesMax <= kGuardMessageBytesMax);
 
 /// Empty: no library sends that.
-[[nodiscard]] inline std::optional<GuardWord> read_guard_word(
-    std::span<const std::byte> packet) noexcept {
-  GuardWord word;
-  if (packet.size() != sizeof word) return std::nullopt;
-  std::memcpy(&word, packet.data(), sizeof word);
-  if (word.magic != kGuardMagic || word.version != kGuardVersion ||
-      word.kind < GuardWordKind::Hello || word.kind > GuardWordKind::Answer ||
-      std::memchr(word.text, 0, sizeof word.text) == nullptr) {
+[[nodiscard]] inline std::optional<std::string_view> read_guard_name(
+    std::span<const std::byte> bytes) noexcept {
+  if (bytes.empty() || bytes.size() > kGuardTextBytesMax) return std::nullopt;
+  return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+struct GuardAnswerParts {
+  GuardAnswer head;
+  std::string_view reason;
+};
+/// Empty: no library sends that.
+[[nodiscard]] inline std::optional<GuardAnswerParts> read_guard_answer(
+    std::span<const std::byte> bytes) noexcept {
+  GuardAnswerParts parts;
+  if (bytes.size() < sizeof parts.head || bytes.size() > sizeof parts.head + kGuardTextBytesMax) {
     return std::nullopt;
   }
-  return word;
+  std::memcpy(&parts.head, bytes.data(), sizeof parts.head);
+  if (parts.head.agrees > 1) return std::nullopt;
+  bytes = bytes.subspan(sizeof parts.head);
+  parts.reason = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return parts;
 }
 
 }  // namespace phalanx::shm

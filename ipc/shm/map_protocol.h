@@ -7,62 +7,59 @@
 #include <span>
 #include <string_view>
 
+#include "ipc/include/phalanx/status.h"
 #include "ipc/shm/map_layout.h"
 #include "ipc/shm/map_value.h"
 
 namespace phalanx::shm {
 
-/// What a client and the control plane say on `map.sock` (SOCK_SEQPACKET, host order). The client
-/// says Hello first and gets the map's memory with the reply; keys and changes it then reads there.
-/// Every request but Arm has one reply. Wake comes unasked, once for an Arm.
+/// What a client and the control plane say through the rings of `map.sock` (ipc/call, host order).
+/// The attachment of a connection is the map's memory: keys and changes are read there. Each
+/// MapCall is a call with one reply, or is refused with a phx_status, but Arm, which is a post. A
+/// Wake event comes once for an Arm.
 
-inline constexpr std::uint64_t kMapProtocolMagic = 0x3174'656b'6361'7068;
-inline constexpr std::size_t kMapPacketBytesMax = 64 * 1024;
+/// Another version is another service, so that each side is told by connecting.
+inline constexpr std::uint32_t kMapService = 0x6d61'7000 | kMapVersion;  // "map", version.
+/// With the header of its record it just fits a bulk ring of 32 KiB.
+inline constexpr std::size_t kMapMessageBytesMax = 32 * 1024 - 64;
+inline constexpr std::size_t kMapRingBytes = 4096;
 /// Also the number of trackers.
 inline constexpr std::uint32_t kMapTrackersMax = 64;
 
-enum class MapRequestKind : std::uint32_t {
-  Hello = 1,
-  Set,        ///< key, value, type.
+enum class MapCall : std::uint32_t {
+  Set = 0,    ///< key, value, type.
   Delete,     ///< key.
   Add,        ///< key, delta.
   Track,      ///< key or prefix, number, events: wake for it.
   Untrack,    ///< number.
   Arm,        ///< position: Wake once there is something behind it.
-  StatsGet,   ///< key.
-  StatsNext,  ///< key: the prefix; value: the key to go on behind, or nothing.
+  StatsGet,   ///< key. The reply: a MapValueHead, the value.
+  StatsNext,  ///< key: the prefix; value: the key to go on behind, or nothing. The reply: items.
 };
+inline constexpr std::uint32_t kMapCalls = 8;
 
-/// Then the key and the value.
+inline constexpr std::uint32_t kMapWakeEvent = 1;
+
+/// Then the key, and the value up to the end.
 struct MapRequest {
-  std::uint64_t magic = kMapProtocolMagic;
-  std::uint32_t version = kMapVersion;
-  MapRequestKind kind = MapRequestKind::Hello;
   std::uint32_t type = 0;    ///< MapType; of Track: bits of MapEvent, kMapTrackPrefix.
   std::uint32_t number = 0;  ///< Of a tracker, below kMapTrackersMax.
   std::int64_t delta = 0;
   std::uint64_t position = 0;
   std::uint32_t key_bytes = 0;
-  std::uint32_t value_bytes = 0;
+  std::uint32_t reserved = 0;
 };
-static_assert(sizeof(MapRequest) == 48);
+static_assert(sizeof(MapRequest) == 32);
+static_assert(sizeof(MapRequest) + kMapKeyBytesMax + kMapValueBytesMax <= kMapMessageBytesMax);
 
 inline constexpr std::uint32_t kMapTrackPrefix = 8;
 inline constexpr std::uint32_t kMapTrackBits = 15;
 
-enum class MapReplyKind : std::uint32_t { Answer = 1, Wake = 2 };
-
-/// Then `bytes` of the value; of StatsNext: items, one after the other.
-struct MapReply {
-  std::uint64_t magic = kMapProtocolMagic;
-  std::uint32_t version = kMapVersion;
-  MapReplyKind kind = MapReplyKind::Answer;
-  MapStatus status = MapStatus::Ok;
-  std::uint32_t type = 0;
-  std::uint32_t bytes = 0;
-  std::uint32_t reserved = 0;
+struct MapValueHead {
+  std::uint32_t type;
+  std::uint32_t reserved;
 };
-static_assert(sizeof(MapReply) == 32);
+static_assert(sizeof(MapValueHead) == 8);
 
 /// An item of StatsNext: this, the key, the value. No padding.
 struct MapItem {
@@ -72,28 +69,59 @@ struct MapItem {
 };
 static_assert(sizeof(MapItem) == 8);
 
-/// A request whose lengths are right. Nothing else in it was checked but magic and size.
+/// A request whose lengths are right. Nothing else in it was checked.
 struct MapRequestParts {
   MapRequest head;
   std::string_view key;
   std::span<const std::byte> value;
 };
 
-/// Empty: no library sends that. Of another version only the head is read.
+/// Empty: no library sends that.
 [[nodiscard]] inline std::optional<MapRequestParts> read_map_request(
-    std::span<const std::byte> packet) noexcept {
+    std::span<const std::byte> bytes) noexcept {
   MapRequestParts parts;
-  if (packet.size() < sizeof parts.head || packet.size() > kMapPacketBytesMax) return std::nullopt;
-  std::memcpy(&parts.head, packet.data(), sizeof parts.head);
-  if (parts.head.magic != kMapProtocolMagic) return std::nullopt;
-  if (parts.head.version != kMapVersion) return parts;
-  packet = packet.subspan(sizeof parts.head);
-  if (std::uint64_t{parts.head.key_bytes} + parts.head.value_bytes != packet.size()) {
-    return std::nullopt;
-  }
-  parts.key = {reinterpret_cast<const char*>(packet.data()), parts.head.key_bytes};
-  parts.value = packet.subspan(parts.head.key_bytes);
+  if (bytes.size() < sizeof parts.head || bytes.size() > kMapMessageBytesMax) return std::nullopt;
+  std::memcpy(&parts.head, bytes.data(), sizeof parts.head);
+  bytes = bytes.subspan(sizeof parts.head);
+  if (parts.head.key_bytes > bytes.size()) return std::nullopt;
+  parts.key = {reinterpret_cast<const char*>(bytes.data()), parts.head.key_bytes};
+  parts.value = bytes.subspan(parts.head.key_bytes);
   return parts;
+}
+
+/// What the client's caller is told.
+[[nodiscard]] constexpr phx_status status_of(MapStatus status) noexcept {
+  switch (status) {
+    case MapStatus::Ok:
+      return PHX_OK;
+    case MapStatus::NotFound:
+      return PHX_NOT_FOUND;
+    case MapStatus::WrongType:
+      return PHX_WRONG_TYPE;
+    case MapStatus::WrongSize:
+      return PHX_WRONG_SIZE;
+    case MapStatus::TooBig:
+      return PHX_TOO_BIG;
+    case MapStatus::BadName:
+      return PHX_BAD_NAME;
+    case MapStatus::NameTooLong:
+      return PHX_NAME_TOO_LONG;
+    case MapStatus::ReadOnly:
+      return PHX_READ_ONLY;
+    case MapStatus::Access:
+      return PHX_ACCESS;
+    case MapStatus::Overflow:
+      return PHX_OVERFLOW;
+    case MapStatus::Full:
+      return PHX_FULL;
+    case MapStatus::Limit:
+      return PHX_LIMIT;
+    case MapStatus::Exists:
+      return PHX_EXISTS;
+    case MapStatus::Malformed:
+      break;
+  }
+  return PHX_VERSION;
 }
 
 }  // namespace phalanx::shm

@@ -24,9 +24,7 @@ enum class MapStatus : std::uint32_t {
   Full,         ///< kMapKeysMax or kMapBytesMax.
   Limit,        ///< This user's share of keys or bytes, this client's trackers, or all clients.
   Exists,       ///< A tracker of that number.
-  Version,      ///< Another version of this protocol.
-  Malformed,    ///< What no library sends: the daemon hangs up.
-  Unknown,      ///< Not known to the receiver.
+  Malformed,    ///< What no library sends: the daemon cuts the client off.
 };
 
 /// Letters, digits and . _ - / : make a key.

@@ -4,13 +4,16 @@
 #include "ipc/base/assert.h"
 #include "ipc/shm/guard_protocol.h"
 
-// A word is taken only whole, of a known kind, and with a text that ends inside it.
+// A request is taken only whole, with a text that lies in it and is not too long.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace phalanx::shm;
-  const auto word = read_guard_word(std::as_bytes(std::span(data, size)));
-  if (!word) return 0;
-  PHX_CHECK(size == sizeof(GuardWord) && word->magic == kGuardMagic);
-  PHX_CHECK(word->kind >= GuardWordKind::Hello && word->kind <= GuardWordKind::Answer);
-  PHX_CHECK(strnlen(word->text, sizeof word->text) < sizeof word->text);
+  const auto bytes = std::as_bytes(std::span(data, size));
+  if (const auto name = read_guard_name(bytes)) {
+    PHX_CHECK(name->size() == size && size >= 1 && size <= kGuardTextBytesMax);
+  }
+  if (const auto answer = read_guard_answer(bytes)) {
+    PHX_CHECK(answer->head.agrees <= 1 && answer->reason.size() <= kGuardTextBytesMax);
+    PHX_CHECK(sizeof(GuardAnswer) + answer->reason.size() == size);
+  }
   return 0;
 }

@@ -45,8 +45,8 @@ std::string draw_key(Input& in) {
   return std::string(in.choose(256) + (which == kKeys.size() ? 0 : 100), 'k');
 }
 
-/// A packet as the library makes it, a field of which may be wrong; or rubbish.
-std::vector<std::byte> draw_packet(Input& in) {
+/// A request as the library makes it, a field of which may be wrong; or rubbish.
+std::vector<std::byte> draw_request(Input& in) {
   if (in.choose(16) == 0) {
     const auto rubbish = in.bytes(in.choose(100));
     return {rubbish.begin(), rubbish.end()};
@@ -56,35 +56,31 @@ std::vector<std::byte> draw_packet(Input& in) {
                                                  : std::size_t{1} << in.choose(4));
   const auto content = in.bytes(std::min<std::size_t>(value.size(), 16));
   std::copy(content.begin(), content.end(), value.begin());
-  shm::MapRequest head{.kind = static_cast<shm::MapRequestKind>(in.choose(11)),
-                       .type = static_cast<std::uint32_t>(in.choose(15)),
+  shm::MapRequest head{.type = static_cast<std::uint32_t>(in.choose(15)),
                        .number = static_cast<std::uint32_t>(in.choose(3)),
                        .delta = static_cast<std::int64_t>(in.number()),
                        .position = in.number(),
                        .key_bytes = static_cast<std::uint32_t>(key.size()),
-                       .value_bytes = static_cast<std::uint32_t>(value.size())};
+                       .reserved = 0};
   switch (in.choose(16)) {
     case 0:
-      head.key_bytes = static_cast<std::uint32_t>(in.number(head.key_bytes));
+      head.key_bytes = static_cast<std::uint32_t>(in.number());
       break;
     case 1:
-      head.value_bytes = static_cast<std::uint32_t>(in.number(head.value_bytes));
+      head.key_bytes = static_cast<std::uint32_t>(in.number(head.key_bytes));
       break;
     case 2:
       head.type = head.number = static_cast<std::uint32_t>(in.number());
       break;
-    case 3:
-      head.version = static_cast<std::uint32_t>(in.choose(3));
-      break;
     default:
       break;
   }
-  std::vector<std::byte> packet(sizeof head + key.size() + value.size());
-  std::memcpy(packet.data(), &head, sizeof head);
-  std::memcpy(packet.data() + sizeof head, key.data(), key.size());
+  std::vector<std::byte> bytes(sizeof head + key.size() + value.size());
+  std::memcpy(bytes.data(), &head, sizeof head);
+  std::memcpy(bytes.data() + sizeof head, key.data(), key.size());
   std::copy(value.begin(), value.end(),
-            packet.begin() + static_cast<long>(sizeof head + key.size()));
-  return packet;
+            bytes.begin() + static_cast<long>(sizeof head + key.size()));
+  return bytes;
 }
 
 /// Every key, in order, once; as many as the store says.
@@ -138,35 +134,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Memory memory;
   map::Store store(memory.layout());
   map::Service service(store);
-  const auto greeting = [] {
-    std::vector<std::byte> packet(sizeof(shm::MapRequest));
-    const shm::MapRequest hello;
-    std::memcpy(packet.data(), &hello, sizeof hello);
-    return packet;
-  }();
-  std::vector<std::byte> reply;
+  const map::Statistics statistics = {{"admin.one", {map::MapType::U8, {std::byte{7}}}},
+                                      {"user.two", {map::MapType::Binary, {}}}};
   service.join(1, kAdmin);
   service.join(2, kUser);
   Input in(data, size);
-  if (in.flip()) (void)service.on_packet(1, greeting, reply);
-  if (in.flip()) (void)service.on_packet(2, greeting, reply);
   PHX_CHECK(store.set("admin.one", map::MapType::U8, std::array{std::byte{7}}, kAdmin) ==
             map::MapStatus::Ok);
   while (!in.empty()) {
     const map::Service::ClientId client = in.flip() ? 1 : 2;
-    const std::vector<std::byte> packet = draw_packet(in);
+    const auto call = static_cast<map::MapCall>(in.choose(shm::kMapCalls + 2));
+    const std::vector<std::byte> bytes = draw_request(in);
     const std::uint64_t before = store.changes();
-    const bool admins =
-        shm::read_map_request(packet) && shm::read_map_request(packet)->key.starts_with("admin.");
-    const bool there = admins && [&] {
-      MapReader::Found found;
-      return store.reader().find(shm::read_map_request(packet)->key, found, {}) ==
-             MapReader::Result::Found;
-    }();
+    const auto request = shm::read_map_request(bytes);
+    const bool admins = request && request->key.starts_with("admin.");
+    MapReader::Found found;
+    const bool there =
+        admins && store.reader().find(request->key, found, {}) == MapReader::Result::Found;
     if (admins && !there && client == 2) continue;  // It may make what is not there.
-    const auto next = service.on_packet(client, packet, reply);
+    const auto outcome = service.on_request(client, call, bytes);
     if (client == 2 && admins) PHX_CHECK(store.changes() == before);
-    if (next == map::Service::Next::NeedStatistics) (void)service.answer(packet, {});
+    if (outcome.next == map::Service::Next::NeedStatistics) {
+      const std::size_t most = in.number(shm::kMapMessageBytesMax);
+      PHX_CHECK(service.answer(outcome.question, statistics, most).bytes.size() <= most);
+    }
     (void)service.take_woken();
     read_all(store);
   }

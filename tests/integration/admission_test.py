@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 from harness import sandbox
+from harness.admin import ask_as
 from harness.cluster import Cluster, program
 
 NOBODY = 65534
@@ -21,19 +21,8 @@ def as_nobody(*words, groups=(), user=NOBODY, command=("pub", "words")):
 
 
 # One connection, many requests: each is judged by who made the connection.
-ORDERS = """
-import json, os, socket, sys
-os.setgroups([])
-os.setgid(int(sys.argv[1]))
-os.setuid(int(sys.argv[1]))
-admin = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-admin.settimeout(10)
-admin.connect("/run/phalanx/n1/admin.sock")
-for request in ({"command": "status"}, {"command": "shutdown"}, {"command": "leave"},
-                {"command": "shutdown", "keep_dataplane": True}, {"command": "status"}):
-    admin.send(json.dumps(request).encode())
-    print(json.loads(admin.recv(1 << 20)).get("error", {}).get("code", 0))
-"""
+ORDERS = ({"command": "status"}, {"command": "shutdown"}, {"command": "leave"},
+          {"command": "shutdown", "keep_dataplane": True}, {"command": "status"})
 
 
 def orders_of_nobody():
@@ -41,9 +30,7 @@ def orders_of_nobody():
     for path in ("/run/phalanx", "/run/phalanx/n1"):
         os.chmod(path, 0o711)
     os.chmod("/run/phalanx/n1/admin.sock", 0o666)
-    done = subprocess.run([sys.executable, "-c", ORDERS, str(NOBODY)], capture_output=True,
-                          text=True, timeout=30, check=True)
-    return [int(code) for code in done.stdout.split()]
+    return ask_as(NOBODY, 1, ORDERS)
 
 
 def test():

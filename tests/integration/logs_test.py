@@ -12,6 +12,7 @@ import sys
 import time
 
 from harness import sandbox
+from harness.admin import ask_as
 from harness.cluster import SLOW, Cluster, program, wait_until
 
 NOBODY = 65534
@@ -107,21 +108,11 @@ def flood(cluster, path):
 
 def refusals(cluster, path):
     """A user without the right is refused and logged, whatever it asks for."""
-    client = """
-import json, os, socket, sys
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
-admin = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-admin.settimeout(10)
-admin.connect("/run/phalanx/n1/admin.sock")
-for order in ("reload", "remove", "leave", "log", "shutdown", "quorum"):
-    admin.send(json.dumps({"command": order, "node": 2, "reason": "spite"}).encode())
-    print(json.loads(admin.recv(1 << 20))["error"]["code"])
-"""
-    done = subprocess.run([sys.executable, "-c", client], capture_output=True, text=True,
-                          timeout=30 * SLOW, check=True)
-    assert done.stdout.split() == ["5"] * 6, done
+    orders = ("reload", "remove", "leave", "log", "shutdown", "quorum")
+    codes = ask_as(65534, 1, [{"command": order, "node": 2, "reason": "spite"} for order in orders])
+    assert codes == [5] * 6, codes
     text = path.read_text()
-    for order in ("reload", "remove", "leave", "log", "shutdown", "quorum"):
+    for order in orders:
         assert f'reason="{order} by a user without the right" uid=65534' in text, order
     assert cluster.is_whole(1)
 

@@ -25,7 +25,7 @@ os.setgid(user)
 os.setuid(user)
 os.makedirs({DIRECTORY!r}, exist_ok=True)
 listeners = []
-for name, kind in (("phalanx.sock", socket.SOCK_STREAM), ("admin.sock", socket.SOCK_SEQPACKET),
+for name, kind in (("phalanx.sock", socket.SOCK_STREAM), ("admin.sock", socket.SOCK_STREAM),
                    ("watch.sock", socket.SOCK_SEQPACKET)):
     listener = socket.socket(socket.AF_UNIX, kind)
     listener.bind({DIRECTORY!r} + "/" + name)

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "ipc/call/client/handle.h"
 #include "ipc/call/name.h"
@@ -69,8 +70,9 @@ phx_status receive_reply(int socket, TimeNs deadline, ConnectReply& reply,
     }
     if (reply.status != PHX_OK)
       return reply.status <= PHX_BROKEN ? static_cast<phx_status>(reply.status) : PHX_VERSION;
-    const bool log = (reply.flags & kBroadcast) != 0;
-    return count == (log ? kConnectDescriptorsMost : kConnectDescriptors) ? PHX_OK : PHX_VERSION;
+    const std::size_t more =
+        ((reply.flags & kBroadcast) != 0 ? 1u : 0u) + ((reply.flags & kAttachment) != 0 ? 1u : 0u);
+    return count == kConnectDescriptors + more ? PHX_OK : PHX_VERSION;
   }
 }
 
@@ -98,16 +100,16 @@ phx_status take(Handle& handle, int memory_fd, const Geometry& geometry) noexcep
 }
 
 /// One try. The socket stays in the handle when it succeeds.
-phx_status try_once(Handle& handle, const client::SocketPath& path, const ConnectRequest& request,
-                    TimeNs deadline) noexcept {
+phx_status try_once(Handle& handle, const client::SocketPath& path, bool own_server,
+                    const ConnectRequest& request, TimeNs deadline) noexcept {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return PHX_NO_MEMORY;
   phx_status status = PHX_OK;
-  int fds[kConnectDescriptorsMost] = {-1, -1, -1};
+  int fds[kConnectDescriptorsMost] = {-1, -1, -1, -1};
   ConnectReply reply;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&path.address), sizeof path.address) != 0) {
     status = client::status_of_connect(errno);
-  } else if (path.check_owner && !client::owner_is_trusted(fd)) {
+  } else if ((path.check_owner || own_server) && !client::owner_is_trusted(fd)) {
     status = PHX_ACCESS;
   } else if (send(fd, &request, sizeof request, MSG_DONTWAIT | MSG_NOSIGNAL) !=
                  static_cast<ssize_t>(sizeof request) &&
@@ -115,12 +117,20 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
     status = PHX_TRY_AGAIN;
   }
   if (status == PHX_OK) status = receive_reply(fd, deadline, reply, fds);
+  int log = -1;
+  int attachment = -1;
+  if (status == PHX_OK) {
+    std::size_t next = kConnectDescriptors;
+    if ((reply.flags & kBroadcast) != 0) log = std::exchange(fds[next++], -1);
+    if ((reply.flags & kAttachment) != 0) attachment = std::exchange(fds[next++], -1);
+  }
   if (status == PHX_OK) status = take(handle, fds[0], reply.geometry);
-  if (status == PHX_OK && fds[2] >= 0) status = handle.broadcast.map(fds[2], *handle.memory.page());
-  for (const int mapped : {fds[0], fds[2]}) {
-    if (mapped >= 0) close(mapped);
+  if (status == PHX_OK && log >= 0) status = handle.broadcast.map(log, *handle.memory.page());
+  for (const int used : {fds[0], fds[2], fds[3], log}) {
+    if (used >= 0) close(used);
   }
   if (status == PHX_OK) {
+    handle.attachment.store(attachment, std::memory_order_relaxed);
     handle.barriers = (request.flags & reply.flags & kBarriers) != 0;
     handle.socket = fd;
     handle.wake = fds[1];
@@ -128,7 +138,9 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, const Connec
   }
   handle.broadcast.unmap();
   handle.memory.unmap();
-  if (fds[1] >= 0) close(fds[1]);
+  for (const int unused : {fds[1], attachment}) {
+    if (unused >= 0) close(unused);
+  }
   close(fd);
   return status;
 }
@@ -143,13 +155,13 @@ phx_status connect_handle(Handle& handle, const char* name, std::uint32_t servic
   handle.spin_ns = spins ? static_cast<TimeNs>(spin_us) * kMicrosecond : 0;
 
   client::SocketPath path;
-  const phx_status named = find_server(name, options.runtime_directory, path);
+  const phx_status named = find_server(name, options.runtime_directory, options.instance, path);
   if (named != PHX_OK) return named;
   const ConnectRequest request = request_for(service, options);
   const TimeNs deadline =
       deadline_of(options.connect_timeout_ms > 0 ? options.connect_timeout_ms : kConnectTimeoutMs);
   for (;;) {
-    const phx_status status = try_once(handle, path, request, deadline);
+    const phx_status status = try_once(handle, path, options.own_server != 0, request, deadline);
     if (status != PHX_TRY_AGAIN || monotonic_now() + kRetryInterval >= deadline) return status;
     (void)poll(nullptr, 0, static_cast<int>(kRetryInterval / kMillisecond));
   }

@@ -68,9 +68,10 @@ struct Handle {
   phx_ipc_handle value = 0;
   phx_ipc_wait wait = PHX_IPC_ADAPTIVE;
   TimeNs spin_ns = 0;
-  bool barriers = false;  ///< See barrier.h.
-  int socket = -1;        ///< Our doorbell out, events in, hang-up.
-  int wake = -1;          ///< Replies and room in.
+  bool barriers = false;            ///< See barrier.h.
+  int socket = -1;                  ///< Our doorbell out, events in, hang-up.
+  int wake = -1;                    ///< Replies and room in.
+  std::atomic<int> attachment{-1};  ///< Until it is taken.
   Mapping memory;
 
   /// One from connecting, one a call in flight, one a pinned reply or event.
@@ -118,7 +119,7 @@ struct Slot {
   std::uint32_t forked_generation = 0;  ///< Of the handle that fork() took away.
   Handle* handle = nullptr;
 };
-inline constexpr std::size_t kSlots = 256;
+inline constexpr std::size_t kSlots = 1024;
 
 [[nodiscard]] Slot* slot_of(phx_ipc_handle value) noexcept;
 /// Under the slot's send lock. `closing_too`: for what gives back something pinned.

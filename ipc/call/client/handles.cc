@@ -29,6 +29,8 @@ void after_fork_in_child() {
       if (*fd >= 0) close(*fd);
       *fd = -1;
     }
+    const int attachment = slot.handle->attachment.exchange(-1, std::memory_order_relaxed);
+    if (attachment >= 0) close(attachment);
     slot.handle->memory.forget();
     slot.handle->broadcast.forget();
     slot.handle = nullptr;
@@ -66,6 +68,8 @@ void destroy(Handle* handle) noexcept {
     shutdown(fd, SHUT_RDWR);  // Seen at once, whoever else may have a copy.
     close(fd);
   }
+  const int attachment = handle->attachment.load(std::memory_order_relaxed);
+  if (attachment >= 0) close(attachment);
   handle->~Handle();
   std::free(handle);
 }
@@ -170,6 +174,16 @@ phx_status phx_ipc_connect(const char* name, std::uint32_t service, const phx_ip
     drop(handle);
   }
   return status;
+}
+
+phx_status phx_ipc_attachment(phx_ipc_handle value, int* fd) {
+  if (fd == nullptr) return PHX_INVALID;
+  const Reference reference(value);
+  if (reference.status() != PHX_OK) return reference.status();
+  const int taken = reference.handle().attachment.exchange(-1, std::memory_order_relaxed);
+  if (taken < 0) return PHX_NOT_FOUND;
+  *fd = taken;
+  return PHX_OK;
 }
 
 phx_status phx_ipc_disconnect(phx_ipc_handle value) {

@@ -26,14 +26,17 @@ void answer(int socket, phx_status status) noexcept {
 
 /// Says why not, and closes. What was sent is taken first: closing a socket with unread bytes would
 /// reset it under the reply.
-void refuse_client(int socket, phx_status status) noexcept {
+void refuse_client(phx_ipc_server& server, int socket, phx_status status) noexcept {
+  server.refused.fetch_add(1, std::memory_order_relaxed);
   char unread[256];
   for (int i = 0; i < 4 && recv(socket, unread, sizeof unread, MSG_DONTWAIT) > 0; ++i) continue;
   answer(socket, status);
   close(socket);
 }
 
-bool may_connect(const phx_ipc_server& server, const ucred& peer) noexcept {
+bool may_connect(const phx_ipc_server& server, int socket, const ucred& peer) noexcept {
+  if (server.hooks.peer_valid != nullptr)
+    return server.hooks.peer_valid(server.options.context, socket) != 0;
   if (server.hooks.security_valid != nullptr)
     return server.hooks.security_valid(server.options.context, peer.uid, peer.gid) != 0;
   return peer.uid == 0 || peer.uid == geteuid();
@@ -54,20 +57,32 @@ bool drop_silent(phx_ipc_server& server) noexcept {
   return true;
 }
 
+/// Whom the reserved places are for.
+bool is_privileged(uid_t uid) noexcept { return uid == 0 || uid == geteuid(); }
+
 /// Takes a place for a client of that user. -1: the user or the server has enough.
 int take_place(phx_ipc_server& server, uid_t uid) noexcept {
+  const phx_ipc_server_options& options = server.options;
   const LockGuard guard(server.table);
   unsigned of_user = 0;
+  unsigned of_others = 0;
   int free = -1;
   for (unsigned i = 0; i < server.place_count; ++i) {
     const Place& place = server.places[i];
     if (place.taken) {
       if (place.uid == uid) ++of_user;
+      if (!is_privileged(place.uid)) ++of_others;
     } else if (free < 0) {
       free = static_cast<int>(i);
     }
   }
-  if (free < 0 || of_user >= server.options.clients_per_user_max) return -1;
+  if (free < 0) return -1;
+  if (options.clients_reserved == 0 || !is_privileged(uid)) {
+    if (of_user >= options.clients_per_user_max ||
+        (options.clients_reserved > 0 &&
+         of_others + options.clients_reserved >= options.clients_max))
+      return -1;
+  }
   Place& place = server.places[free];
   place.taken = true;
   place.uid = uid;
@@ -80,9 +95,9 @@ void admit(phx_ipc_server& server, int socket) noexcept {
   ucred peer{};
   socklen_t bytes = sizeof peer;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0 ||
-      !may_connect(server, peer)) {
-    say(server, 4, "refused a connection of user %u: not allowed (security_valid)", peer.uid);
-    refuse_client(socket, PHX_ACCESS);
+      !may_connect(server, socket, peer)) {
+    say(server, 4, "refused a connection of user %u: not allowed", peer.uid);
+    refuse_client(server, socket, PHX_ACCESS);
     return;
   }
   int index = take_place(server, peer.uid);
@@ -90,7 +105,7 @@ void admit(phx_ipc_server& server, int socket) noexcept {
   if (index < 0) {
     say(server, 4, "refused process %d of user %u: %u clients allowed, %u a user", peer.pid,
         peer.uid, server.options.clients_max, server.options.clients_per_user_max);
-    refuse_client(socket, PHX_LIMIT);
+    refuse_client(server, socket, PHX_LIMIT);
     return;
   }
   const auto place_index = static_cast<unsigned>(index);
@@ -104,7 +119,7 @@ void admit(phx_ipc_server& server, int socket) noexcept {
     return;
   }
   place.socket = -1;
-  refuse_client(socket, PHX_NO_MEMORY);
+  refuse_client(server, socket, PHX_NO_MEMORY);
   give_place(server, place_index);
 }
 
@@ -145,13 +160,19 @@ void wish_for_events(const phx_ipc_server& server, Connection& c) noexcept {
 /// Gives the connection what serves it, then tells the client. With PHX_OK and a thread of its own
 /// the connection is that thread's, and may be gone.
 phx_status welcome(phx_ipc_server& server, unsigned index, Connection& c,
-                   const int (&fds)[kConnectDescriptorsMost]) noexcept {
+                   const int (&made)[kConnectDescriptors]) noexcept {
   const bool of_thread = server.options.threading == PHX_IPC_THREADS;
   ConnectReply reply;
   reply.geometry = c.memory.geometry();
   const bool broadcast = c.broadcast_joined != kNoBroadcast;
   reply.flags = (c.barriers ? kBarriers : 0u) | (broadcast ? kBroadcast : 0u);
-  const std::size_t count = broadcast ? kConnectDescriptorsMost : kConnectDescriptors;
+  int fds[kConnectDescriptorsMost] = {made[0], made[1]};
+  std::size_t count = kConnectDescriptors;
+  if (broadcast) fds[count++] = server.broadcast.memory;
+  if (server.options.attachment > 0) {
+    reply.flags |= kAttachment;
+    fds[count++] = server.options.attachment;
+  }
   int error = 0;
   {
     // The thread takes this lock before anything else: nothing comes ahead of the reply.
@@ -199,7 +220,7 @@ phx_status open_connection(phx_ipc_server& server, unsigned index, int socket,
   status = begin(server, index, *c, *service);
   if (status == PHX_OK) {
     c->service = service;  // From here on exit() is owed.
-    status = welcome(server, index, *c, {memory, wake, server.broadcast.memory});
+    status = welcome(server, index, *c, {memory, wake});
   }
   close(memory);
   close(wake);
@@ -215,7 +236,7 @@ bool refuse_one(phx_ipc_server& server) noexcept {
   if (server.reserve < 0) return false;
   close(server.reserve);
   const int socket = accept4(server.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (socket >= 0) refuse_client(socket, PHX_LIMIT);
+  if (socket >= 0) refuse_client(server, socket, PHX_LIMIT);
   server.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
   return socket >= 0;
 }
@@ -266,7 +287,7 @@ void read_request(phx_ipc_server& server, unsigned index) noexcept {
   }
   if (!of_thread) forget(server, socket);
   if (got > 0) {
-    refuse_client(socket, status);
+    refuse_client(server, socket, status);
   } else {
     close(socket);
   }

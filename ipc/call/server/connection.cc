@@ -151,6 +151,8 @@ void end_connection(phx_ipc_server& server, Connection& connection) noexcept {
     close(c->wake);
     c->socket = c->wake = -1;
     held = c->holds > 0;
+    if (c->cut_why == State::Broken) server.broken.fetch_add(1, std::memory_order_relaxed);
+    if (c->cut_why == State::Evicted) server.evicted.fetch_add(1, std::memory_order_relaxed);
   }
   if (!held) free_connection(server, c);
 }
@@ -240,5 +242,19 @@ phx_status phx_ipc_client(phx_ipc_server* server, phx_ipc_connection value,
            .outstanding = c.open_calls,
            .handled = c.handled.load(std::memory_order_relaxed)};
   std::memcpy(info->program, c.program, sizeof info->program);
+  return PHX_OK;
+}
+
+phx_status phx_ipc_server_counts(phx_ipc_server* server, phx_ipc_server_info* info) {
+  if (server == nullptr || info == nullptr) return PHX_INVALID;
+  if (server->forks != fork_count()) return PHX_FORKED;
+  *info = {.clients = 0,
+           .refused = server->refused.load(std::memory_order_relaxed),
+           .broken = server->broken.load(std::memory_order_relaxed),
+           .evicted = server->evicted.load(std::memory_order_relaxed)};
+  const LockGuard guard(server->table);
+  for (unsigned i = 0; i < server->places_used; ++i) {
+    if (server->places[i].taken) ++info->clients;
+  }
   return PHX_OK;
 }

@@ -149,6 +149,7 @@ void cut_off(Connection& c, State why) noexcept {
   std::atomic_ref state(c.memory.page()->state);
   std::uint32_t open = static_cast<std::uint32_t>(State::Open);
   state.compare_exchange_strong(open, static_cast<std::uint32_t>(why), std::memory_order_seq_cst);
+  if (!c.sealed) c.cut_why = why;
   c.sealed = true;
   c.cut.store(true, std::memory_order_relaxed);
   shutdown(c.wake, SHUT_RDWR);

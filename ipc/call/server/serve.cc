@@ -11,7 +11,6 @@
 namespace phalanx::call {
 namespace {
 
-constexpr std::size_t kMessagesATurn = 256;
 /// A thread that always finds something looks at its socket this often.
 constexpr std::uint32_t kTurnsALook = 64;
 
@@ -206,8 +205,9 @@ void release_requests(Connection& c) noexcept {
 void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
   std::uint64_t left =
       c.memory.geometry().request_bytes / shm::ring_record_bytes(sizeof(RequestBody));
+  const std::size_t most = server.options.turn_messages_max;
   for (std::size_t n = 1; n > 0 && left > 0 && !c.broken; left -= n)
-    n = serve(server, c, left < kMessagesATurn ? left : kMessagesATurn);
+    n = serve(server, c, left < most ? left : most);
 }
 
 /// Asks the client for a byte when it sends. True: something waits already.
@@ -243,8 +243,9 @@ void* serve_alone(void* argument) {
   if (server.spin_ns > 0) take_short_turns();
   bool there = true;
   std::uint32_t busy = 0;
+  const std::size_t most = server.options.turn_messages_max;
   while (there && !c.broken && !c.cut.load(std::memory_order_relaxed)) {
-    if (const std::size_t count = serve(server, c, kMessagesATurn); count > 0) {
+    if (const std::size_t count = serve(server, c, most); count > 0) {
       spinner.start_again();
       if (!c.called) let_posts_gather(count);
       // A client that died while there is always something shows on the socket alone.
@@ -335,7 +336,8 @@ void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
     end_connection(server, c);
     return;
   }
-  const bool more = serve(server, c, kMessagesATurn) == kMessagesATurn || arm(c);
+  const std::size_t most = server.options.turn_messages_max;
+  const bool more = serve(server, c, most) == most || arm(c);
   if (more == c.polled_for_more) return;
   c.polled_for_more = more;
   change(server, c.socket, more ? POLLIN | POLLOUT : POLLIN, index);

@@ -26,6 +26,17 @@ constexpr int kBacklog = 64;
 
 bool is_pair(bool a, bool b) noexcept { return a == b; }
 
+bool is_open_or_none(int fd) noexcept { return fd == 0 || fcntl(fd, F_GETFD) >= 0; }
+
+bool is_listener_or_none(int fd) noexcept {
+  if (fd == 0) return true;
+  int listens = 0;
+  socklen_t bytes = sizeof listens;
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) != 0 &&
+         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) == 0 && listens != 0;
+}
+
 bool makes_sense(const phx_ipc_server_options& o) noexcept {
   const phx_ipc_hooks& h = o.hooks;
   const bool add = h.poll_add != nullptr;
@@ -33,7 +44,8 @@ bool makes_sense(const phx_ipc_server_options& o) noexcept {
          is_pair(h.malloc != nullptr, h.free != nullptr) &&
          is_pair(h.serialize_lock != nullptr, h.serialize_unlock != nullptr) &&
          add == (h.poll_modify != nullptr) && add == (h.poll_destroy != nullptr) &&
-         static_cast<unsigned>(o.policy) <= PHX_IPC_THROTTLE &&
+         o.clients_reserved <= kClientsMost && is_listener_or_none(o.listener) &&
+         is_open_or_none(o.attachment) && static_cast<unsigned>(o.policy) <= PHX_IPC_THROTTLE &&
          static_cast<unsigned>(o.threading) <= PHX_IPC_THREADS && o.clients_max <= kClientsMost;
 }
 
@@ -49,6 +61,7 @@ void fill_defaults(phx_ipc_server_options& o) noexcept {
   usual(o.ring_bytes_max, std::size_t{1} << 20);
   usual(o.message_bytes_max, std::size_t{1} << 20);
   usual(o.buffer_bytes_max, std::size_t{16} << 20);
+  usual(o.turn_messages_max, 256u);
 }
 
 /// One server a name: who holds the lock of the file beside the socket. PHX_OK, PHX_EXISTS,
@@ -79,6 +92,11 @@ phx_status listen_there(phx_ipc_server& server) noexcept {
     return PHX_ACCESS;
   }
   return PHX_OK;
+}
+
+/// What a server that was given its listener has not made stays.
+void remove_socket(const phx_ipc_server& server) noexcept {
+  if (server.options.listener == 0) unlink(server.address.sun_path);
 }
 
 phx_status watch_all(phx_ipc_server& server) noexcept {
@@ -147,7 +165,7 @@ void close_server(phx_ipc_server& server) noexcept {
   close_broadcast(server);
   forget(server, server.listener);
   forget(server, server.kick);
-  unlink(server.address.sun_path);
+  remove_socket(server);
   close(server.listener);
   server.listener = -1;
   for (unsigned i = 0; i < server.places_used; ++i) {
@@ -179,21 +197,29 @@ using namespace phalanx::call;
 
 phx_status phx_ipc_server_create(const char* name, const phx_ipc_server_options* options,
                                  phx_ipc_server** out) {
-  if (name == nullptr || options == nullptr || out == nullptr || !makes_sense(*options))
+  if (options == nullptr || out == nullptr || !makes_sense(*options) ||
+      (name == nullptr) != (options->listener != 0)) {
     return PHX_INVALID;
+  }
   if (!watch_forks()) return PHX_NO_MEMORY;
   phx_ipc_server* server = make_server(*options);
   if (server == nullptr) return PHX_NO_MEMORY;
-  phx_status status = place_server(name, options->runtime_directory, server->address);
-  if (status == PHX_OK) status = lock_name(*server);
-  if (status == PHX_OK) status = listen_there(*server);
+  phx_status status = PHX_OK;
+  if (options->listener != 0) {
+    server->listener = options->listener;
+  } else {
+    status = place_server(name, options->runtime_directory, server->address);
+    if (status == PHX_OK) status = lock_name(*server);
+    if (status == PHX_OK) status = listen_there(*server);
+  }
   if (status == PHX_OK) {
     status = watch_all(*server);
-    if (status != PHX_OK) unlink(server->address.sun_path);
+    if (status != PHX_OK) remove_socket(*server);
   }
   if (status == PHX_OK) {
     *out = server;
   } else {
+    if (options->listener != 0) server->listener = -1;  // It stays the caller's.
     free_server(server);
   }
   return status;

@@ -58,6 +58,7 @@ struct Connection {
   bool called = false;           ///< There was a call among what serve() handled last.
   bool named_unknown = false;    ///< It was told off once for a message that the service has not.
   std::atomic<bool> cut{false};  ///< cut_off(): nothing more of it is served.
+  State cut_why = State::Open;   ///< The first reason; under the place's lock.
   std::atomic<std::uint64_t> handled{0};
 
   alignas(64) shm::BulkProducer responses;
@@ -119,6 +120,7 @@ struct phx_ipc_server {
   std::atomic<bool> room_made{false};  ///< A reply was shorter than what a stalled call waits for.
   std::atomic<std::uint32_t> threads{0};
   bool closed = false;
+  std::atomic<std::uint64_t> refused{0}, broken{0}, evicted{0};  ///< phx_ipc_server_info.
   phalanx::call::Broadcast broadcast;
   phx_ipc_server* next = nullptr;  ///< In the list of forks.cc.
 };

@@ -1,4 +1,3 @@
-#include <poll.h>
 #include <pthread.h>
 
 #include <cstring>
@@ -117,17 +116,20 @@ Step dispatch_one(Slot& slot, Map& map) noexcept {
 bool wait(Slot& slot, Map& map, TimeNs deadline) noexcept {
   const TimeNs now = monotonic_now();
   if (now >= deadline) return false;
+  phx_ipc_handle connection = 0;
   {
     const LockGuard guard(slot.use);
     arm(map);
     if (map.gone) return true;
+    connection = map.connection;
   }
-  constexpr TimeNs kPollMax = 60 * kSecond;
-  const TimeNs left = deadline - now < kPollMax ? deadline - now : kPollMax;
-  pollfd socket{.fd = map.socket, .events = POLLIN, .revents = 0};
-  (void)poll(&socket, 1, static_cast<int>((left + kMillisecond - 1) / kMillisecond));
+  constexpr TimeNs kWaitMax = 60 * kSecond;
+  const TimeNs left = deadline - now < kWaitMax ? deadline - now : kWaitMax;
+  phx_ipc_event event;
+  const phx_status got =
+      phx_ipc_get(connection, &event, static_cast<int>((left + kMillisecond - 1) / kMillisecond));
   const LockGuard guard(slot.use);
-  take_wakes(map);
+  note_wake(map, connection, got);
   return true;
 }
 

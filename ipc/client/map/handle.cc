@@ -2,11 +2,10 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace phalanx::client::map {
 namespace {
@@ -17,8 +16,8 @@ Slot slots[kSlots];
 Lock slots_lock;  ///< Held to take a free slot.
 bool fork_watched = false;
 
-/// A child of fork() has a copy of the descriptor, which would hide our death from the daemon, and
-/// nothing of the mapping. It forgets all maps; their memory stays: nothing here may call free().
+/// A child of fork() has nothing of the mapping, and ipc/call closes its copy of the descriptors.
+/// It forgets all maps; their memory stays: nothing here may call free().
 void after_fork_in_child() {
   slots_lock.reset();
   for (Slot& slot : slots) {
@@ -26,7 +25,6 @@ void after_fork_in_child() {
     slot.dispatch.reset();
     slot.dispatcher.store(0, std::memory_order_relaxed);
     if (slot.map == nullptr) continue;
-    if (slot.map->socket >= 0) close(slot.map->socket);
     slot.map = nullptr;
     ++slot.generation;
   }
@@ -65,7 +63,7 @@ Map* live(Slot& slot, phx_map value) noexcept {
 }
 
 void destroy(Map* map) noexcept {
-  if (map->socket >= 0) close(map->socket);
+  if (map->connection != 0) (void)phx_ipc_disconnect(map->connection);
   if (map->memory != nullptr) {
     munmap(const_cast<shm::MapLayout*>(map->memory), sizeof *map->memory);
   }
@@ -111,7 +109,8 @@ phx_status phx_map_close(phx_map value) {
       map->closed_inside = true;
       return PHX_OK;
     }
-    shutdown(map->socket, SHUT_RDWR);  // Wakes a thread that waits in dispatch.
+    // Wakes a thread that waits in dispatch.
+    (void)phx_ipc_disconnect(std::exchange(map->connection, 0));
   }
   {
     const LockGuard dispatch_guard(slot->dispatch);

@@ -12,6 +12,7 @@
 #include "ipc/client/lock.h"
 #include "ipc/shm/map_protocol.h"
 #include "ipc/shm/map_reader.h"
+#include "phalanx/ipc_client.h"
 
 namespace phalanx::client::map {
 
@@ -31,7 +32,9 @@ struct Tracker {
 struct Map {
   phx_map value = 0;
   phx_map_kind kind = PHX_MAP_CONFIG;
-  int socket = -1;
+  phx_ipc_handle connection = 0;
+  int socket = -1;  ///< The connection's, which closes it.
+  int timeout_ms = 0;
   const shm::MapLayout* memory = nullptr;
   shm::MapReader reader;
   bool gone = false;     ///< The daemon is, or no more can be believed of it.
@@ -44,10 +47,10 @@ struct Map {
   bool wants_wakes = false;       ///< phx_map_fd() was called.
   bool armed = false;             ///< A Wake is owed.
 
-  alignas(8) std::byte packet[shm::kMapPacketBytesMax];  ///< The last answer.
-  std::size_t packet_bytes = 0;
-  // Which statistics `packet` holds, and how many of them were given away. 0: none.
-  std::size_t items_at = 0;
+  // The statistics that came last: which they are, and from where on they were not given away yet.
+  std::byte items[shm::kMapMessageBytesMax];
+  std::size_t items_bytes = 0;
+  std::size_t items_at = 0;  ///< 0: all, and they are of no prefix.
   char items_prefix[shm::kMapKeyBytesMax + 1] = {};
   char items_key[shm::kMapKeyBytesMax + 1] = {};  ///< The one given away last.
 
@@ -96,22 +99,40 @@ class Using {
 
 // call.cc: talking with the daemon.
 
-/// Connects, says Hello and maps the memory. Waits `timeout_ms` at most for each step.
+/// Connects and maps the memory.
 [[nodiscard]] phx_status connect_map(Map& map, const phx_map_options& options) noexcept;
-/// One question, one answer, which is then in map.packet. PHX_OK, what the daemon answered, or
+/// A request, and the pieces that it is sent in.
+class Question {
+ public:
+  Question(shm::MapCall call, shm::MapRequest head, std::string_view key = {},
+           std::span<const std::byte> value = {}) noexcept;
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  [[nodiscard]] std::uint32_t id() const noexcept { return static_cast<std::uint32_t>(call_); }
+  [[nodiscard]] const iovec* parts() const noexcept { return parts_; }
+  static constexpr std::size_t kParts = 3;
+
+ private:
+  shm::MapCall call_;
+  shm::MapRequest head_;
+  iovec parts_[kParts];
+};
+/// One question, whose answer is copied to `answer`. PHX_OK, what the daemon refused it with, or
 /// PHX_DISCONNECTED.
-[[nodiscard]] phx_status ask(Map& map, const shm::MapRequest& head, std::string_view key = {},
-                             std::span<const std::byte> value = {}) noexcept;
-/// The body of the last answer.
-[[nodiscard]] std::span<const std::byte> answer_body(const Map& map) noexcept;
-[[nodiscard]] shm::MapReply answer_head(const Map& map) noexcept;
+[[nodiscard]] phx_status ask(Map& map, const Question& question, std::span<std::byte> answer = {},
+                             std::size_t* answer_bytes = nullptr) noexcept;
+/// As ask(), and the answer stays in place until phx_ipc_reply_release().
+[[nodiscard]] phx_status ask_in_place(Map& map, const Question& question, std::size_t bytes_max,
+                                      phx_ipc_reply& answer) noexcept;
 /// Asks to be woken once there is something behind the cursor.
 void arm(Map& map) noexcept;
-/// Takes wakes from the socket, and notices its end.
+/// Takes wakes, and notices the end of the connection. Under the dispatch lock, too.
 void take_wakes(Map& map) noexcept;
+/// What became of a get: a wake, which is given back, or the end.
+void note_wake(Map& map, phx_ipc_handle connection, phx_status got) noexcept;
 /// At most once a millisecond: whether the daemon is still there.
 [[nodiscard]] bool is_gone(Map& map) noexcept;
-[[nodiscard]] phx_status status_of(shm::MapStatus status) noexcept;
 
 // read.cc
 

@@ -36,7 +36,7 @@ phx_status next_config(Map& map, Wanted& wanted) noexcept {
 /// Takes one of the statistics that came with the last answer. False: there is no further one, or
 /// what is there cannot be.
 bool take_item(Map& map, Wanted& wanted) noexcept {
-  const auto left = std::span(map.packet, map.packet_bytes).subspan(map.items_at);
+  const auto left = std::span(map.items, map.items_bytes).subspan(map.items_at);
   shm::MapItem item{};
   if (left.size() < sizeof item) return false;
   std::memcpy(&item, left.data(), sizeof item);
@@ -61,10 +61,14 @@ phx_status next_statistic(Map& map, Wanted& wanted) noexcept {
                        std::strcmp(wanted.key, map.items_key) == 0;
   if (goes_on && take_item(map, wanted)) return PHX_OK;
   const std::string_view after = wanted.key;
-  const phx_status status = ask(map, {.kind = shm::MapRequestKind::StatsNext}, wanted.prefix,
-                                {reinterpret_cast<const std::byte*>(after.data()), after.size()});
+  map.items_at = map.items_bytes = 0;
+  const phx_status status = ask(map,
+                                {shm::MapCall::StatsNext,
+                                 {},
+                                 wanted.prefix,
+                                 {reinterpret_cast<const std::byte*>(after.data()), after.size()}},
+                                map.items, &map.items_bytes);
   if (status != PHX_OK) return status;
-  map.items_at = sizeof(shm::MapReply);
   std::memcpy(map.items_prefix, wanted.prefix.data(), wanted.prefix.size());
   map.items_prefix[wanted.prefix.size()] = '\0';
   if (take_item(map, wanted)) return PHX_OK;

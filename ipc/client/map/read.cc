@@ -25,14 +25,23 @@ phx_status read_config(Map& map, std::string_view key, std::span<std::byte> out,
 
 phx_status read_statistic(Map& map, std::string_view key, std::span<std::byte> out,
                           std::size_t& bytes, phx_map_type& type) noexcept {
-  const phx_status status = ask(map, {.kind = shm::MapRequestKind::StatsGet}, key);
+  shm::MapValueHead head{};
+  phx_ipc_reply reply{};
+  const phx_status status = ask_in_place(map, {shm::MapCall::StatsGet, {}, key},
+                                         sizeof head + shm::kMapValueBytesMax, reply);
   if (status != PHX_OK) return status;
-  const auto body = answer_body(map);
-  bytes = body.size();
-  type = static_cast<phx_map_type>(answer_head(map).type);
-  const std::size_t copied = std::min(body.size(), out.size());
-  if (copied != 0) std::memcpy(out.data(), body.data(), copied);
-  return PHX_OK;
+  const bool sane = reply.bytes >= sizeof head;
+  if (sane) {
+    std::memcpy(&head, reply.data, sizeof head);
+    bytes = reply.bytes - sizeof head;
+    type = static_cast<phx_map_type>(head.type);
+    const auto* value = static_cast<const std::byte*>(reply.data) + sizeof head;
+    const std::size_t copied = std::min(bytes, out.size());
+    if (copied != 0) std::memcpy(out.data(), value, copied);
+  }
+  (void)phx_ipc_reply_release(map.connection, &reply);
+  map.gone = map.gone || !sane;
+  return sane ? PHX_OK : PHX_DISCONNECTED;
 }
 
 template <class T>
@@ -56,7 +65,7 @@ phx_status read_key(Map& map, const char* key, std::span<std::byte> out, std::si
                     phx_map_type& type) noexcept {
   if (key == nullptr) return PHX_INVALID;
   const std::string_view name(key, strnlen(key, shm::kMapKeyBytesMax + 1));
-  const phx_status status = status_of(shm::check_map_key(name));
+  const phx_status status = shm::status_of(shm::check_map_key(name));
   if (status != PHX_OK) return status;
   return map.kind == PHX_MAP_STATS ? read_statistic(map, name, out, bytes, type)
                                    : read_config(map, name, out, bytes, type);

@@ -21,9 +21,9 @@ phx_status add(Map& map, Tracker tracker, phx_map_tracker* out) noexcept {
   std::uint32_t number = 0;
   Tracker* place = free_tracker(map, number);
   if (place == nullptr) return PHX_LIMIT;
-  const phx_status status =
-      ask(map, {.kind = shm::MapRequestKind::Track, .type = tracker.events, .number = number},
-          {tracker.key, tracker.key_bytes});
+  const phx_status status = ask(map, {shm::MapCall::Track,
+                                      {.type = tracker.events, .number = number},
+                                      {tracker.key, tracker.key_bytes}});
   if (status != PHX_OK) return status;
   shm::MapReader::Cursor now;
   if (!map.reader.end(now)) {
@@ -62,7 +62,7 @@ phx_status phx_map_track_add(phx_map map, const char* key, uint32_t events,
   tracker.callback = callback;
   tracker.context = context;
   const std::string_view name(key, tracker.key_bytes);
-  const phx_status status = status_of(shm::check_map_key(name));
+  const phx_status status = shm::status_of(shm::check_map_key(name));
   // A prefix may be short; one with a character that no key has is a mistake all the same.
   const bool short_prefix = prefix && name.size() < shm::kMapKeyBytesMin;
   if (status != PHX_OK && !short_prefix) return status;
@@ -80,5 +80,5 @@ phx_status phx_map_track_delete(phx_map map, phx_map_tracker tracker) {
   }
   use.map().trackers[number].value = 0;
   --use.map().tracker_count;
-  return ask(use.map(), {.kind = shm::MapRequestKind::Untrack, .number = number});
+  return ask(use.map(), {shm::MapCall::Untrack, {.number = number}});
 }

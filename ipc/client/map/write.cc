@@ -10,15 +10,15 @@ phx_status check(const Map& map, const char* key, std::string_view& name) noexce
   if (key == nullptr) return PHX_INVALID;
   if (map.kind == PHX_MAP_STATS) return PHX_READ_ONLY;
   name = {key, strnlen(key, shm::kMapKeyBytesMax + 1)};
-  return status_of(shm::check_map_key(name));
+  return shm::status_of(shm::check_map_key(name));
 }
 
-phx_status change(phx_map value, shm::MapRequestKind kind, const char* key, std::int64_t delta) {
+phx_status change(phx_map value, shm::MapCall call, const char* key, std::int64_t delta) {
   const Using use(value);
   if (!use) return PHX_BAD_HANDLE;
   std::string_view name;
   const phx_status status = check(use.map(), key, name);
-  return status == PHX_OK ? ask(use.map(), {.kind = kind, .delta = delta}, name) : status;
+  return status == PHX_OK ? ask(use.map(), {call, {.delta = delta}, name}) : status;
 }
 
 template <class T>
@@ -42,9 +42,9 @@ phx_status phx_map_set(phx_map map, const char* key, phx_map_type type, const vo
   const std::span value(static_cast<const std::byte*>(data), bytes);
   const auto number = static_cast<unsigned>(type);
   const auto checked = number > PHX_MAP_BINARY ? shm::MapType::None : shm::MapType(number);
-  const phx_status status = status_of(shm::check_map_value(checked, value));
+  const phx_status status = shm::status_of(shm::check_map_value(checked, value));
   if (status != PHX_OK) return status;
-  return ask(use.map(), {.kind = shm::MapRequestKind::Set, .type = number}, name, value);
+  return ask(use.map(), {shm::MapCall::Set, {.type = number}, name, value});
 }
 
 phx_status phx_map_set_string(phx_map map, const char* key, const char* text) {
@@ -55,13 +55,13 @@ phx_status phx_map_set_string(phx_map map, const char* key, const char* text) {
 }
 
 phx_status phx_map_delete(phx_map map, const char* key) {
-  return change(map, shm::MapRequestKind::Delete, key, 0);
+  return change(map, shm::MapCall::Delete, key, 0);
 }
 phx_status phx_map_inc(phx_map map, const char* key) {
-  return change(map, shm::MapRequestKind::Add, key, 1);
+  return change(map, shm::MapCall::Add, key, 1);
 }
 phx_status phx_map_dec(phx_map map, const char* key) {
-  return change(map, shm::MapRequestKind::Add, key, -1);
+  return change(map, shm::MapCall::Add, key, -1);
 }
 
 phx_status phx_map_set_i8(phx_map map, const char* key, int8_t value) {

@@ -36,6 +36,7 @@ typedef struct phx_guard phx_guard;
  * @retval PHX_NOT_RUNNING Nobody answers on this host for that instance.
  * @retval PHX_ACCESS      This user may not attach.
  * @retval PHX_LIMIT       There are as many guards as may be.
+ * @retval PHX_VERSION     The control plane is of another version.
  * @retval PHX_NO_MEMORY   The system has no memory or descriptors left.
  * @par Thread safety
  * Any thread. The calls below: one thread at a time for one guard. Not to be used after fork().
@@ -43,7 +44,8 @@ typedef struct phx_guard phx_guard;
  */
 PHX_API phx_status phx_guard_open(const char* instance, const char* name, phx_guard** guard);
 
-/** A descriptor that is readable when phx_guard_next() has something to tell. @since 0.1 */
+/** A descriptor that is readable when phx_guard_next() has something to tell; perhaps in vain.
+ * @since 0.1 */
 PHX_API int phx_guard_fd(const phx_guard* guard);
 
 /**
@@ -59,13 +61,14 @@ PHX_API int phx_guard_fd(const phx_guard* guard);
 PHX_API phx_status phx_guard_next(phx_guard* guard, uint32_t* question);
 
 /**
- * Answers a question. An answer to one that is over does no harm.
+ * Answers a question. An answer to one that is over does no harm. Blocks until the control plane
+ * has it, at most a second.
  *
  * @param agree  1: it may leave. 0: a veto.
  * @param reason Why not, for the administrator; may be NULL.
  *
- * @retval PHX_OK           On its way.
- * @retval PHX_TRY_AGAIN    The socket is full: answer again in a moment.
+ * @retval PHX_OK           The control plane has it.
+ * @retval PHX_TRY_AGAIN    It did not take it in time: answer again in a moment.
  * @retval PHX_DISCONNECTED The control plane is gone.
  * @since 0.1
  */

@@ -60,7 +60,11 @@ typedef struct phx_ipc_options {
   int connect_timeout_ms;        /**< Default 5000. */
   int spin_us;                   /**< Of PHX_IPC_ADAPTIVE. Default 30; < 0: 0. */
   phx_ipc_wait wait;
-  int broadcast; /**< Non-zero: map the server's broadcast log as well, if it has one. */
+  int broadcast;        /**< Non-zero: map the server's broadcast log as well, if it has one. */
+  const char* instance; /**< The folder of the runtime directory that names are in. Default "ipc"; a
+                             Phalanx has its own services in that of its instance. */
+  int own_server; /**< Non-zero: believe nobody but root's servers and this user's, wherever they
+                     listen. A path, and a directory that is this user's, is believed otherwise. */
 } phx_ipc_options;
 
 /**
@@ -91,6 +95,21 @@ typedef struct phx_ipc_options {
  */
 PHX_API phx_status phx_ipc_connect(const char* name, uint32_t service,
                                    const phx_ipc_options* options, phx_ipc_handle* handle);
+
+/**
+ * Take the descriptor that the server has for each client, if it has one. What it is of is between
+ * the two; do not trust its size or seals unseen.
+ *
+ * @param fd Written when PHX_OK: yours to close.
+ * @retval PHX_OK         Taken.
+ * @retval PHX_NOT_FOUND  The server has none, or it was taken before.
+ * @retval PHX_INVALID    NULL.
+ * @retval PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call().
+ * @par Thread safety
+ * Any thread.
+ * @since 0.1
+ */
+PHX_API phx_status phx_ipc_attachment(phx_ipc_handle handle, int* fd);
 
 /**
  * Disconnect. Calls in flight in other threads return PHX_BAD_HANDLE. Pinned replies and events
@@ -257,66 +276,6 @@ PHX_API phx_status phx_ipc_reserve(phx_ipc_handle handle, phx_ipc_room* rooms, s
  */
 PHX_API phx_status phx_ipc_commit(phx_ipc_handle handle, const phx_ipc_room* rooms, size_t count);
 
-/* Zero-copy buffers lie in memory that the server maps too: what is sent is where, not what. Making
- * one takes microseconds; make few, of the sizes that are needed, and use them again. */
-
-/** A buffer of one handle, from phx_ipc_buffer_alloc(). 0 never is one. */
-typedef uint64_t phx_ipc_buffer;
-
-/** Buffers of one handle at the same time. */
-#define PHX_IPC_BUFFERS_MAX 256
-
-/**
- * Take a buffer out of the handle's options->buffer_bytes.
- *
- * @param bytes  At least 1. Not bound by message_bytes_max.
- * @param buffer Written when PHX_OK.
- * @param data   Where it is in this process, 64-byte aligned; its bytes are whatever they were.
- *
- * @retval PHX_OK        Taken.
- * @retval PHX_TOO_BIG   Over the memory for buffers, which is 0 unless asked for, and the server's
- *                       quota.
- * @retval PHX_NO_MEMORY No piece of that size is free.
- * @retval PHX_LIMIT     PHX_IPC_BUFFERS_MAX are taken.
- * @retval PHX_INVALID   NULL, or 0 bytes.
- * @retval PHX_DISCONNECTED, PHX_EVICTED, PHX_BROKEN, PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call().
- * @par Thread safety
- * Any thread. The bytes are guarded by nobody.
- * @since 0.1
- */
-PHX_API phx_status phx_ipc_buffer_alloc(phx_ipc_handle handle, size_t bytes, phx_ipc_buffer* buffer,
-                                        void** data);
-
-/**
- * Give a buffer back. Those that are left go with their handle.
- * @retval PHX_OK           Given back.
- * @retval PHX_IN_USE       The server has not handled what was sent from it.
- * @retval PHX_WRONG_BUFFER Freed, never allocated, or of another handle.
- * @retval PHX_BAD_HANDLE, PHX_FORKED as phx_ipc_call(). @since 0.1
- */
-PHX_API phx_status phx_ipc_buffer_free(phx_ipc_handle handle, phx_ipc_buffer buffer);
-
-/**
- * As phx_ipc_call(), the request being the first @p bytes of a buffer. Do not write to it before
- * the reply is there.
- *
- * @retval PHX_TOO_BIG      @p bytes is over the buffer's, or reply_size over message_bytes_max.
- * @retval PHX_IN_USE       The server has not handled what was sent from it before.
- * @retval PHX_WRONG_BUFFER As phx_ipc_buffer_free(). Others as phx_ipc_call().
- * @par Cost
- * None of the request's bytes is copied, whatever its size.
- * @since 0.1
- */
-PHX_API phx_status phx_ipc_buffer_call(phx_ipc_handle handle, uint32_t id, phx_ipc_buffer buffer,
-                                       size_t bytes, void* reply, size_t reply_size,
-                                       size_t* reply_bytes, int timeout_ms);
-
-/** As phx_ipc_post(), the message being the first @p bytes of a buffer. It may be written to again
- * when the server has handled the message: phx_ipc_buffer_free() and the next send say PHX_IN_USE
- * until then. Errors as phx_ipc_buffer_call() and phx_ipc_post(). @since 0.1 */
-PHX_API phx_status phx_ipc_buffer_post(phx_ipc_handle handle, uint32_t id, phx_ipc_buffer buffer,
-                                       size_t bytes, int timeout_ms);
-
 /** An event that lies pinned in the dispatch ring. */
 typedef struct phx_ipc_event {
   uint32_t id;      /**< The server's word for what it is. */
@@ -396,5 +355,7 @@ PHX_API phx_status phx_ipc_flow_state(phx_ipc_handle handle, phx_ipc_flow* flow)
 #ifdef __cplusplus
 }
 #endif
+
+#include "ipc_buffer.h"
 
 #endif

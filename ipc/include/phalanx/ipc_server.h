@@ -85,6 +85,9 @@ typedef void (*phx_ipc_ready)(phx_ipc_server* server, int fd, short revents, voi
 typedef struct phx_ipc_hooks {
   /** May this user connect? By the kernel's word. NULL: this process's user and root. */
   int (*security_valid)(void* context, uid_t uid, gid_t gid);
+  /** As security_valid, asked in place of it: the connected socket, whose SO_PEERCRED and
+   * SO_PEERGROUPS say more than a user and a group. */
+  int (*peer_valid)(void* context, int socket);
   /** Does the service take connections now? NULL: always. Else clients get PHX_TRY_AGAIN. */
   int (*service_available)(void* context, uint32_t service);
   /** Around every handler: with both, handlers of all threads run one at a time. */
@@ -138,23 +141,38 @@ typedef struct phx_ipc_server_options {
   /* Quotas. */
   unsigned clients_max;          /**< Default 64, at most 4096. */
   unsigned clients_per_user_max; /**< Default: clients_max. */
-  size_t ring_bytes_max;         /**< Of each ring. Default 1 MiB. */
-  size_t message_bytes_max;      /**< Default 1 MiB, at most 16 MiB. */
-  size_t buffer_bytes_max;       /**< Of zero-copy buffers. Default 16 MiB. */
+  /** Of clients_max, for root and this process's user alone, whom clients_per_user_max does not
+   * bind then. Default 0: all users are alike. */
+  unsigned clients_reserved;
+  size_t ring_bytes_max;    /**< Of each ring. Default 1 MiB. */
+  size_t message_bytes_max; /**< Default 1 MiB, at most 16 MiB. */
+  size_t buffer_bytes_max;  /**< Of zero-copy buffers. Default 16 MiB. */
   /** Of the log for phx_ipc_broadcast(): how far its slowest reader may lag. Rounded up to a power
    * of two, at most 64 MiB. Default 0: none. */
   size_t broadcast_bytes;
+  /** How many messages of one client are handled before the others, and a loop of somebody else's,
+   * have their turn. Default 256. */
+  unsigned turn_messages_max;
+  /** A listening Unix stream socket that does not block, of the caller's making: no name is taken,
+   * nothing is made and nothing removed in the file system. Closed with the server. Default 0:
+   * none.
+   */
+  int listener;
+  /** A descriptor that each client gets a copy of (phx_ipc_attachment()): of memory that it may
+   * map, for one. Stays the caller's, for as long as the server lives. Default 0: none. */
+  int attachment;
 } phx_ipc_server_options;
 
 /**
  * Make a server and listen.
  *
- * @param name As in phx_ipc_connect().
+ * @param name As in phx_ipc_connect(). NULL with options->listener.
  * @retval PHX_OK        Listening. Without poll hooks, drive it.
  * @retval PHX_EXISTS    Another server has that name, or what lies there is no socket.
  * @retval PHX_ACCESS    The directory is not this user's, or may not be written.
  * @retval PHX_BAD_NAME  As phx_ipc_connect().
- * @retval PHX_INVALID   NULL, a wrong struct_bytes, no services, half a pair of hooks.
+ * @retval PHX_INVALID   NULL, a wrong struct_bytes, no services, half a pair of hooks, a name
+ * beside a listener, a descriptor that is none.
  * @retval PHX_NO_MEMORY No memory or descriptors.
  * @since 0.1
  */
@@ -297,6 +315,18 @@ typedef struct phx_ipc_client_info {
  * @retval PHX_OK, PHX_DISCONNECTED, PHX_INVALID, PHX_BAD_HANDLE, PHX_FORKED. @since 0.1 */
 PHX_API phx_status phx_ipc_client(phx_ipc_server* server, phx_ipc_connection connection,
                                   phx_ipc_client_info* info);
+
+/** What a server counted since it was made. */
+typedef struct phx_ipc_server_info {
+  unsigned clients; /**< Connected now, and about to be. */
+  uint64_t refused; /**< Turned away when they connected, for whatever reason. */
+  uint64_t broken;  /**< Cut off for what no library writes. */
+  uint64_t evicted; /**< Cut off because they did not read, or by phx_ipc_evict(). */
+} phx_ipc_server_info;
+
+/** Tell how many clients there are, and how many were turned away or cut off. Any thread.
+ * @retval PHX_OK, PHX_INVALID (NULL), PHX_FORKED. @since 0.1 */
+PHX_API phx_status phx_ipc_server_counts(phx_ipc_server* server, phx_ipc_server_info* info);
 
 #ifdef __cplusplus
 }

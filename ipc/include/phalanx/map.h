@@ -119,7 +119,8 @@ typedef struct phx_map_options {
  * @retval PHX_INVALID      A NULL map, a wrong struct_bytes or kind, or a path that is too long.
  * @retval PHX_NO_MEMORY    No memory, address space or descriptors.
  * @par Cost
- * One question to the daemon, one mapping of 10 MiB of address space; one descriptor.
+ * A connection to the daemon and one mapping of 10 MiB of address space; two descriptors; 16 KiB to
+ * 112 KiB of the host's memory.
  * @since 0.1
  */
 PHX_API phx_status phx_map_open(const phx_map_options* options, phx_map* map);

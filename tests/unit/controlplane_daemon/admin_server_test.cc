@@ -1,112 +1,202 @@
 #include "controlplane/daemon/admin_server.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+#include <vector>
 
-#include "controlplane/daemon/instance.h"
-#include "tests/unit/controlplane_daemon/temporary_directory.h"
+#include "controlplane/admin_protocol.h"
+#include "controlplane/cli/admin_client.h"
+#include "ipc/include/phalanx/ipc_client.h"
+#include "tests/unit/controlplane_daemon/service_bench.h"
 
 namespace phalanx::controlplane {
 namespace {
 
-class AdminServerTest : public testing::Test {
+class AdminServerTest : public ServiceBench {
  protected:
-  void SetUp() override {
-    auto opened = Instance::open({.runtime_directory = root_.path() + "/run", .name = "n1"});
-    ASSERT_TRUE(opened);
-    instance_ = std::make_unique<Instance>(std::move(*opened));
-    auto listener = instance_->listen("admin.sock", SOCK_SEQPACKET, Instance::Access::Owner);
-    ASSERT_TRUE(listener);
-    server_ = std::make_unique<AdminServer>(
-        loop_, std::move(*listener), security::Acl(geteuid(), {}, {}),
-        [this](const nlohmann::json& request, const security::PeerCredentials& peer,
-               AdminServer::Reply reply) {
-          peer_uid_ = peer.uid;
-          if (request.value("command", "") == "later") {
-            held_ = std::move(reply);
-          } else {
-            reply({{"echo", request}});
-          }
-        });
+  AdminServerTest() {
+    server_.emplace(loop(), listen("admin.sock"),
+                    [this](const nlohmann::json& request, const AdminServer::Peer& peer,
+                           AdminServer::Reply reply) {
+                      peer_ = peer;
+                      if (request.value("command", "") == "later") {
+                        held_.push_back(std::move(reply));
+                      } else if (request.contains("bytes")) {
+                        reply({{"long", std::string(request["bytes"].get<std::size_t>(), 'x')}});
+                      } else {
+                        reply({{"echo", request}});
+                      }
+                    });
+    serve();
+  }
+  ~AdminServerTest() override {
+    finish([this] { server_.reset(); });
   }
 
-  Fd connect_one() {
-    Fd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, instance_->path("admin.sock").c_str());
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    EXPECT_TRUE(loop_.run_once(0));
-    return fd;
+  [[nodiscard]] std::string directory() const { return runtime() + "/n1"; }
+  Expected<nlohmann::json, Error> ask(const nlohmann::json& request) {
+    return cli::ask(directory(), request);
+  }
+  phx_status try_connect(phx_ipc_handle& handle) {
+    const phx_ipc_options options{
+        .struct_bytes = sizeof options, .runtime_directory = runtime().c_str(), .instance = "n1"};
+    return phx_ipc_connect("admin", kAdminService, &options, &handle);
+  }
+  phx_ipc_handle connect_raw() {
+    phx_ipc_handle handle = 0;
+    EXPECT_EQ(try_connect(handle), PHX_OK);
+    return handle;
+  }
+  /// What is asked without the command line: the status, and the answer's text when PHX_OK.
+  static phx_status call(phx_ipc_handle handle, AdminCall call, const void* request,
+                         std::size_t bytes, std::string* text = nullptr, std::size_t most = 4096) {
+    std::string reply(most, '\0');
+    std::size_t got = 0;
+    const phx_status status = phx_ipc_call(handle, static_cast<std::uint32_t>(call), request, bytes,
+                                           reply.data(), reply.size(), &got, 5000);
+    if (text != nullptr && status == PHX_OK) *text = reply.substr(0, got);
+    return status;
   }
 
-  void say(const Fd& fd, const std::string& text) {
-    ASSERT_EQ(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(text.size()));
-    while (loop_.run_once(0)) {
-    }
-  }
-
-  static nlohmann::json hear(const Fd& fd) {
-    std::string text(65536, '\0');
-    const ssize_t bytes = recv(fd.get(), text.data(), text.size(), 0);
-    return bytes <= 0 ? nlohmann::json()
-                      : nlohmann::json::parse(text.begin(), text.begin() + bytes);
-  }
-
-  TemporaryDirectory root_;
-  EventLoop loop_;
-  std::unique_ptr<Instance> instance_;
-  std::unique_ptr<AdminServer> server_;
-  AdminServer::Reply held_;
-  std::uint32_t peer_uid_ = 0xFFFFFFFF;
+  std::optional<AdminServer> server_;
+  std::vector<AdminServer::Reply> held_;
+  AdminServer::Peer peer_;
 };
 
 TEST_F(AdminServerTest, AnswersOneObjectWithOneObject) {
-  const Fd fd = connect_one();
+  const auto answer = ask({{"command", "status"}});
 
-  say(fd, R"({"command":"status"})");
-
-  EXPECT_EQ(hear(fd), nlohmann::json::parse(R"({"echo":{"command":"status"}})"));
-  EXPECT_EQ(peer_uid_, getuid());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(*answer, nlohmann::json::parse(R"({"echo":{"command":"status"}})"));
+  EXPECT_EQ(peer_.uid, getuid());
+  EXPECT_EQ(peer_.pid, static_cast<std::uint32_t>(getpid()));
 }
 
 TEST_F(AdminServerTest, SaysWhatIsWrongWithRubbish) {
-  const Fd fd = connect_one();
+  const phx_ipc_handle h = connect_raw();
 
-  for (const char* rubbish : {"{", "[]", "7", "\xff\xfe", "{\"a\":1}}"}) {
-    say(fd, rubbish);
-    EXPECT_EQ(hear(fd)["error"]["code"], 2) << rubbish;
+  for (const std::string rubbish : {"", "{", "[]", "7", "\xff\xfe", "{\"a\":1}}"}) {
+    std::string text;
+    ASSERT_EQ(call(h, AdminCall::Ask, rubbish.data(), rubbish.size(), &text), PHX_OK);
+    const auto answer = nlohmann::json::parse(text.substr(sizeof(AdminAnswer)), nullptr, false);
+    EXPECT_EQ(answer["error"]["code"], 2) << rubbish;
   }
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
-TEST_F(AdminServerTest, MayAnswerLaterAndToAPeerThatHasGone) {
-  Fd fd = connect_one();
-  say(fd, R"({"command":"later"})");
-  EXPECT_TRUE(hear(fd).is_null());
-
-  held_({{"done", true}});
-  EXPECT_EQ(hear(fd)["done"], true);
-  fd.reset();
-  while (loop_.run_once(0)) {
+// Longer than a reply may be: it comes in pieces.
+TEST_F(AdminServerTest, AnswersOfAnyLengthUpToTheLimit) {
+  for (const std::size_t bytes : {std::size_t{0}, kAdminMessageBytesMax - sizeof(AdminAnswer) - 11,
+                                  kAdminMessageBytesMax - sizeof(AdminAnswer) - 10,
+                                  3 * kAdminMessageBytesMax, kAdminAnswerBytesMax - 11}) {
+    const auto answer = ask({{"bytes", bytes}});
+    ASSERT_TRUE(answer) << bytes << answer.error().observed;
+    EXPECT_EQ((*answer)["long"].get<std::string>().size(), bytes);
   }
-  held_({{"done", true}});  // Dropped.
+  const auto too_long = ask({{"bytes", kAdminAnswerBytesMax}});
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().observed, "the answer is too long");
 }
 
-TEST_F(AdminServerTest, BoundsItsConnections) {
-  std::vector<Fd> fds;
-  fds.reserve(32);
-  for (int i = 0; i < 32; ++i) fds.push_back(connect_one());
+TEST_F(AdminServerTest, KeepsTheRestOfOneAnswerUntilItIsFetched) {
+  const phx_ipc_handle h = connect_raw();
+  const std::string request = R"({"bytes":100})";
+  std::string text;
+  ASSERT_EQ(call(h, AdminCall::Ask, request.data(), request.size(), &text, 50), PHX_OK);
+  AdminAnswer head;
+  std::memcpy(&head, text.data(), sizeof head);
+  EXPECT_EQ(head.bytes, 111u);
+  const AdminMore next{.number = head.number, .offset = 34};
+  const AdminMore beyond{.number = head.number, .offset = 111};
+  const AdminMore another{.number = head.number + 1, .offset = 34};
 
-  const Fd one_too_many = connect_one();
+  EXPECT_EQ(call(h, AdminCall::More, &beyond, sizeof beyond), PHX_NOT_FOUND);
+  EXPECT_EQ(call(h, AdminCall::More, &another, sizeof another), PHX_NOT_FOUND);
+  EXPECT_EQ(call(h, AdminCall::More, &next, sizeof next, &text, 70), PHX_OK);
+  EXPECT_EQ(text, std::string(70, 'x'));
+  EXPECT_EQ(call(h, AdminCall::More, &next, sizeof next, &text), PHX_OK);
+  EXPECT_EQ(text, std::string(75, 'x') + "\"}");
+  EXPECT_EQ(call(h, AdminCall::More, &next, sizeof next), PHX_NOT_FOUND) << "it was fetched";
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
 
-  char byte = 0;
-  EXPECT_EQ(recv(one_too_many.get(), &byte, 1, 0), 0);  // Hung up at once.
+TEST_F(AdminServerTest, MayAnswerLaterSeveralAtOnceAndToAPeerThatHasGone) {
+  const phx_ipc_handle h = connect_raw();
+  const std::string request = R"({"command":"later"})";
+  std::vector<std::string> texts(2);
+  std::vector<std::thread> asking;
+  for (std::string& text : texts) {
+    asking.emplace_back(
+        [&] { EXPECT_EQ(call(h, AdminCall::Ask, request.data(), request.size(), &text), PHX_OK); });
+  }
+  const auto held = [this] {
+    std::size_t count = 0;
+    in_loop([&] { count = held_.size(); });
+    return count;
+  };
+  EXPECT_TRUE(eventually([&] { return held() == 2; }));
+
+  in_loop([this] {
+    for (const auto& reply : held_) reply({{"done", true}});
+    held_[0]({{"done", false}});  // It was answered: dropped.
+  });
+  for (std::thread& thread : asking) thread.join();
+  for (const std::string& text : texts)
+    EXPECT_EQ(text.substr(sizeof(AdminAnswer)), R"({"done":true})");
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+
+  in_loop([this] { held_[1]({{"done", true}}); });
+  finish([this] { server_.reset(); });
+  held_[1]({{"done", true}});  // The server is gone, too.
+}
+
+TEST_F(AdminServerTest, CutsOffWhoSendsWhatNoLibrarySends) {
+  phx_ipc_handle h = connect_raw();
+  EXPECT_EQ(call(h, AdminCall::More, "short", 5), PHX_EVICTED);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  h = connect_raw();
+  EXPECT_EQ(call(h, AdminCall::Ask, "{}", 2, nullptr, sizeof(AdminAnswer) - 1), PHX_EVICTED);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  h = connect_raw();
+  const iovec part{const_cast<char*>("{}"), 2};
+  EXPECT_EQ(phx_ipc_post(h, 0, &part, 1, 5000), PHX_OK);
+  phx_ipc_event event;
+  EXPECT_EQ(phx_ipc_get(h, &event, 5000), PHX_EVICTED);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST_F(AdminServerTest, BoundsItsClients) {
+  std::vector<phx_ipc_handle> handles;
+  for (unsigned i = 0; i < AdminServer::kClientsMax; ++i) handles.push_back(connect_raw());
+
+  phx_ipc_handle one_too_many = 0;
+  EXPECT_EQ(try_connect(one_too_many), PHX_LIMIT);
+  const auto refused = ask({{"command", "status"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ExitCode::Failed);
+
+  for (const phx_ipc_handle h : handles) EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
+TEST_F(AdminServerTest, WhoIsNotThereIsNotRunning) {
+  finish([this] { server_.reset(); });
+
+  const auto answer = ask({{"command", "status"}});
+
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ExitCode::NotRunning);
+}
+
+TEST_F(AdminServerTest, AnAnswerThatDoesNotComeInTimeIsATimeOut) {
+  const auto answer = cli::ask(directory(), {{"command", "later"}}, 50 * kMillisecond);
+
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ExitCode::TimeOut);
 }
 
 }  // namespace

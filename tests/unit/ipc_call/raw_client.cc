@@ -24,7 +24,7 @@ RawClient::RawClient(const std::string& path, const ConnectRequest& request) {
   if (send(socket_, &request, sizeof request, MSG_NOSIGNAL) != sizeof request) return;
   pollfd p{.fd = socket_, .events = POLLIN, .revents = 0};
   poll(&p, 1, 5000);
-  int fds[kConnectDescriptorsMost] = {-1, -1, -1};
+  int fds[kConnectDescriptorsMost] = {-1, -1, -1, -1};
   std::size_t count = 0;
   if (shm::receive_with_descriptors(socket_, &reply_, sizeof reply_, fds, kConnectDescriptorsMost,
                                     count) != sizeof reply_) {

@@ -5,8 +5,6 @@
 namespace phalanx::map {
 namespace {
 
-using shm::MapRequestKind;
-
 struct Item {
   std::string key;
   std::vector<std::byte> value;
@@ -14,7 +12,7 @@ struct Item {
 
 std::vector<Item> items_of(const std::vector<std::byte>& reply) {
   std::vector<Item> items;
-  for (std::size_t at = sizeof(shm::MapReply); at < reply.size();) {
+  for (std::size_t at = 0; at < reply.size();) {
     shm::MapItem item;
     std::memcpy(&item, reply.data() + at, sizeof item);
     at += sizeof item;
@@ -28,35 +26,51 @@ std::vector<Item> items_of(const std::vector<std::byte>& reply) {
   return items;
 }
 
+constexpr std::size_t kMost = shm::kMapMessageBytesMax;
+
 struct StatisticsTest : testing::Test {
   Bench bench;
   Service service{bench.store};
   Statistics statistics;
-  std::vector<std::byte> reply;
-
-  void SetUp() override {
-    service.join(1, kAnna);
-    ASSERT_EQ(service.on_packet(1, packet({}), reply), Service::Next::ReplyWithMemory);
-  }
 };
 
 TEST_F(StatisticsTest, AreComputedWhenAsked) {
-  const auto asked = packet({.kind = MapRequestKind::StatsGet}, "stats.a");
-  ASSERT_EQ(service.on_packet(1, asked, reply), Service::Next::NeedStatistics);
+  service.join(1, kAnna);
+  const auto asked = service.on_request(1, MapCall::StatsGet, packet({}, "stats.a"));
+  ASSERT_EQ(asked.next, Service::Next::NeedStatistics);
   statistics["stats.a"] = {MapType::U64, bytes_of(7ull)};
 
-  const auto answer = service.answer(asked, statistics);
+  const auto answer = service.answer(asked.question, statistics, kMost);
 
-  EXPECT_EQ(head_of(answer).status, MapStatus::Ok);
-  EXPECT_EQ(head_of(answer).type, 8u);
-  EXPECT_EQ(std::vector(answer.begin() + sizeof(shm::MapReply), answer.end()), bytes_of(7ull));
+  ASSERT_EQ(answer.status, MapStatus::Ok);
+  shm::MapValueHead head;
+  std::memcpy(&head, answer.bytes.data(), sizeof head);
+  EXPECT_EQ(head.type, 8u);
+  EXPECT_EQ(std::vector(answer.bytes.begin() + sizeof head, answer.bytes.end()), bytes_of(7ull));
   EXPECT_EQ(
-      head_of(service.answer(packet({.kind = MapRequestKind::StatsGet}, "stats.b"), statistics))
+      service.answer({.call = MapCall::StatsGet, .key = "stats.b", .after = {}}, statistics, kMost)
           .status,
       MapStatus::NotFound);
 }
 
-TEST_F(StatisticsTest, ComeInOrderInPacketsThatGoOnWhereTheLastOneEnded) {
+// How much a reply may have is the client's word.
+TEST_F(StatisticsTest, FitIntoTheReply) {
+  statistics["stats.a"] = {MapType::U64, bytes_of(7ull)};
+  const auto status_in = [&](std::size_t most) {
+    return service
+        .answer({.call = MapCall::StatsGet, .key = "stats.a", .after = {}}, statistics, most)
+        .status;
+  };
+
+  EXPECT_EQ(status_in(16), MapStatus::Ok);
+  EXPECT_EQ(status_in(15), MapStatus::TooBig);
+  EXPECT_EQ(status_in(0), MapStatus::TooBig);
+  EXPECT_TRUE(
+      service.answer({.call = MapCall::StatsNext, .key = "stats.", .after = {}}, statistics, 10)
+          .bytes.empty());
+}
+
+TEST_F(StatisticsTest, ComeInOrderInRepliesThatGoOnWhereTheLastOneEnded) {
   for (int i = 0; i < 100; ++i) {
     statistics["stats.k" + std::to_string(100 + i)] = {MapType::Binary,
                                                        std::vector<std::byte>(2000)};
@@ -66,11 +80,10 @@ TEST_F(StatisticsTest, ComeInOrderInPacketsThatGoOnWhereTheLastOneEnded) {
   std::vector<std::string> keys;
   std::string after;
   for (;;) {
-    const auto answer = service.answer(packet({.kind = MapRequestKind::StatsNext}, "stats.",
-                                              std::as_bytes(std::span(after.data(), after.size()))),
-                                       statistics);
-    ASSERT_LE(answer.size(), shm::kMapPacketBytesMax);
-    const auto items = items_of(answer);
+    const auto answer = service.answer(
+        {.call = MapCall::StatsNext, .key = "stats.", .after = after}, statistics, kMost);
+    ASSERT_LE(answer.bytes.size(), kMost);
+    const auto items = items_of(answer.bytes);
     if (items.empty()) break;
     for (const Item& item : items) keys.push_back(item.key);
     after = keys.back();
