@@ -28,8 +28,24 @@ void check_addresses(Draft& draft) {
   }
 }
 
-/// "net_af_packet0" of "net_af_packet0,iface=eth1".
-std::string_view device_of(std::string_view port) { return port.substr(0, port.find(',')); }
+/// "3b:00.0" of "0000:3b:00.0,rx_vec=1": most hosts have one PCI domain, which may be left out.
+std::string_view device_of(std::string_view port) {
+  port = port.substr(0, port.find(','));
+  return port.starts_with("0000:") ? port.substr(5) : port;
+}
+
+/// "eth1" of "net_af_packet0,iface=eth1"; "" where there is none.
+std::string_view interface_of(std::string_view port) {
+  const std::size_t at = port.find(",iface=");
+  if (at == std::string_view::npos) return {};
+  port.remove_prefix(at + 7);
+  return port.substr(0, port.find(','));
+}
+
+bool same_device(std::string_view one, std::string_view other) {
+  return device_of(one) == device_of(other) ||
+         (!interface_of(one).empty() && interface_of(one) == interface_of(other));
+}
 
 void check_port(Draft& draft) {
   const TransportSection& transport = draft.config.transport;
@@ -43,9 +59,8 @@ void check_port(Draft& draft) {
   } else if (device_of(port) == "memif") {
     draft.error(place, what + " joins nodes of one host, between which no cable breaks", device,
                 "leave the second network out, or name a device");
-  } else if (transport.kind == TransportKind::Dpdk &&
-             device_of(port) == device_of(transport.port)) {
-    draft.error(place, what + " is transport.port", "two devices, on two networks",
+  } else if (transport.kind == TransportKind::Dpdk && same_device(port, transport.port)) {
+    draft.error(place, what + " is the device of transport.port", "two devices, on two networks",
                 "name another device, or leave the second network out");
   }
 }

@@ -50,6 +50,8 @@ Error Connection::error_of(const char* what, phx_status status) const {
     case PHX_TIMED_OUT:
       return watch::no_answer(socket_, what, EAGAIN);
     case PHX_ACCESS:
+      // The socket may be used, but who made it is not believed: see own_server below.
+      if (access(socket_.path.c_str(), W_OK) == 0) return watch::not_trusted(socket_);
       return watch::no_answer(socket_, what, EACCES);
     default:
       return {.code = ExitCode::Failed,

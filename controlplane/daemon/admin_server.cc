@@ -16,13 +16,14 @@ namespace {
 constexpr CallServer::Options kOptions{
     .service = kAdminService,
     .calls = kAdminCalls,
-    .subsystem = "admin",
+    // Lines of "admin" are what administrators did, and are not limited; anybody can be refused.
+    .subsystem = "attach",
     .limits = {.clients_max = AdminServer::kClientsMax,
                .clients_reserved = AdminServer::kClientsMax - AdminServer::kClientsOfOthers,
                .clients_of_user = AdminServer::kClientsOfOthers,
                .ring_bytes = kAdminRingBytes,
                .message_bytes = kAdminMessageBytesMax,
-               .messages_a_turn = 4}};
+               .messages_a_turn = 1}};
 
 }  // namespace
 

@@ -89,8 +89,8 @@ phx_ipc_hooks CallServer::hooks() const {
   hooks.log = [](void* context, int level, const char* text) {
     // What it says names processes: behind the "=", or each would be a reason of its own.
     log(of(context).options_.subsystem)
-        .log(level <= 3 ? spdlog::level::err : spdlog::level::warn, "service says text=\"{}\"",
-             text);
+        .log(level <= 3 ? spdlog::level::err : spdlog::level::warn, "{} text=\"{}\"",
+             level <= 3 ? "service cannot go on" : "service refused or cut off a client", text);
   };
   hooks.poll_add = [](void* context, int fd, short events, phx_ipc_ready ready, void* data) {
     of(context).watch(fd, events, ready, data);

@@ -40,10 +40,8 @@ Expected<BootId, Error> draw_boot_id() {
 
 /// Over DPDK the kernel's carrier says nothing of the data path (PortLink does), nor within a host:
 /// any address will do.
-config::Endpoint watched_address(const config::Config& config) {
-  config::Endpoint address = config.node.address;
-  if (config.transport.kind == config::TransportKind::Dpdk ||
-      config.transport.kind == config::TransportKind::Shm) {
+config::Endpoint watched_address(config::Endpoint address, config::TransportKind kind) {
+  if (kind == config::TransportKind::Dpdk || kind == config::TransportKind::Shm) {
     address.host = address.is_ipv6 ? "::" : "0.0.0.0";
   }
   return address;
@@ -145,7 +143,8 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
       state_(std::move(prepared.state)),
       sequence_used_(state_.used()),
       acl_(geteuid(), config_.client.uids, config_.client.gids),
-      carrier_(loop_, watched_address(config_), [this] { on_link(); }),
+      carrier_(loop_, watched_address(config_.node.address, config_.transport.kind),
+               [this] { on_link(); }),
       port_(config_.transport),
       second_port_(config_.transport.second),
       tick_(loop_, [this] { on_tick(); }),
@@ -185,7 +184,9 @@ Daemon::Daemon(config::Config config, DaemonOptions options, Prepared& prepared)
            .down = [this](const shm::DataPlaneIdentity& identity) { on_down(identity); },
            .failed = [this](const Error& error) { give_up(error); }}) {
   if (config_.transport.second.enabled) {
-    second_carrier_.emplace(loop_, *config_.node.second, [this] { on_link(); });
+    second_carrier_.emplace(loop_,
+                            watched_address(*config_.node.second, config_.transport.second.kind),
+                            [this] { on_link(); });
   }
   acceptor_.emplace(
       loop_, std::move(prepared.clients), acl_,

@@ -99,7 +99,7 @@ bool GuardServer::ask(Done done) {
   for (auto& [client, guard] : guards_) {
     if (guard.name.empty()) continue;
     guard.waited_for = tell(client, guard);
-    if (!guard.waited_for) veto(guard, "it does not read what it is asked");
+    if (!guard.waited_for) veto(guard, "it does not answer what it is asked");
   }
   limit_.arm(monotonic_now() + patience_);
   look();

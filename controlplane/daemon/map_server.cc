@@ -104,12 +104,20 @@ void MapServer::serve(const CallServer::Request& request) {
 }
 
 void MapServer::ask_statistics(Asked asked) {
+  const bool asks_twice = std::ranges::any_of(
+      asking_, [&](const Asked& other) { return other.client == asked.client; });
+  if (asks_twice) {  // The library waits for the first.
+    ++misused_;
+    return server_.cut_off(asked.client);
+  }
   asking_.push_back(std::move(asked));
-  if (asking_.size() > 1) return;
+  if (computing_) return;
   if (computed_at_ != 0 && monotonic_now() - computed_at_ < kStatisticsAge) {
     return answer_statistics();
   }
+  computing_ = true;
   compute_([this](const map::Statistics& statistics) {
+    computing_ = false;
     statistics_ = statistics;
     computed_at_ = monotonic_now();
     answer_statistics();

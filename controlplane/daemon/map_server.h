@@ -64,9 +64,10 @@ class MapServer {
   map::Store store_;
   map::Service service_;
   Compute compute_;
-  std::uint64_t misused_ = 0;   ///< Clients cut off for a post that is a call, or the reverse.
+  std::uint64_t misused_ = 0;   ///< Clients cut off for a call that no library makes.
   map::Statistics statistics_;  ///< As of `computed_at_`.
   TimeNs computed_at_ = 0;
+  bool computing_ = false;
   std::vector<Asked> asking_;  ///< Computed once for all of them.
   CallServer server_;
 };

@@ -77,7 +77,7 @@ class Service {
 
   /// Those who sleep and for whom something came since the last call; each once for an Arm.
   [[nodiscard]] std::vector<ClientId> take_woken();
-  /// Looks whom the changes since the last call concern. on_packet() does so by itself; call it
+  /// Looks whom the changes since the last call concern. on_request() does so by itself; call it
   /// after changes of one's own.
   void notice_changes();
 

@@ -35,6 +35,13 @@ Error no_answer(const DaemonSocket& socket, const char* call, int errno_value) {
   return error;
 }
 
+Error not_trusted(const DaemonSocket& socket) {
+  return {.code = ExitCode::Permission,
+          .attempted = socket.attempted,
+          .observed = "another user than root and this one listens there",
+          .remedy = "set PHX_RUNTIME_DIR to a directory that is yours"};
+}
+
 Expected<Fd, Error> connect_to(const DaemonSocket& socket, TimeNs patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -55,10 +62,7 @@ Expected<Fd, Error> connect_to(const DaemonSocket& socket, TimeNs patience) {
     return fail(no_answer(socket, "connect", errno));
   }
   if (!is_trusted(socket_fd.get(), socket)) {
-    return fail(Error{.code = ExitCode::Permission,
-                      .attempted = socket.attempted,
-                      .observed = "another user than root and this one listens there",
-                      .remedy = "set PHX_RUNTIME_DIR to a directory that is yours"});
+    return fail(not_trusted(socket));
   }
   return socket_fd;
 }

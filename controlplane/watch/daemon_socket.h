@@ -21,6 +21,9 @@ struct DaemonSocket {
 /// A call on it that failed, by its errno: not running, no permission, or no answer in time.
 [[nodiscard]] Error no_answer(const DaemonSocket& socket, const char* call, int errno_value);
 
+/// Somebody listens there whom connect_to() would not believe.
+[[nodiscard]] Error not_trusted(const DaemonSocket& socket);
+
 /// Connects; sends and receives then wait this long at most. Others than root are only served by
 /// daemons of their own user: whoever else listens there took the place of one.
 [[nodiscard]] Expected<Fd, Error> connect_to(const DaemonSocket& socket, TimeNs patience);

@@ -128,6 +128,7 @@ Expected<Transports, Error> open_second_dpdk(const config::Config& config) {
   dpdk.peers = second_peers(config);
   dpdk.multicast = multicast(config.transport.second.multicast);
   dpdk.port = config.transport.second.port;
+  dpdk.key = "transport.second.port";
   dpdk.vlan = config.transport.second.vlan;
   return transport::dpdk::open(dpdk);
 }

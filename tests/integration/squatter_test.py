@@ -104,6 +104,7 @@ def refused(phalanx):
     for words in (["pub", "words"], ["sub", "words"], ["status"]):
         done = client(phalanx, *words)
         assert done.returncode == 5, f"{words}: {done.returncode}: {done.stderr}"
+        assert "another user than root" in done.stderr or words != ["status"], done.stderr
     wait_until("it saw them hang up", lambda: squatter.said().count("heard") >= 3)
     assert "heard 0" in squatter.said(), squatter.said()
     assert not re.search("heard [1-9]", squatter.said()), f"told: {squatter.said()}"

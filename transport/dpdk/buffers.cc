@@ -37,6 +37,31 @@ Error no_pool(unsigned frames, std::uint16_t room) {
                         : "with --no-huge give more memory: transport.eal = \"--no-huge -m 128\""};
 }
 
+struct Shape {
+  unsigned frames;
+  unsigned cache;
+  std::uint16_t room;
+  int socket;
+};
+
+rte_mempool* make_pool(const Buffers::Options& options, const Shape& shape,
+                       const std::optional<PoolMemory>& memory) {
+  const char* name = options.name.c_str();
+  if (options.memory == Buffers::Memory::DpdkGapless) {
+    return make_gapless_pool(options.name, shape.frames, shape.cache, shape.room, shape.socket);
+  }
+  if (!memory) {
+    return rte_pktmbuf_pool_create(name, shape.frames, shape.cache, 0, shape.room, shape.socket);
+  }
+  const std::span<std::byte> bytes = memory->bytes();
+  const rte_pktmbuf_extmem area{.buf_ptr = bytes.data(),
+                                .buf_iova = reinterpret_cast<rte_iova_t>(bytes.data()),
+                                .buf_len = bytes.size(),
+                                .elt_size = shape.room};
+  return rte_pktmbuf_pool_create_extbuf(name, shape.frames, shape.cache, 0, shape.room,
+                                        shape.socket, &area, 1);
+}
+
 }  // namespace
 
 Expected<Buffers, Error> Buffers::create(const Options& options) {
@@ -48,26 +73,20 @@ Expected<Buffers, Error> Buffers::create(const Options& options) {
   const unsigned frames = std::bit_ceil(needed) - 1;
   const auto room = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM +
                                                round_up<std::uint32_t>(options.frame_bytes, 64));
-  const int socket =
-      options.node && rte_socket_count() > 1 ? static_cast<int>(*options.node) : SOCKET_ID_ANY;
   std::optional<PoolMemory> memory;
-  rte_mempool* pool = nullptr;
   if (options.memory == Memory::Own) {
     auto made = PoolMemory::create(std::uint64_t{frames} * room);
     if (!made) return fail(std::move(made.error()));
     memory.emplace(std::move(*made));
-    const std::span<std::byte> bytes = memory->bytes();
-    const rte_pktmbuf_extmem area{.buf_ptr = bytes.data(),
-                                  .buf_iova = reinterpret_cast<rte_iova_t>(bytes.data()),
-                                  .buf_len = bytes.size(),
-                                  .elt_size = room};
-    pool = rte_pktmbuf_pool_create_extbuf(options.name.c_str(), frames, cache, 0, room, socket,
-                                          &area, 1);
-  } else if (options.memory == Memory::DpdkGapless) {
-    pool = make_gapless_pool(options.name, frames, cache, room);
-  } else {
-    pool = rte_pktmbuf_pool_create(options.name.c_str(), frames, cache, 0, room, socket);
   }
+  const auto make = [&](int socket) {
+    return make_pool(options, {.frames = frames, .cache = cache, .room = room, .socket = socket},
+                     memory);
+  };
+  const bool asks = options.node && rte_socket_count() > 1;
+  rte_mempool* pool = make(asks ? static_cast<int>(*options.node) : SOCKET_ID_ANY);
+  // A node is a wish: where it has no memory that DPDK may take, there is some elsewhere.
+  if (pool == nullptr && asks) pool = make(SOCKET_ID_ANY);
   if (pool == nullptr) {
     return fail(no_pool(frames, options.memory == Memory::Own ? std::uint16_t{0} : room));
   }

@@ -41,7 +41,8 @@ Expected<Transports, Error> open(const DpdkConfig& config) {
   for (std::string& port : ports) {
     if (!is_pci_address(port)) continue;
     port = with_domain(port);
-    if (auto ready = check_pci_device(port); !ready) return fail(std::move(ready.error()));
+    if (auto ready = check_pci_device(port, config.key); !ready)
+      return fail(std::move(ready.error()));
     eal.pci.push_back(port);
   }
   if (auto started = start_eal(eal); !started) return fail(std::move(started.error()));
@@ -53,6 +54,7 @@ Expected<Transports, Error> open(const DpdkConfig& config) {
                         .multicast = config.multicast,
                         .mtu = config.mtu,
                         .vlan = config.vlan,
+                        .key = config.key,
                         .workers = config.workers,
                         .memory_nodes = config.memory_nodes});
 }

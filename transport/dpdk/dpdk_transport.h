@@ -19,6 +19,7 @@ struct DpdkConfig {
   std::vector<udp::Peer> peers;            ///< Every configured node, `self` among them.
   std::optional<udp::Endpoint> multicast;  ///< Without it every peer gets a copy.
   std::string port;                        ///< "memif", a PCI address, or devargs.
+  std::string key = "transport.port";      ///< Where the configuration says so: for errors.
   /// What further transports of this process will open: EAL hears of all devices at its start.
   std::vector<std::string> other_ports;
   std::uint32_t mtu = 1500;

@@ -98,7 +98,7 @@ std::size_t Ethernet::rx_burst(std::span<RxFrame> out) noexcept {
   }
   if (handover != nullptr) {
     handover->wake(worker_);
-    count += take_handed(out.subspan(count));
+    if (!queues_->steered) count += take_handed(out.subspan(count));
   }
   counters_.rx_frames += count;
   return count;
@@ -247,18 +247,21 @@ void Ethernet::authenticated(NodeId sender, const RxFrame& frame) noexcept {
 /// that the driver tells of is looked at each time, so that peers need not wait for their
 /// time-outs.
 void Ethernet::look_at_port() const noexcept {
+  if (worker_ != 0) return;
   const bool due = looks_++ % kLooksBetween == 0;
-  const bool had_link = has_link_;
+  const bool had_link = queues_->has_link->load(std::memory_order_relaxed);
+  bool has_link = had_link;
   const Port::Features& features = port().features();
   if (due || features.tells_link || (features.loses_link && looks_ % kLooksForLink == 0)) {
-    has_link_ = port().has_link();
+    has_link = port().has_link();
+    queues_->has_link->store(has_link, std::memory_order_relaxed);
   }
-  if (worker_ != 0 || (!due && has_link_ == had_link)) return;
+  if (!due && has_link == had_link) return;
   rte_eth_stats stats{};
   if (rte_eth_stats_get(port().number(), &stats) == 0) overflow_ = stats.imissed;
   statistics_.look();
   // What was said before there was a link, or to a switch before this one, was said to nobody.
-  looks_since_link_ = has_link_ && !had_link ? 0 : looks_since_link_ + 1;
+  looks_since_link_ = has_link && !had_link ? 0 : looks_since_link_ + 1;
   report_due_ = report_.has_value() &&
                 (looks_since_link_ < kReportsAtOnce || looks_since_link_ % kLooksToReport == 0);
 }
@@ -282,7 +285,7 @@ TransportCounters Ethernet::counters() const noexcept {
 }
 
 TransportPorts Ethernet::ports() noexcept {
-  return {queues_->name.c_str(), 1, has_link_ ? 1U : 0U};
+  return {queues_->name.c_str(), 1, queues_->has_link->load(std::memory_order_relaxed) ? 1U : 0U};
 }
 
 }  // namespace phalanx::transport::dpdk

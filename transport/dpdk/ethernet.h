@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ struct PortQueues {
   std::unique_ptr<Handover> handover;  ///< Of several workers.
   bool steered = false;                ///< Every packet comes to the queue of the worker it is for.
   std::string name;                    ///< The driver's, and how packets get to their queues.
+  /// As the first worker saw it: a device is asked by one thread.
+  std::unique_ptr<std::atomic<bool>> has_link = std::make_unique<std::atomic<bool>>(false);
 };
 
 /// One worker's pair of queues.
@@ -104,7 +107,6 @@ class Ethernet final : public Transport {
   mutable PortStatistics statistics_;  ///< The first worker's.
   mutable std::uint32_t looks_ = 0;
   mutable std::uint64_t overflow_ = 0;  ///< The card's, for the first worker.
-  mutable bool has_link_ = false;
   mutable bool report_due_ = false;
   mutable std::uint32_t looks_since_link_ = 0;
   bool registered_ = false;

@@ -118,8 +118,8 @@ void steer(PortQueues& queues, const Addresses& addresses, std::size_t workers) 
     steers.push_back({.to = addresses.filter.group->plus_port(worker), .queue = worker});
   }
   queues.steered = !steer_packets(queues.port.number(), steers).refused;
-  queues.name +=
-      ", " + std::to_string(workers) + " queues " + (queues.steered ? "steered" : "by hash");
+  // As long as a status has room for.
+  queues.name += " " + std::to_string(workers) + (queues.steered ? "q steered" : "q hashed");
 }
 
 Expected<std::shared_ptr<PortQueues>, Error> open_queues(const EthernetOptions& options,
@@ -130,6 +130,7 @@ Expected<std::shared_ptr<PortQueues>, Error> open_queues(const EthernetOptions& 
   std::vector<rte_mempool*> pools;
   for (const Buffers& of_one : *buffers) pools.push_back(of_one.pool());
   auto port = Port::open({.device = shape.device,
+                          .key = options.key,
                           .mtu = options.mtu,
                           .queue_frames = shape.queue_frames,
                           .pools = std::move(pools)});
@@ -137,13 +138,15 @@ Expected<std::shared_ptr<PortQueues>, Error> open_queues(const EthernetOptions& 
   auto out = std::make_shared<PortQueues>(PortQueues{
       .buffers = std::move(*buffers), .port = std::move(*port), .handover = {}, .name = {}});
   if (options.workers > 1) {
-    auto made = Handover::create(options.workers, out->port.features().rx_frames);
+    // All rings of one giver together hold what a queue does: its buffers are for that as well.
+    const auto others = static_cast<std::uint32_t>(options.workers - 1);
+    auto made = Handover::create(options.workers, out->port.features().rx_frames / others);
     if (!made) return fail(std::move(made.error()));
     out->handover = std::move(*made);
   }
   if (!out->port.start()) {
     return fail(Error{.code = ExitCode::Usage,
-                      .attempted = "cannot start transport.port = \"" + options.device + "\"",
+                      .attempted = "cannot start " + options.key + " = \"" + options.device + "\"",
                       .observed = "the driver refuses to",
                       .remedy = "see whether another process has the device"});
   }

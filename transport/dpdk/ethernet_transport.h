@@ -18,9 +18,10 @@ struct EthernetOptions {
   std::string device;            ///< "0000:3b:00.0", "net_af_packet0,iface=eth1".
   std::vector<udp::Peer> peers;  ///< Every configured node, `self` among them.
   std::optional<udp::Endpoint> multicast;
-  std::uint32_t mtu = 1500;  ///< IP packet bytes.
-  std::uint16_t vlan = 0;    ///< Of every packet, 1 to 4094; 0: no tag.
-  std::size_t workers = 1;   ///< Each has a pair of queues and, on every node, a port of its own.
+  std::uint32_t mtu = 1500;            ///< IP packet bytes.
+  std::uint16_t vlan = 0;              ///< Of every packet, 1 to 4094; 0: no tag.
+  std::string key = "transport.port";  ///< As PortOptions'.
+  std::size_t workers = 1;  ///< Each has a pair of queues and, on every node, a port of its own.
   std::vector<std::optional<std::uint32_t>> memory_nodes;  ///< As DpdkConfig's.
 };
 

@@ -15,6 +15,6 @@ namespace phalanx::transport::dpdk {
 /// counted as invalid and never given back, what is sent from them. With pages of 4 KiB that are
 /// two in five. So the mbufs here take a power of two each. Cold.
 [[nodiscard]] rte_mempool* make_gapless_pool(const std::string& name, unsigned frames,
-                                             unsigned cache, std::uint16_t room);
+                                             unsigned cache, std::uint16_t room, int socket);
 
 }  // namespace phalanx::transport::dpdk

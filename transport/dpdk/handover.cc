@@ -23,8 +23,8 @@ Expected<std::unique_ptr<Handover>, Error> Handover::create(std::size_t workers,
   for (std::size_t i = 0; i < made->rings_.size(); ++i) {
     if (i % workers == i / workers) continue;
     rte_ring* ring =
-        rte_ring_create((name + "-" + std::to_string(i)).c_str(), std::bit_ceil(frames + 1),
-                        SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+        rte_ring_create((name + "-" + std::to_string(i)).c_str(), frames, SOCKET_ID_ANY,
+                        RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
     if (ring == nullptr) {
       return fail(Error{.code = ExitCode::Usage,
                         .attempted = "cannot make rings for " + std::to_string(workers) +

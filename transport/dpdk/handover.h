@@ -24,7 +24,7 @@ class Handover {
  public:
   static constexpr std::size_t kWorkersMax = 64;
 
-  /// `frames`: that many find room in each ring, at least. EAL must run.
+  /// `frames`: so many find room in each ring. EAL must run.
   [[nodiscard]] static Expected<std::unique_ptr<Handover>, Error> create(std::size_t workers,
                                                                          std::uint32_t frames);
   Handover(const Handover&) = delete;

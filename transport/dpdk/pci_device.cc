@@ -79,21 +79,22 @@ std::string bind_command(const PciDevice& device) {
                            "VT-d or AMD-Vi in the firmware), then: "
                          : "") +
          "dpdk-devbind.py -b vfio-pci " + device.address +
-         "; or leave it to the kernel: transport.port = \"net_af_xdp0,iface=NAME\"";
+         "; or leave it to the kernel: port = \"net_af_xdp0,iface=NAME\"";
 }
 
 class Refusal {
  public:
-  explicit Refusal(std::string port) : port_(std::move(port)) {}
+  Refusal(std::string key, std::string port) : key_(std::move(key)), port_(std::move(port)) {}
   [[nodiscard]] tl::unexpected<Error> operator()(std::string observed, std::string remedy,
                                                  ExitCode code = ExitCode::Usage) const {
     return fail(Error{.code = code,
-                      .attempted = "cannot open transport.port = \"" + port_ + "\"",
+                      .attempted = "cannot open " + key_ + " = \"" + port_ + "\"",
                       .observed = std::move(observed),
                       .remedy = std::move(remedy)});
   }
 
  private:
+  std::string key_;
   std::string port_;
 };
 
@@ -143,8 +144,9 @@ std::optional<PciDevice> read_pci_device(const std::string& port, const fs::path
   return out;
 }
 
-Expected<void, Error> check_pci_device(const std::string& port, const fs::path& root) {
-  const Refusal refusal(port);
+Expected<void, Error> check_pci_device(const std::string& port, const std::string& key,
+                                       const fs::path& root) {
+  const Refusal refusal(key, port);
   const auto device = read_pci_device(port, root);
   if (!device) {
     return refusal("there is no PCI device " + full_address(port),

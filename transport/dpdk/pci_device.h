@@ -34,6 +34,7 @@ struct PciDevice {
 /// group holds nothing of the kernel's, and no process has it. The error says what was read and the
 /// command that mends it.
 [[nodiscard]] Expected<void, Error> check_pci_device(const std::string& port,
+                                                     const std::string& key,
                                                      const std::filesystem::path& root = "/");
 
 /// The processes that have a file open, "phalanx-dataplane (pid 812)", as far as this one may see.

@@ -21,7 +21,7 @@ namespace phalanx::transport::dpdk {
 namespace {
 
 std::string attempt(const PortOptions& options) {
-  return "cannot open transport.port = \"" + options.device + "\"";
+  return "cannot open " + options.key + " = \"" + options.device + "\"";
 }
 
 Error refusal(const PortOptions& options, std::string observed, std::string remedy) {
@@ -68,7 +68,7 @@ Expected<void, Error> check_queues(const PortOptions& options, const rte_eth_dev
                         "it is told to have " + std::to_string(info.max_rx_queues) +
                             " queues, of which " + std::to_string(wanted) +
                             " have a worker: what comes to the others would be lost",
-                        "leave qpairs and queue_count out of transport.port"));
+                        "leave qpairs and queue_count out of " + options.key));
   }
   return {};
 }
@@ -93,12 +93,12 @@ Expected<void, Error> check_interface_queues(const PortOptions& options) {
 /// The device could be had, as check_pci_device() found, and was not taken.
 Error not_taken(const PortOptions& options, const std::string& said) {
   const auto device = read_pci_device(options.device);
-  return refusal(options,
-                 "no driver of DPDK takes this device" +
-                     (device ? " (" + device->name + ")" : std::string()) +
-                     (said.empty() ? "" : ": " + said),
-                 "see dpdk-testpmd -a " + options.device +
-                     "; or leave it to the kernel: transport.port = \"net_af_xdp0,iface=NAME\"");
+  return refusal(
+      options,
+      "no driver of DPDK takes this device" + (device ? " (" + device->name + ")" : std::string()) +
+          (said.empty() ? "" : ": " + said),
+      "see dpdk-testpmd -a " + options.device + "; or leave it to the kernel: " + options.key +
+          " = \"net_af_xdp0,iface=NAME\"");
 }
 
 }  // namespace

@@ -13,10 +13,11 @@ namespace phalanx::transport::dpdk {
 
 /// How a port is to be set up, and what it turned out to offer.
 struct PortOptions {
-  std::string device;               ///< "net_af_packet0,iface=eth1", "0000:3b:00.0".
-  std::uint32_t mtu = 0;            ///< 0: none is set (memif knows none).
-  std::uint16_t queue_frames = 0;   ///< Of each ring; 0: what the driver likes.
-  std::vector<rte_mempool*> pools;  ///< One for each pair of queues, of which a worker has one.
+  std::string device;                  ///< "net_af_packet0,iface=eth1", "0000:3b:00.0".
+  std::string key = "transport.port";  ///< Where the configuration says so: for errors.
+  std::uint32_t mtu = 0;               ///< 0: none is set (memif knows none).
+  std::uint16_t queue_frames = 0;      ///< Of each ring; 0: what the driver likes.
+  std::vector<rte_mempool*> pools;     ///< One for each pair of queues, of which a worker has one.
 };
 
 /// One ethdev with a receive and a transmit queue for each worker. What comes is spread over the

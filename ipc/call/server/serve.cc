@@ -201,13 +201,17 @@ void release_requests(Connection& c) noexcept {
   if (c.requests.release(shm::publish_order(c.barriers))) wake_client(c, kWaitsForRoom);
 }
 
-/// What a client had sent before it went: a ring full at most, should it go on sending.
-void serve_rest(phx_ipc_server& server, Connection& c) noexcept {
-  std::uint64_t left =
+/// A turn's share of what a client had sent before it went: in all a ring full at most, should it
+/// go on sending. True: there may be more.
+bool serve_some_of_the_rest(phx_ipc_server& server, Connection& c) noexcept {
+  const std::uint64_t ring =
       c.memory.geometry().request_bytes / shm::ring_record_bytes(sizeof(RequestBody));
+  const std::uint64_t left = ring - (c.rest_served < ring ? c.rest_served : ring);
   const std::size_t most = server.options.turn_messages_max;
-  for (std::size_t n = 1; n > 0 && left > 0 && !c.broken; left -= n)
-    n = serve(server, c, left < most ? left : most);
+  if (c.broken || left == 0) return false;
+  const std::size_t served = serve(server, c, left < most ? left : most);
+  c.rest_served += served;
+  return served > 0;
 }
 
 /// Asks the client for a byte when it sends. True: something waits already.
@@ -263,7 +267,8 @@ void* serve_alone(void* argument) {
     if (held) c.held_back.store(false, std::memory_order_relaxed);
     there = drain(c.socket);
   }
-  serve_rest(server, c);
+  while (serve_some_of_the_rest(server, c)) {
+  }
   end_connection(server, c);
   server.threads.fetch_sub(1, std::memory_order_release);
   return nullptr;
@@ -329,8 +334,10 @@ bool look_again(Connection& c) noexcept {
 
 void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
   Connection& c = *server.places[index].served;
-  if (!drain(c.socket) || c.broken) {
-    serve_rest(server, c);
+  c.hung_up = c.hung_up || !drain(c.socket);
+  if (c.hung_up || c.broken) {
+    // Its socket stays readable: the rest comes in turns like everything else.
+    if (serve_some_of_the_rest(server, c)) return;
     forget(server, c.socket);
     server.places[index].served = nullptr;
     end_connection(server, c);

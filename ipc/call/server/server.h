@@ -50,7 +50,9 @@ struct Connection {
   std::uint32_t holds = 0;  ///< phx_ipc_hold(); under the place's lock.
 
   alignas(64) shm::BulkConsumer requests;
-  bool polled_for_more = false;  ///< The loop watches for POLLOUT, to be called again at once.
+  bool polled_for_more = false;   ///< The loop watches for POLLOUT, to be called again at once.
+  bool hung_up = false;           ///< It hung up: what it had sent is served in turns.
+  std::uint64_t rest_served = 0;  ///< Of that.
   std::atomic<bool> held_back{false};  ///< sending_allowed() said no to a post.
   /// The next call has to wait until there is room for its reply. Set under the place's lock.
   std::atomic<bool> stalled{false};

@@ -84,7 +84,8 @@ TEST(SecondNetwork, MayBeAPortOfItsOwn) {
   const std::pair<std::string, const char*> bad[] = {
       {with(""), "there is no transport.second.port"},
       {with("second.port = \"memif\"\n"), "joins nodes of one host"},
-      {with("second.port = \"0000:3b:00.0,rx_vec=1\"\n"), "is transport.port"},
+      {with("second.port = \"0000:3b:00.0,rx_vec=1\"\n"), "is the device of transport.port"},
+      {with("second.port = \"3b:00.0\"\n"), "is the device of transport.port"},
       {std::string(kSecond) + "second.port = \"0000:3b:00.1\"\n", "transport.second.port is set"},
       {std::string(kSecond) + "second.vlan = 9\n", "transport.second.vlan is set"}};
   for (const auto& [lines, words] : bad) {

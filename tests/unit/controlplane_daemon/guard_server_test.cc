@@ -133,7 +133,7 @@ TEST_F(GuardServerTest, OneThatReadsNothingGoesOnToVeto) {
     ASSERT_EQ(answered_->size(), 1u);
     EXPECT_EQ(answered_->front().reason, i < GuardServer::kUnansweredMax
                                              ? "it does not answer"
-                                             : "it does not read what it is asked");
+                                             : "it does not answer what it is asked");
   }
 
   std::uint32_t question = 0;

@@ -49,7 +49,7 @@ class PciDevices : public testing::Test {
 
   void expect_refused(const std::string& port, std::initializer_list<std::string> words,
                       ExitCode code = ExitCode::Usage) const {
-    const auto checked = check_pci_device(port, root_);
+    const auto checked = check_pci_device(port, "transport.port", root_);
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, code);
     EXPECT_FALSE(checked.error().remedy.empty());
@@ -66,8 +66,9 @@ TEST_F(PciDevices, BoundToVfioInAGroupOfTheirOwnCanBeHad) {
   add(kPort, "vfio-pci", "7");
   add_file_of_group("7");
 
-  EXPECT_TRUE(check_pci_device(kPort, root_));
-  EXPECT_TRUE(check_pci_device("3b:00.0,rx_vec_en=1", root_)) << "the domain may be left out";
+  EXPECT_TRUE(check_pci_device(kPort, "transport.port", root_));
+  EXPECT_TRUE(check_pci_device("3b:00.0,rx_vec_en=1", "transport.port", root_))
+      << "the domain may be left out";
 }
 
 TEST_F(PciDevices, AreReadAsTheKernelTellsThem) {
@@ -133,7 +134,7 @@ TEST_F(PciDevices, ThatShareAGroupWithTheKernelsAreNotTaken) {
 TEST_F(PciDevices, WhoseDriverDpdkWorksThroughAreLeftToIt) {
   add(kPort, "mlx5_core", "");
 
-  EXPECT_TRUE(check_pci_device(kPort, root_));
+  EXPECT_TRUE(check_pci_device(kPort, "transport.port", root_));
 }
 
 TEST_F(PciDevices, ThatAUserMayNotOpenNameTheFile) {

@@ -92,7 +92,7 @@ TEST_F(Queues, ShareTheLengthOfARingThatAnyOfThemMayFill) {
   EXPECT_EQ(pair.workers[0].size(), 2U);
   EXPECT_EQ(pair.workers[0][0]->limits().rx_ring_frames, 256U);
   EXPECT_EQ(pair.workers[0][1]->limits().rx_ring_frames, 256U);
-  EXPECT_STREQ(pair.workers[0][0]->ports().driver, "net_ring, 2 queues by hash");
+  EXPECT_STREQ(pair.workers[0][0]->ports().driver, "net_ring 2q hashed");
 }
 
 // Who does not read loses frames of his own; those of the others go on, and all buffers come back.
