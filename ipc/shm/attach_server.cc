@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -85,7 +86,7 @@ Expected<void, Error> send_attach_reply(int socket, const AttachRequest& request
   // In one piece: the other end waits for no second one.
   std::array<std::byte, sizeof reply + sizeof(MappedGroup) * kGroupsMappedMax> bytes;
   std::memcpy(bytes.data(), &reply, sizeof reply);
-  std::memcpy(bytes.data() + sizeof reply, mapped.data(), mapped.size_bytes());
+  std::ranges::copy(std::as_bytes(mapped), bytes.data() + sizeof reply);
   if (!send_with_descriptors(socket, bytes.data(), sizeof reply + mapped.size_bytes(), fds.data(),
                              count)) {
     return fail(system_error("cannot hand a channel to a client", "sendmsg", errno));

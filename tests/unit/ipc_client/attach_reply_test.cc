@@ -6,10 +6,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,7 +52,7 @@ void reply_with(int listener, const Answer& answer) {
       .geometry = channel->geometry(), .lanes = answer.lanes, .mapped = answer.mapped};
   std::vector<std::byte> bytes(sizeof reply + answer.groups.size() * sizeof answer.groups[0]);
   std::memcpy(bytes.data(), &reply, sizeof reply);
-  std::memcpy(bytes.data() + sizeof reply, answer.groups.data(), bytes.size() - sizeof reply);
+  std::ranges::copy(std::as_bytes(std::span(answer.groups)), bytes.data() + sizeof reply);
   (void)shm::send_with_descriptors(client.get(), bytes.data(), bytes.size(), fds.data(),
                                    descriptors);
 }

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "tests/unit/ipc_client/check.h"
 
 /* phx_callbacks.messages: what follows one another comes together, in place, in order. */
@@ -57,6 +59,19 @@ static void wait_for_queue(struct client* c, size_t bytes) {
   while (flow.delivery_queued_bytes < bytes) CHECK_STATUS(PHX_OK, phx_flow_state(c->handle, &flow));
 }
 
+/* The queue once it holds more than that and has stood still for a time. */
+static size_t settled_queue(struct client* c, size_t more_than) {
+  size_t seen = 0;
+  for (int still = 0; still < 50; ++still) {
+    phx_flow flow;
+    CHECK_STATUS(PHX_OK, phx_flow_state(c->handle, &flow));
+    if (flow.delivery_queued_bytes <= more_than || flow.delivery_queued_bytes != seen) still = 0;
+    seen = flow.delivery_queued_bytes;
+    usleep(2000);
+  }
+  return seen;
+}
+
 static void messages_come_in_batches(fake_server* server) {
   struct reader r = {0};
   attach(&r, server);
@@ -90,12 +105,12 @@ static void views_end_a_batch(fake_server* server) {
   struct reader r = {0};
   attach(&r, server);
   send_numbers(&r.seen, r.group, 0, 3);
-  wait_for_queue(&r.seen, 3 * 40);
+  const size_t three = settled_queue(&r.seen, 0);
   const int views = r.seen.node_views + r.seen.transitionals;
   fake_server_change_view(server);
-  wait_for_queue(&r.seen, 3 * 40 + 1);
+  const size_t with_views = settled_queue(&r.seen, three);
   send_numbers(&r.seen, r.group, 3, 6);
-  wait_for_queue(&r.seen, 6 * 40 + 1);
+  wait_for_queue(&r.seen, with_views + three);
   CHECK_STATUS(PHX_OK, phx_dispatch(r.seen.handle, PHX_DISPATCH_ALL, 1000));
   CHECK(r.seen.node_views + r.seen.transitionals == views + 2);
   CHECK(r.messages == 6 && r.wrong == 0 && r.calls == 2 && r.most == 3);
