@@ -107,7 +107,8 @@ Expected<std::vector<Buffers>, Error> make_buffers(const EthernetOptions& option
 }
 
 /// Rules that bring each worker's packets to its queue, where the driver takes them.
-void steer(PortQueues& queues, const Addresses& addresses, std::size_t workers) {
+void steer(PortQueues& queues, const Addresses& addresses) {
+  const std::uint16_t workers = addresses.filter.workers;
   const std::string driver = queues.port.features().driver;
   queues.name = driver;
   if (workers == 1) return;
@@ -152,7 +153,7 @@ Expected<std::shared_ptr<PortQueues>, Error> open_queues(const EthernetOptions& 
   }
   // Where the driver filters at all.
   if (addresses.filter.group) (void)rte_eth_allmulticast_enable(out->port.number());
-  steer(*out, addresses, options.workers);
+  steer(*out, addresses);
   return out;
 }
 
@@ -164,7 +165,7 @@ Expected<Transports, Error> open_ethernet(const EthernetOptions& options) {
   auto queues = open_queues(options, *addresses);
   if (!queues) return fail(std::move(queues.error()));
   Transports out;
-  for (std::uint16_t worker = 0; worker < options.workers; ++worker) {
+  for (std::uint16_t worker = 0; worker < addresses->filter.workers; ++worker) {
     out.push_back(std::make_unique<Ethernet>(*queues, worker, *addresses, options.mtu));
   }
   return out;

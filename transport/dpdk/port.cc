@@ -198,7 +198,8 @@ Expected<void, Error> Port::configure(const PortOptions& options) {
 Expected<void, Error> Port::make_queues(const PortOptions& options, std::uint16_t rx_frames,
                                         std::uint16_t tx_frames) {
   const auto numa = static_cast<unsigned>(rte_eth_dev_socket_id(number_));
-  for (std::uint16_t queue = 0; queue < options.pools.size(); ++queue) {
+  const auto queues = static_cast<std::uint16_t>(options.pools.size());
+  for (std::uint16_t queue = 0; queue < queues; ++queue) {
     if (const int bad =
             rte_eth_rx_queue_setup(number_, queue, rx_frames, numa, nullptr, options.pools[queue]);
         bad != 0) {
