@@ -16,6 +16,8 @@ def test():
     streams = [cluster.stream(n, "words", f"pub{n}") for n in (1, 2, 3)]
     for stream in streams:
         stream.more()
+    for stream in streams:  # Its program has attached, as it could not without a control plane.
+        subscribers[0].wait_for(stream.sent[0])
 
     for node in (2, 1):  # 1 leads the attempt, 2 follows.
         old = cluster.signal_dataplane(4, signal.SIGKILL)
