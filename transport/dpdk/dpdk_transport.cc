@@ -36,17 +36,19 @@ Expected<Transports, Error> open_meshes(const DpdkConfig& config) {
 
 Expected<Transports, Error> open(const DpdkConfig& config) {
   EalOptions eal = config.eal;
-  std::vector<std::string> ports{config.port};
-  ports.insert(ports.end(), config.other_ports.begin(), config.other_ports.end());
-  for (std::string& port : ports) {
-    if (!is_pci_address(port)) continue;
-    port = with_domain(port);
-    if (auto ready = check_pci_device(port, config.key); !ready)
+  std::string device = config.port;
+  if (is_pci_address(device)) {
+    device = with_domain(device);
+    if (auto ready = check_pci_device(device, config.key); !ready) {
       return fail(std::move(ready.error()));
-    eal.pci.push_back(port);
+    }
+    eal.pci.push_back(device);
+  }
+  // They are checked when they are opened, under the name of their own key.
+  for (const std::string& port : config.other_ports) {
+    if (is_pci_address(port)) eal.pci.push_back(with_domain(port));
   }
   if (auto started = start_eal(eal); !started) return fail(std::move(started.error()));
-  const std::string& device = ports.front();
   if (device == "memif") return open_meshes(config);
   return open_ethernet({.self = config.self,
                         .device = device,

@@ -54,9 +54,6 @@ Ethernet::Ethernet(std::shared_ptr<PortQueues> queues, std::uint16_t worker,
   if (report_) report_membership();
 }
 
-/// What was handed over to this worker, and to others, lies in buffers that outlive them all.
-Ethernet::~Ethernet() = default;
-
 /// A descriptor for two: the driver's, and the doorbell of the other workers.
 Fd Ethernet::watch_both() const noexcept {
   const std::vector<int>& fds = port().features().wait_fds;

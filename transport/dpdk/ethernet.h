@@ -42,7 +42,6 @@ class Ethernet final : public Transport {
  public:
   Ethernet(std::shared_ptr<PortQueues> queues, std::uint16_t worker, const Addresses& addresses,
            std::uint32_t mtu);
-  ~Ethernet() override;
 
   std::size_t rx_burst(std::span<RxFrame> out) noexcept override;
   void rx_release(std::span<const RxFrame> frames) noexcept override { Buffers::release(frames); }

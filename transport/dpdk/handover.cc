@@ -11,6 +11,7 @@
 #include <string>
 
 #include "ipc/base/assert.h"
+#include "ipc/base/ids.h"
 
 namespace phalanx::transport::dpdk {
 namespace {
@@ -25,7 +26,7 @@ bool is_empty(const rte_ring& ring) noexcept {
 Expected<std::unique_ptr<Handover>, Error> Handover::create(std::size_t workers,
                                                             std::uint32_t frames) {
   static std::atomic<unsigned> number{0};  // Rings have names, and a process may have two ports.
-  PHX_CHECK(workers <= kWorkersMax);
+  PHX_CHECK(workers <= kLanesMax);
   std::unique_ptr<Handover> made(new Handover(workers));
   const std::string name = "phalanx-hand-" + std::to_string(number++);
   for (std::size_t i = 0; i < made->rings_.size(); ++i) {

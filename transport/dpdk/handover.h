@@ -22,8 +22,6 @@ namespace phalanx::transport::dpdk {
 /// calls that name one are made by its thread.
 class Handover {
  public:
-  static constexpr std::size_t kWorkersMax = 64;
-
   /// `frames`: so many find room in each ring. EAL must run.
   [[nodiscard]] static Expected<std::unique_ptr<Handover>, Error> create(std::size_t workers,
                                                                          std::uint32_t frames);
