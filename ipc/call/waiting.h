@@ -26,16 +26,6 @@ inline void pause_processor() noexcept {
 #endif
 }
 
-/// After fewer posts than one look may take, which nobody waits for: who looks at the ring's index
-/// after each message takes its cache line away from the sender each time. A moment later there are
-/// many (two cores, one post a call: 11 M/s instead of 7).
-inline void let_posts_gather(std::size_t count) noexcept {
-  constexpr std::size_t kMany = 64;
-  constexpr int kMoment = 32;  // Some 600 ns.
-  if (count >= kMany) return;
-  for (int i = 0; i < kMoment; ++i) pause_processor();
-}
-
 /// The time between finding nothing and going to sleep. turn() is called once a look; it costs a
 /// few nanoseconds, and looks at the clock and lets others run only now and then.
 class Spinner {

@@ -1,5 +1,6 @@
 #include <phalanx/ipc_client.h>
 #include <phalanx/ipc_server.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -81,12 +82,9 @@ class Server final : public IpcServer {
       while (shared_->stop.load() == 0) (void)phx_ipc_server_run(server_);
       return;
     }
-    TimeNs looked = 0;
-    for (std::uint32_t i = 0; shared_->stop.load(std::memory_order_relaxed) == 0; ++i) {
+    while (shared_->stop.load(std::memory_order_relaxed) == 0) {
       (void)phx_ipc_server_poll(server_, nullptr);
-      if (i % 256 != 0 || monotonic_now() - looked < kMillisecond) continue;
-      looked = monotonic_now();
-      (void)phx_ipc_server_turn(server_, 0);
+      look_at_sockets(256);
     }
   }
 
@@ -99,6 +97,23 @@ class Server final : public IpcServer {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
+  /// What comes over sockets, once a millisecond, as phx_ipc_server_run() does; the clock is looked
+  /// at every so many rounds.
+  void look_at_sockets(std::uint32_t rounds) {
+    if (++rounds_ % rounds != 0 || monotonic_now() - looked_ < kMillisecond) return;
+    (void)phx_ipc_server_turn(server_, 0);
+    looked_ = monotonic_now();
+  }
+  /// Sleeps for a while where that is asked for and nothing could be sent.
+  void end_round(bool sent) {
+    if (shape_.wait == IpcWait::Block && !sent) {
+      (void)phx_ipc_server_turn(server_, 100);
+    } else {
+      if (!sent && shape_.wait != IpcWait::Poll) sched_yield();
+      look_at_sockets(4);
+    }
+  }
+
   void run_events() {
     while (shared_->stop.load(std::memory_order_relaxed) == 0) {
       bool sent = false;
@@ -108,8 +123,7 @@ class Server final : public IpcServer {
           sent = true;
         }
       }
-      const bool sleeps = shape_.wait == IpcWait::Block && !sent;
-      (void)phx_ipc_server_turn(server_, sleeps ? 100 : 0);
+      end_round(sent);
     }
   }
 
@@ -123,8 +137,7 @@ class Server final : public IpcServer {
         sent += accepted;
         if (status != PHX_OK) break;
       }
-      const bool sleeps = shape_.wait == IpcWait::Block && sent == 0;
-      (void)phx_ipc_server_turn(server_, sleeps ? 100 : 0);
+      end_round(sent > 0);
     }
   }
 
@@ -137,6 +150,8 @@ class Server final : public IpcServer {
   std::vector<phx_ipc_connection> clients_;
   std::vector<phx_ipc_item> items_;
   std::string event_;
+  std::uint32_t rounds_ = 0;
+  TimeNs looked_ = 0;
 };
 
 class Client final : public IpcClient {

@@ -29,6 +29,8 @@ class BroadcastReader {
 
   /// Whether an event waits.
   [[nodiscard]] bool refresh(std::memory_order order) noexcept;
+  /// Of what the last look found, not taken yet.
+  [[nodiscard]] std::uint64_t known_bytes() const noexcept { return tail_ - head_; }
   /// The next event, in place. PHX_OK, PHX_TRY_AGAIN (none, or evicted), PHX_BROKEN.
   [[nodiscard]] phx_status take(phx_ipc_event& event) noexcept;
   /// Whether the server may write over what was taken.

@@ -49,6 +49,11 @@ phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
   return log_first ? take_own(handle, event) : take_broadcast(handle, event);
 }
 
+/// Whether an event is known to wait, without a look at what the server writes.
+bool is_known_to_wait(const Handle& handle) noexcept {
+  return handle.events.queued_bytes() != 0 || handle.broadcast.known_bytes() != 0;
+}
+
 void give_back(Handle& handle) noexcept {
   const std::memory_order order = shm::publish_order(handle.barriers);
   const bool own = handle.events.release(order);
@@ -82,9 +87,12 @@ bool is_over(Handle& handle) noexcept {
 }
 
 phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
+  if (timeout_ms == 0) handle.gatherer.look_at_once();
+  if (!is_known_to_wait(handle)) handle.gatherer.before_look();
   phx_status status = take(handle, event);
   if (status != PHX_TRY_AGAIN) [[likely]]
     return status;
+  handle.gatherer.look_at_once();
   give_back(handle);
   if (handle.spin_ns > 0 && timeout_ms != 0) take_short_turns();
   const TimeNs deadline = timeout_ms == 0 ? 0 : deadline_of(timeout_ms);
@@ -152,7 +160,8 @@ phx_status phx_ipc_get_batch(phx_ipc_handle value, phx_ipc_event* events, std::s
     return status;
   }
   std::size_t got = 1;
-  while (got < most && take(handle, events[got]) == PHX_OK) ++got;
+  while (got < most && is_known_to_wait(handle) && take(handle, events[got]) == PHX_OK) ++got;
+  handle.gatherer.took(got);
   *count = got;
   handle.event_pinned.store(true, std::memory_order_relaxed);
   reference.keep();

@@ -6,6 +6,7 @@
 
 #include "ipc/base/time_ns.h"
 #include "ipc/call/client/broadcast.h"
+#include "ipc/call/gatherer.h"
 #include "ipc/call/mapping.h"
 #include "ipc/client/biased_lock.h"
 #include "ipc/client/lock.h"
@@ -102,6 +103,7 @@ struct Handle {
   alignas(64) std::uint32_t empty_looks = 0;
   shm::BulkConsumer events;
   BroadcastReader broadcast;
+  Gatherer gatherer;
   bool broadcast_first = false;               ///< Whose turn it is, where both have events.
   bool broadcast_pinned = false;              ///< Some of what is pinned is of the log.
   std::atomic<std::uintptr_t> dispatcher{0};  ///< The thread that is in get, or has an event.

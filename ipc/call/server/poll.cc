@@ -59,14 +59,15 @@ epoll_event event_of(int fd, short events, unsigned index) noexcept {
 
 std::size_t serve_all(phx_ipc_server& server) noexcept {
   std::size_t handled = 0;
-  bool called = false;
+  bool called = false, more = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;
     if (c == nullptr) continue;
     handled += serve(server, *c, 64);
     called = called || c->called;
+    more = more || c->requests.queued_bytes() != 0;
   }
-  if (handled > 0 && !called) let_posts_gather(handled);
+  gather(server.gatherer, handled, called, more);
   return handled;
 }
 

@@ -243,6 +243,7 @@ void* serve_alone(void* argument) {
   { const client::BiasedGuard until_the_client_is_told(server.places[index_of(c.value)].lock); }
   take_policy(server);
   Spinner spinner(false, server.spin_ns);
+  Gatherer gatherer;
   TimeNs now = 0;
   if (server.spin_ns > 0) take_short_turns();
   bool there = true;
@@ -251,11 +252,12 @@ void* serve_alone(void* argument) {
   while (there && !c.broken && !c.cut.load(std::memory_order_relaxed)) {
     if (const std::size_t count = serve(server, c, most); count > 0) {
       spinner.start_again();
-      if (!c.called) let_posts_gather(count);
+      gather(gatherer, count, c.called, c.requests.queued_bytes() != 0);
       // A client that died while there is always something shows on the socket alone.
       if (++busy % kTurnsALook == 0) there = drain(c.socket);
       continue;
     }
+    gatherer.look_at_once();
     if (spinner.turn(now)) continue;
     spinner.start_again();
     if (arm(c)) continue;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/call/gatherer.h"
 #include "ipc/call/mapping.h"
 #include "ipc/call/server/broadcast.h"
 #include "ipc/client/biased_lock.h"
@@ -113,6 +114,7 @@ struct phx_ipc_server {
   int epoll = -1;    ///< Without poll hooks.
   phalanx::TimeNs spin_ns = 0;
   bool barriers = false;  ///< This process is registered: see barrier.h.
+  phalanx::call::Gatherer gatherer;
   phalanx::call::Lock table;
   phalanx::call::Place* places = nullptr;
   unsigned place_count = 0;
@@ -215,6 +217,14 @@ void ask_for_room(const Connection& connection) noexcept;
 void wake_client(const Connection& connection, std::uint32_t wish) noexcept;
 [[nodiscard]] phx_status refuse(phx_ipc_server& server, Connection& connection,
                                 phx_ipc_request request, phx_status status) noexcept;
+
+/// After serving: nobody waits for what comes of posts, so that many of them may gather. `more`:
+/// some are known to wait.
+inline void gather(Gatherer& gatherer, std::size_t handled, bool called, bool more) noexcept {
+  if (called) return gatherer.look_at_once();
+  gatherer.took(handled);
+  if (!more) gatherer.before_look();
+}
 
 // --- poll.cc: the driving thread ---
 
