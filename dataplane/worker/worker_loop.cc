@@ -9,12 +9,14 @@
 #include <ctime>
 
 #include "ipc/base/time_ns.h"
+#include "ipc/base/yielder.h"
 
 namespace phalanx::worker {
 namespace {
 
 // Less is likely to be all there is: whoever waits for it goes first, where cores are shared.
 constexpr std::size_t kWorthAnotherTurn = 16;
+constexpr std::uint32_t kTurnsAlone = 16;      // Between yields on a core of its own.
 constexpr TimeNs kPollOn = 50 * kMicrosecond;  // After the last message, before sleeping.
 // Where frames cannot wake: short at first, for the answer that is on its way, then twice as long
 // each time, up to what a frame may be late on an idle node.
@@ -56,11 +58,13 @@ void WorkerLoop::unwatch_client(int doorbell) noexcept {
 void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
   TimeNs busy_at = 0;
   std::uint32_t empty_rounds = 0;
+  Yielder yielder(kTurnsAlone);
   blind_sleep_ = kBlindSleepMin;
   while (!mailbox.stopping()) {
     const TimeNs now = monotonic_now();
     const std::size_t work = worker.poll_once(now);
-    if (worker.take_busy()) {
+    const bool busy = worker.take_busy();
+    if (busy) {
       busy_at = now;
       empty_rounds = 0;
       blind_sleep_ = kBlindSleepMin;
@@ -68,8 +72,9 @@ void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
     if (work >= kWorthAnotherTurn || idle_ == Idle::Busy) continue;
     // Time alone may have passed while others ran. Where frames wake a sleeper that does no harm.
     const bool poll_on = now - busy_at < kPollOn || (!pollable_ && empty_rounds++ < kBlindRounds);
-    if (work > 0 || (idle_ == Idle::Adaptive && poll_on)) {
-      sched_yield();
+    // Heartbeats are no reason to look once more: whoever goes to sleep does.
+    if (busy || (idle_ == Idle::Adaptive && poll_on)) {
+      yielder.pass();
     } else {
       sleep(worker, now);
     }
