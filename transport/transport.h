@@ -43,6 +43,7 @@ struct TxFrame {
   std::size_t length = 0;      ///< Written by the caller, all of it in `bytes` but for `gathered`.
   Destination to;
   Spread spread = Spread::Used;
+  bool can_wait = false;          ///< A receiver that sleeps need not be woken for it.
   std::uint32_t gathered_at = 0;  ///< Where in the frame `gathered` goes; 0: all is in `bytes`.
   void* cookie = nullptr;
   /// A part of the frame in memory that the transport was lent. It is read some time after

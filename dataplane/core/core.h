@@ -85,6 +85,7 @@ struct TxItem {
   Position position = 0;
   transport::Destination to;
   std::span<const std::byte> payload;
+  bool can_wait = false;  ///< A row that says nothing new: a peer that sleeps may sleep on.
 };
 
 /// An application message of a local client.

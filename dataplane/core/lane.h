@@ -308,6 +308,7 @@ class Lane {
 
   // Timers and what is due.
   bool dirty_ = false;
+  bool at_rest_ = false;  ///< The last row found all settled, and nothing has changed since.
   bool distrusts_itself_ = false;
   TimeNs row_at_ = kNever;
   TimeNs last_row_at_ = 0;

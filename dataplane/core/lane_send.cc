@@ -103,10 +103,12 @@ std::size_t Lane::send_row(std::span<TxItem> out, TimeNs now) noexcept {
     }
   }
   const std::size_t bytes = encode_row(row, row_bytes_);
-  out[0] = {FrameType::Row, id_, 0, {}, {row_bytes_.data(), bytes}};
+  const bool rests = settled();
+  out[0] = {FrameType::Row, id_, 0, {}, {row_bytes_.data(), bytes}, rests && at_rest_};
+  at_rest_ = rests;
   last_row_at_ = now;
   frames_since_row_ = 0;
-  if (settled()) {
+  if (rests) {
     row_at_ = now + config_.heartbeat_interval;
   } else {
     row_back_off_ = row_back_off_ == 0 ? kRowBackOffFirst

@@ -56,6 +56,7 @@ constexpr bool is_nak(wire::FrameType type) noexcept {
 }
 constexpr bool is_heartbeat(wire::FrameType type) noexcept { return type == wire::FrameType::Row; }
 
+constexpr std::size_t kFewFrames = 4;
 constexpr std::size_t kLine = 64;
 
 /// Has the lines of a frame on their way before the cipher wants them: peers wrote them on other
@@ -205,8 +206,11 @@ std::size_t Frames::send(TimeNs now) noexcept {
   const std::size_t burst = std::min<std::size_t>(kBurst, transport_.limits().burst_frames_max);
   if (several_links_) [[unlikely]]
     sealer_.say_links_heard(transport_.links_heard());
+  // Most turns of a node that is not busy send nothing: to borrow a whole burst each time would
+  // take longer than all the rest of such a turn.
+  std::size_t wanted = sent_before_ < kFewFrames ? std::min(kFewFrames, burst) : burst;
   for (;;) {
-    const std::size_t room = transport_.tx_alloc(std::span(tx_).first(burst));
+    const std::size_t room = transport_.tx_alloc(std::span(tx_).first(wanted));
     const std::size_t items =
         room == 0 ? 0 : tape_.poll_tx(core_, std::span(items_).first(room), now);
     std::size_t frames = 0;
@@ -220,6 +224,7 @@ std::size_t Frames::send(TimeNs now) noexcept {
       }
       transport::TxFrame& frame = tx_[frames++];
       frame.to = item.to;
+      frame.can_wait = item.can_wait;
       if (several_links_ && is_heartbeat(item.type)) row = &item;
       seal(item, frame);
       bytes += frame.length;
@@ -235,7 +240,9 @@ std::size_t Frames::send(TimeNs now) noexcept {
     while (row != nullptr && transport_.probe_due()) probe_links(*row);
     sent += frames;
     if (items < room || room == 0) break;
+    wanted = burst;
   }
+  sent_before_ = sent;
   if (sent > 0) {
     count(Counter::TxFrames, sent);
     count(Counter::TxBytes, bytes);

@@ -91,6 +91,7 @@ class Frames {
   std::vector<std::byte> fragment_;
   std::uint32_t next_message_ = 1;
   bool data_seen_ = false;
+  std::size_t sent_before_ = 0;  ///< Frames, by the last send().
   bool several_links_;
   struct PeerLosses {
     NodeId node = 0;  ///< 0: unused.

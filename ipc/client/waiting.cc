@@ -1,6 +1,7 @@
 #include "ipc/client/waiting.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -10,7 +11,6 @@
 #include <ctime>
 
 #include "ipc/base/scheduling.h"
-#include "ipc/base/yielder.h"
 #include "ipc/client/link.h"
 
 namespace phalanx::client {
@@ -43,11 +43,10 @@ void take_short_turns() noexcept {
 
 bool spin(Handle& handle, TimeNs deadline) noexcept {
   if (handle.spin_ns > 0) take_short_turns();
-  Yielder& yielder = Yielder::of_thread();
   const TimeNs start = monotonic_now();
   for (TimeNs now = start; now - start < handle.spin_ns && now < deadline; now = monotonic_now()) {
     if (has_work(handle, std::memory_order_acquire)) return true;
-    yielder.pass();
+    sched_yield();
   }
   return false;
 }

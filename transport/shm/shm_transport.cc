@@ -171,7 +171,7 @@ void Shm::tx_burst(std::span<const TxFrame> frames) noexcept {
     if (open) shown = peer.end.publish() || shown;
   }
   give_lent();
-  if (!shown) return;
+  if (!shown || std::ranges::all_of(frames, &TxFrame::can_wait)) return;
   // What was shown is to be seen before the peer looks once more and sleeps; or else its flag is
   // seen here.
   std::atomic_thread_fence(std::memory_order_seq_cst);

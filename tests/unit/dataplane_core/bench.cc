@@ -153,6 +153,8 @@ void Bench::send(std::size_t from) {
   for (std::size_t count = items.size(); count == items.size();) {
     count = nodes_[from].kept().poll_tx(*nodes_[from].core, items, now);
     for (std::size_t i = 0; i < count; ++i) {
+      if (items[i].type == wire::FrameType::Row)
+        nodes_[from].rows_can_wait.push_back(items[i].can_wait);
       for (std::size_t to = 0; to < nodes_.size(); ++to) {
         const bool addressed = items[i].to.kind != transport::Destination::Kind::Peer ||
                                items[i].to.peer == member(to).node;

@@ -29,6 +29,7 @@ struct TestNode {
   std::unique_ptr<Core> core;
   std::vector<std::string> seen;       ///< Per record: kind and payload, in order.
   std::vector<std::string> delivered;  ///< App payloads only.
+  std::vector<bool> rows_can_wait;     ///< Of the rows it sent.
   bool reads = true;
   bool up = true;
   tape::CoreTape no_tape;

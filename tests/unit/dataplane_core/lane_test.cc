@@ -32,6 +32,32 @@ TEST(Lane, DeliversAnotherMembersMessageEverywhere) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(bench[i].delivered, Texts{"hello"});
 }
 
+// A peer that sleeps need not be woken for a row that says nothing new, and must be for any other.
+TEST(Lane, RowsCanWaitOnlyWhenNothingHasChanged) {
+  constexpr std::size_t kTenHeartbeats = 10'000;
+  Bench bench(3);
+  bench.change_view({0, 1, 2});
+  bench.step(kTenHeartbeats);
+  for (std::size_t i = 0; i < 3; ++i) bench[i].rows_can_wait.clear();
+  bench.step(kTenHeartbeats);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<bool>& rows = bench[i].rows_can_wait;
+    EXPECT_GE(rows.size(), 9U);
+    EXPECT_EQ(std::count(rows.begin(), rows.end(), false), 0) << i;
+    bench[i].rows_can_wait.clear();
+  }
+
+  ASSERT_TRUE(bench.submit(2, "news"));
+  bench.step(kTenHeartbeats);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<bool>& rows = bench[i].rows_can_wait;
+    ASSERT_FALSE(rows.empty());
+    EXPECT_GE(std::count(rows.begin(), rows.end(), false), 1) << i;
+    EXPECT_TRUE(rows.back()) << i << ": it is at rest again";
+    EXPECT_EQ(bench[i].delivered, Texts{"news"});
+  }
+}
+
 TEST(Lane, AloneInItsViewDeliversAtOnce) {
   Bench bench(1);
   bench.change_view({0});

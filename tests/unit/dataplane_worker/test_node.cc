@@ -76,6 +76,7 @@ void WireTransport::rx_release(std::span<const transport::RxFrame> frames) noexc
   inbox.erase(inbox.begin(), inbox.begin() + static_cast<std::ptrdiff_t>(frames.size()));
 }
 std::size_t WireTransport::tx_alloc(std::span<transport::TxFrame> out) noexcept {
+  most_asked = std::max(most_asked, out.size());
   const std::size_t count = std::min(out.size(), buffers_.size());
   for (std::size_t i = 0; i < count; ++i) out[i] = {.bytes = buffers_[i]};
   return count;

@@ -43,6 +43,7 @@ class WireTransport final : public transport::Transport {
   std::deque<std::vector<std::byte>> inbox;
   std::vector<NodeId> believed;  ///< Whose envelopes were told to be authentic.
   bool up = true;
+  std::size_t most_asked = 0;  ///< Buffers, by one tx_alloc().
 
  private:
   Wire& wire_;

@@ -26,13 +26,14 @@ Bytes frame_of(std::size_t number, std::size_t length) {
   return out;
 }
 
-void send(Transport& from, const std::vector<Bytes>& frames, const Destination& to) {
+void send(Transport& from, const std::vector<Bytes>& frames, const Destination& to, bool can_wait) {
   std::vector<TxFrame> lent(frames.size());
   lent.resize(from.tx_alloc(lent));
   for (std::size_t i = 0; i < lent.size(); ++i) {
     std::copy(frames[i].begin(), frames[i].end(), lent[i].bytes.begin());
     lent[i].length = frames[i].size();
     lent[i].to = to;
+    lent[i].can_wait = can_wait;
   }
   from.tx_burst(lent);
 }

@@ -25,7 +25,8 @@ class TemporaryDirectory {
 /// Frame `number` of `length` bytes: no two are alike.
 [[nodiscard]] Bytes frame_of(std::size_t number, std::size_t length);
 
-void send(Transport& from, const std::vector<Bytes>& frames, const Destination& to);
+void send(Transport& from, const std::vector<Bytes>& frames, const Destination& to,
+          bool can_wait = false);
 /// Takes what has come now.
 [[nodiscard]] std::vector<Bytes> receive(Transport& at);
 

@@ -50,6 +50,19 @@ TEST_F(ShmSleep, AFrameWakesWhoSleeps) {
   EXPECT_FALSE(is_readable(two_->wait_fd()));
 }
 
+TEST_F(ShmSleep, AFrameThatCanWaitWakesNobodyAndIsThere) {
+  ASSERT_TRUE(two_->arm_wait());
+  send(*one_, {frame_of(1, 64)}, kEveryone, true);
+  EXPECT_FALSE(is_readable(two_->wait_fd(), 20));
+
+  send(*one_, {frame_of(2, 64)}, kEveryone);
+  EXPECT_TRUE(is_readable(two_->wait_fd(), 1000));
+  EXPECT_EQ(receive(*two_).size(), 2u);
+
+  send(*one_, {frame_of(3, 64)}, kEveryone, true);
+  EXPECT_FALSE(two_->arm_wait()) << "who is about to sleep sees it";
+}
+
 TEST_F(ShmSleep, NobodyIsWokenWhoDoesNotSleep) {
   send(*one_, {frame_of(1, 64)}, kEveryone);
 
