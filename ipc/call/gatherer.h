@@ -20,18 +20,18 @@ class Gatherer {
       moment_ = 0;
     } else if (taken_ < kMany) {
       moment_ = moment_ == 0 ? kShortest : moment_ < kLongest ? 2 * moment_ : kLongest;
-      for (unsigned i = 0; i < moment_; ++i) pause_processor();
+      for (unsigned i = 0; i < moment_; ++i) rest_processor();
     }
     taken_ = 0;
   }
-  [[nodiscard]] unsigned moment() const noexcept { return moment_; }  ///< The last one, in pauses.
+  [[nodiscard]] unsigned moment() const noexcept { return moment_; }  ///< The last one, in rests.
   /// Somebody waits for what comes of a message.
   void look_at_once() noexcept { moment_ = 0, taken_ = 0; }
 
  private:
   static constexpr std::size_t kMany = 1024;
-  static constexpr unsigned kShortest = 4;
-  static constexpr unsigned kLongest = 256;  ///< Some 5 us; 13 us where a pause takes 140 cycles.
+  static constexpr unsigned kShortest = 2;
+  static constexpr unsigned kLongest = 128;  ///< Some 5 us; 13 us where a pause takes 140 cycles.
   unsigned moment_ = 0;
   std::size_t taken_ = 0;  ///< Since the last look.
 };

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -9,6 +8,8 @@
 
 #include "ipc/base/scheduling.h"
 #include "ipc/base/time_ns.h"
+#include "ipc/base/yielder.h"
+#include "ipc/shm/barrier.h"
 
 namespace phalanx::call {
 
@@ -18,12 +19,24 @@ namespace phalanx::call {
   return monotonic_now() + static_cast<TimeNs>(timeout_ms) * kMillisecond;
 }
 
-inline void pause_processor() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#else
-  asm volatile("" ::: "memory");
-#endif
+/// What it cost this thread to make ready for sleep: membarrier() interrupts the other side, for 2
+/// us or, in some virtual machines, for 100.
+struct SleepCost {
+  TimeNs took = 0;
+  TimeNs paid_at = 0;
+  [[nodiscard]] static SleepCost& of_thread() noexcept {
+    static constinit thread_local SleepCost cost;
+    return cost;
+  }
+};
+
+/// Between the flag of a sleeper and its last look.
+inline void fence_before_sleep(bool asymmetric) noexcept {
+  if (!asymmetric) return shm::barrier_everywhere(false);
+  const TimeNs before = monotonic_now();
+  shm::barrier_everywhere(true);
+  const TimeNs now = monotonic_now();
+  SleepCost::of_thread() = {.took = now - before, .paid_at = now};
 }
 
 /// The time between finding nothing and going to sleep. turn() is called once a look; it costs a
@@ -37,27 +50,28 @@ class Spinner {
   [[nodiscard]] bool turn(TimeNs& now) noexcept {
     ++turns_;
     if (forever_) {
-      pause_processor();
+      rest_processor();
       if (turns_ % 256 == 0) now = monotonic_now();
       return true;
     }
     if (spin_ns_ == 0) return false;
-    if (turns_ % kLooksPerYield != 0) {
-      pause_processor();
-      return true;
-    }
+    if (!Yielder::of_thread().pass()) return true;
     now = monotonic_now();
     if (start_ == 0) start_ = now;
-    if (now - start_ >= spin_ns_) return false;
-    sched_yield();
-    return true;
+    return now - start_ < spin_ns_ || was_dear(now);
   }
   void start_again() noexcept { start_ = turns_ = 0; }
   /// Every so many turns: when a look at the socket is due, which tells of a peer that died.
   [[nodiscard]] bool long_enough() const noexcept { return turns_ % 65536 == 65535; }
 
  private:
-  static constexpr std::uint64_t kLooksPerYield = 16;
+  /// Two sides that hold each other up by going to sleep would find each other too late again, and
+  /// go on so: after the last time, wait for twice what it took before the next.
+  [[nodiscard]] static bool was_dear(TimeNs now) noexcept {
+    const SleepCost& last = SleepCost::of_thread();
+    return now - last.paid_at < 2 * last.took;
+  }
+
   bool forever_;
   TimeNs spin_ns_;
   TimeNs start_ = 0;

@@ -1,7 +1,6 @@
 #include "ipc/client/waiting.h"
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -11,6 +10,7 @@
 #include <ctime>
 
 #include "ipc/base/scheduling.h"
+#include "ipc/base/yielder.h"
 #include "ipc/client/link.h"
 
 namespace phalanx::client {
@@ -43,10 +43,11 @@ void take_short_turns() noexcept {
 
 bool spin(Handle& handle, TimeNs deadline) noexcept {
   if (handle.spin_ns > 0) take_short_turns();
+  Yielder& yielder = Yielder::of_thread();
   const TimeNs start = monotonic_now();
   for (TimeNs now = start; now - start < handle.spin_ns && now < deadline; now = monotonic_now()) {
     if (has_work(handle, std::memory_order_acquire)) return true;
-    sched_yield();
+    yielder.pass();
   }
   return false;
 }

@@ -241,6 +241,9 @@ class SpscConsumer {
   bool refresh(std::memory_order order = std::memory_order_acquire) noexcept {
     if (broken_) [[unlikely]]
       return false;
+    // The first record's line comes beside the index's, not after it.
+    __builtin_prefetch(data_ + (head_ & (bytes_ - 1)));
+    __builtin_prefetch(data_ + (head_ & (bytes_ - 1)) + kCacheLine);
     const std::uint64_t tail = std::atomic_ref(shared_tail_->position).load(order);
     if (tail - head_ > bytes_ - (head_ - released_) || tail - head_ < tail_ - head_ ||
         tail % 8 != 0) [[unlikely]] {

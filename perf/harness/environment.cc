@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -13,6 +14,7 @@
 
 #include "controlplane/cli/arguments.h"
 #include "controlplane/cli/output.h"
+#include "perf/harness/host_cost.h"
 
 namespace phalanx::perf {
 namespace {
@@ -80,6 +82,7 @@ ordered_json environment() {
   (void)uname(&system);
   std::array<double, 3> load{};
   const bool has_load = getloadavg(load.data(), 3) == 3;
+  const std::optional<double> line = line_round_trip_ns();
   return {{"time", now_text()},
           {"phalanx", PHALANX_RELEASE},
           {"compiler", __VERSION__},
@@ -94,7 +97,9 @@ ordered_json environment() {
           {"memory", value_in("/proc/meminfo", "MemTotal")},
           {"huge_pages", value_in("/proc/meminfo", "HugePages_Total")},
           {"huge_pages_free", value_in("/proc/meminfo", "HugePages_Free")},
-          {"load", has_load ? ordered_json(load[0]) : ordered_json(nullptr)}};
+          {"load", has_load ? ordered_json(load[0]) : ordered_json(nullptr)},
+          {"line_round_trip_ns", line ? ordered_json(std::round(*line)) : ordered_json(nullptr)},
+          {"yield_ns", std::round(yield_ns())}};
 }
 
 void add_environment(cli::Command& root, const cli::Globals& globals) {

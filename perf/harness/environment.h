@@ -6,8 +6,9 @@
 
 namespace phalanx::perf {
 
-/// What a figure was taken on: kernel, processor, governor, cores, huge pages, versions, load. What
-/// cannot be read is null.
+/// What a figure was taken on: kernel, processor, governor, cores, huge pages, versions, load,
+/// and what a line of memory to another core and a yield cost (host_cost.h). What cannot be read is
+/// null.
 [[nodiscard]] nlohmann::ordered_json environment();
 
 /// `phalanx-perf environment`: prints that alone, for programs that measure by themselves.

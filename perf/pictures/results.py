@@ -187,16 +187,25 @@ def section(title, pictures):
     return f'<h2>{title}</h2><div class="charts">{drawn}</div>' if drawn else ""
 
 
+# Each result has its own.
+OF_THE_MINUTE = ("time", "load", "huge_pages_free", "line_round_trip_ns", "yield_ns")
+
+
+def between(results, key, form):
+    """From the least to the most of an environment's number, or nothing."""
+    values = [r["environment"][key] for r in results if r["environment"].get(key) is not None]
+    return form.format(min(values), max(values)) if values else ""
+
+
 def render(results):
-    # The time and the load are each result's own.
-    same = {words({k: v for k, v in r["environment"].items() if k not in ("time", "load",
-                                                                          "huge_pages_free")})
+    same = {words({k: v for k, v in r["environment"].items() if k not in OF_THE_MINUTE})
             for r in results}
     hosts = "".join(f"<p>{html.escape(one)}</p>" for one in sorted(same))
-    loads = [r["environment"]["load"] for r in results if r["environment"].get("load") is not None]
     times = sorted(r["environment"]["time"] for r in results)
     when = (f"<p>Taken {html.escape(times[0])} to {html.escape(times[-1])}" +
-            (f", load of the host {min(loads):.1f} to {max(loads):.1f}" if loads else "") +
+            between(results, "load", ", load of the host {:.1f} to {:.1f}") +
+            between(results, "line_round_trip_ns",
+                    ", a line of memory to another core and back in {:.0f} to {:.0f} ns") +
             ".</p>")
     mixed = ("" if len(same) == 1 else
              "<p><strong>These were taken in different environments.</strong></p>")

@@ -8,10 +8,12 @@
 #include "perf/versus_corosync/client.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +115,7 @@ int main(int argc, char** argv) {
             argv[0]);
     return 2;
   }
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* A conductor that is interrupted leaves none behind. */
   const int fd = open(argv[1], O_RDWR);
   board = fd < 0 ? MAP_FAILED : mmap(NULL, kBoardBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (board == MAP_FAILED) {

@@ -50,6 +50,7 @@ class Crew:
         end = time.monotonic() + limit_s
         while not all(good(self.board.word(n - 1, field)) for n in wanted):
             if time.monotonic() > end:
+                self.give_up()  # They would be a load on what is measured next.
                 raise Failed(f"{self.cluster.name}: clients were not ready in {limit_s} s")
             time.sleep(0.002)
 
@@ -65,6 +66,12 @@ class Crew:
     def cpu_ns(self):
         return (sum(threads_ns(p) for p in self.cluster.daemons()) +
                 sum(threads_ns(c.pid) for c in self.clients))
+
+    def give_up(self):
+        for client in self.clients:
+            client.kill()
+            client.communicate()
+        self.board.close()
 
     def finish(self):
         """Ends all; the sorted numbers that the first client printed."""

@@ -3,14 +3,23 @@
 #include <cstring>
 #include <string>
 
+#include "perf/harness/host_cost.h"
 #include "perf/versus_ipc/libraries.h"
 
 /// versus-ipc-bench LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS [in-place]: one
-/// measurement, one line of JSON. `versus-ipc-bench list` names the libraries.
+/// measurement, one line of JSON. `versus-ipc-bench list` names the libraries, `versus-ipc-bench
+/// host` tells what this host costs whoever measures.
 int main(int argc, char** argv) {
   using namespace phalanx::perf;
   if (argc == 2 && std::strcmp(argv[1], "list") == 0) {
     for (const IpcLibrary& library : libraries()) std::printf("%s\n", library.name);
+    return 0;
+  }
+  if (argc == 2 && std::strcmp(argv[1], "host") == 0) {
+    const std::optional<double> line = line_round_trip_ns();
+    const std::string there_and_back = line ? std::to_string(*line) : "null";
+    std::printf("{\"line_round_trip_ns\": %s, \"yield_ns\": %.0f}\n", there_and_back.c_str(),
+                yield_ns());
     return 0;
   }
   IpcShape shape;
@@ -18,10 +27,10 @@ int main(int argc, char** argv) {
   shape.in_place = argc == 10 && std::strcmp(argv[9], "in-place") == 0;
   if ((argc != 9 && !shape.in_place) || !read_mode(argv[2], shape.mode) ||
       !read_wait(argv[3], shape.wait) || !read_placement(argv[4], shape.placement)) {
-    std::fprintf(
-        stderr,
-        "usage: %s LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS [in-place] | list\n",
-        argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s LIBRARY MODE WAIT PLACEMENT CLIENTS BYTES BATCH SECONDS [in-place] | "
+                 "list | host\n",
+                 argv[0]);
     return 2;
   }
   shape.clients = static_cast<unsigned>(std::strtoul(argv[5], nullptr, 10));

@@ -70,7 +70,7 @@ bool arm(Handle& handle, bool drain_too = false) noexcept {
     if (!drain(handle.socket)) end_connection(handle, reason_of(handle));
     // After draining: the byte of a wish that was met before it may have been taken.
     if ((waits.fetch_or(kWaitsForEvent, std::memory_order_seq_cst) & kWaitsForEvent) == 0)
-      shm::barrier_everywhere(handle.barriers);
+      fence_before_sleep(handle.barriers);
   }
   return something_came(handle, std::memory_order_seq_cst) ||
          handle.over.load(std::memory_order_acquire) != PHX_OK;

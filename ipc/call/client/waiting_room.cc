@@ -160,7 +160,7 @@ void sleep_leading(Handle& handle, const Pending& pending, const Attempt& attemp
                    TimeNs deadline) noexcept {
   std::atomic_ref waits(handle.memory.page()->client_waits);
   waits.fetch_or(waits_of(attempt), std::memory_order_seq_cst);
-  shm::barrier_everywhere(handle.barriers);
+  fence_before_sleep(handle.barriers);
   if (something_came(handle, std::memory_order_seq_cst) || is_done(pending, attempt)) {
     waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
     return;
@@ -204,7 +204,7 @@ bool sleep_following(Handle& handle, Pending& pending, const Attempt& attempt,
   if (attempt.try_it != nullptr) {
     std::atomic_ref(handle.memory.page()->client_waits)
         .fetch_or(kWaitsForRoom, std::memory_order_seq_cst);
-    shm::barrier_everywhere(handle.barriers);
+    fence_before_sleep(handle.barriers);
     if (is_done(pending, attempt)) return false;
   }
   std::uint32_t waiting = kWaiting;

@@ -78,7 +78,7 @@ bool arm_all(phx_ipc_server& server) noexcept {
     Connection* c = server.places[i].served;
     if (c != nullptr && ask_for_wake(*c)) asked = true;
   }
-  if (asked) shm::barrier_everywhere(server.barriers);
+  if (asked) fence_before_sleep(server.barriers);
   bool waits = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;
@@ -155,6 +155,7 @@ phx_status phx_ipc_server_poll(phx_ipc_server* server, std::size_t* handled) {
   if (status != PHX_OK) return status;
   if (server->options.threading == PHX_IPC_THREADS) return PHX_NOT_SUPPORTED;
   const std::size_t count = serve_all(*server);
+  if (count == 0) rest_processor();
   if (handled != nullptr) *handled = count;
   return PHX_OK;
 }

@@ -216,7 +216,7 @@ bool serve_some_of_the_rest(phx_ipc_server& server, Connection& c) noexcept {
 
 /// Asks the client for a byte when it sends. True: something waits already.
 bool arm(Connection& c) noexcept {
-  if (ask_for_wake(c)) shm::barrier_everywhere(c.barriers);
+  if (ask_for_wake(c)) fence_before_sleep(c.barriers);
   return look_again(c);
 }
 

@@ -1,0 +1,89 @@
+#include "perf/harness/host_cost.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "ipc/base/time_ns.h"
+#include "ipc/base/yielder.h"
+#include "perf/harness/placement.h"
+
+namespace phalanx::perf {
+namespace {
+
+constexpr std::uint64_t kRounds = 5'000;
+constexpr std::size_t kGoes = 5;
+
+struct alignas(128) Line {
+  std::atomic<std::uint64_t> value{0};
+};
+
+/// False: the other side was not there for a second.
+bool await(const Line& line, std::uint64_t value) {
+  TimeNs since = 0;
+  for (std::uint32_t look = 0; line.value.load(std::memory_order_acquire) < value; ++look) {
+    rest_processor();
+    if (look % 4096 != 4095) continue;
+    sched_yield();  // Somebody else has the other core, or ours.
+    const TimeNs now = monotonic_now();
+    if (since == 0) since = now;
+    if (now - since > kSecond) return false;
+  }
+  return true;
+}
+
+std::optional<double> one_go() {
+  Line ours, theirs;
+  std::thread other([&] {
+    const bool apart = run_on(1);
+    for (std::uint64_t i = 1; i <= kRounds && apart && await(ours, i); ++i)
+      theirs.value.store(i, std::memory_order_release);
+  });
+  bool answered = true;
+  TimeNs start = 0;
+  for (std::uint64_t i = 1; i <= kRounds && answered; ++i) {
+    ours.value.store(i, std::memory_order_release);
+    answered = await(theirs, i);
+    if (i == 1) start = monotonic_now();  // The thread is there.
+  }
+  const TimeNs end = monotonic_now();
+  if (!answered) ours.value.store(kRounds, std::memory_order_release);  // It ends at once.
+  other.join();
+  if (!answered) return std::nullopt;
+  return static_cast<double>(end - start) / static_cast<double>(kRounds - 1);
+}
+
+}  // namespace
+
+std::optional<double> line_round_trip_ns() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2)
+    return std::nullopt;
+  std::array<double, kGoes> goes{};
+  std::size_t count = 0;
+  for (std::size_t go = 0; go < kGoes; ++go) {
+    std::optional<double> took;
+    std::thread here([&took] {
+      if (run_on(0)) took = one_go();
+    });
+    here.join();
+    if (took) goes[count++] = *took;
+  }
+  if (count == 0) return std::nullopt;
+  std::sort(goes.begin(), goes.begin() + static_cast<std::ptrdiff_t>(count));
+  return goes[count / 2];
+}
+
+double yield_ns() {
+  constexpr int kYields = 2'000;
+  const TimeNs start = monotonic_now();
+  for (int i = 0; i < kYields; ++i) sched_yield();
+  return static_cast<double>(monotonic_now() - start) / kYields;
+}
+
+}  // namespace phalanx::perf
