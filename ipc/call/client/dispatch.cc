@@ -54,6 +54,20 @@ bool is_known_to_wait(const Handle& handle) noexcept {
   return handle.events.queued_bytes() != 0 || handle.broadcast.known_bytes() != 0;
 }
 
+/// The rest of a batch: of what is known to wait, so that nothing is looked at once an event.
+std::size_t take_known(Handle& handle, phx_ipc_event* events, std::size_t most) noexcept {
+  std::size_t got = 0;
+  while (got < most && handle.events.queued_bytes() != 0) {
+    if (take_own(handle, events[got]) != PHX_OK) return got;
+    ++got;
+  }
+  while (got < most && handle.broadcast.known_bytes() != 0) {
+    if (take_broadcast(handle, events[got]) != PHX_OK) return got;
+    ++got;
+  }
+  return got;
+}
+
 void give_back(Handle& handle) noexcept {
   const std::memory_order order = shm::publish_order(handle.barriers);
   const bool own = handle.events.release(order);
@@ -159,8 +173,7 @@ phx_status phx_ipc_get_batch(phx_ipc_handle value, phx_ipc_event* events, std::s
     handle.dispatcher.store(0, std::memory_order_release);
     return status;
   }
-  std::size_t got = 1;
-  while (got < most && is_known_to_wait(handle) && take(handle, events[got]) == PHX_OK) ++got;
+  const std::size_t got = 1 + take_known(handle, events + 1, most - 1);
   handle.gatherer.took(got);
   *count = got;
   handle.event_pinned.store(true, std::memory_order_relaxed);

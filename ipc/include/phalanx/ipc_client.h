@@ -40,7 +40,7 @@ typedef uint64_t phx_ipc_handle;
 
 /** How a thread of this handle waits for a reply, an event or room. */
 typedef enum phx_ipc_wait {
-  PHX_IPC_ADAPTIVE = 0, /**< Look again for spin_us, yielding the processor, then sleep. */
+  PHX_IPC_ADAPTIVE = 0, /**< Look again for spin_us, yielding a shared processor, then sleep. */
   PHX_IPC_POLL = 1,     /**< Never sleep and never yield: for a processor of one's own. */
   PHX_IPC_SLEEP = 2     /**< Sleep at once. */
 } phx_ipc_wait;
@@ -58,7 +58,9 @@ typedef struct phx_ipc_options {
   size_t buffer_bytes;           /**< For zero-copy buffers. Default 0: none. */
   unsigned outstanding_max;      /**< Default and most: PHX_IPC_OUTSTANDING_MAX. */
   int connect_timeout_ms;        /**< Default 5000. */
-  int spin_us;                   /**< Of PHX_IPC_ADAPTIVE. Default 30; < 0: 0. */
+  /** Of PHX_IPC_ADAPTIVE. Default 30; < 0: 0. To make ready for sleep interrupts the other side (2
+   * us, in some virtual machines 100): after it, twice what it took passes before the next time. */
+  int spin_us;
   phx_ipc_wait wait;
   int broadcast;        /**< Non-zero: map the server's broadcast log as well, if it has one. */
   const char* instance; /**< The folder of the runtime directory that names are in. Default "ipc"; a

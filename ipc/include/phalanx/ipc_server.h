@@ -136,7 +136,7 @@ typedef struct phx_ipc_server_options {
   phx_ipc_threading threading;
   int thread_policy;   /**< Of PHX_IPC_THREADS: SCHED_OTHER, SCHED_RR, ... Default: inherited. */
   int thread_priority; /**< Of SCHED_RR and SCHED_FIFO. */
-  int spin_us; /**< How long run() and threads look again before they sleep. Default 30; < 0: 0. */
+  int spin_us; /**< How long run() and threads look again before they sleep, as a client's. */
   unsigned socket_mode; /**< Of the socket's file. Default 0666: security_valid() decides. */
   /* Quotas. */
   unsigned clients_max;          /**< Default 64, at most 4096. */

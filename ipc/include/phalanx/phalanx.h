@@ -168,9 +168,10 @@ typedef struct phx_options {
   size_t delivery_ring_bytes;    /**< Default 1 MiB: how far this client may lag. */
   int attach_timeout_ms;         /**< Default 5000: for phx_initialize(). */
   int no_reattach;               /**< Non-zero: stay disconnected when the data plane goes. */
-  /** How long a waiting phx_dispatch() yields before it sleeps: 30; < 0: 0. A thread that yields is
-   * put into short turns (EEVDF's custom slice, 0.1 ms, Linux 6.12), or a yield would cost it more
-   * than a data plane's: its share of the processor stays, other policies than SCHED_OTHER too. */
+  /** How long a waiting phx_dispatch() looks and yields before it sleeps: 30; < 0: 0. It yields at
+   * every look, or once in 64 on a core that nobody else uses. A thread that yields is put into
+   * short turns (EEVDF's custom slice, 0.1 ms, Linux 6.12), or a yield would cost it more than a
+   * data plane's: its share of the processor stays, other policies than SCHED_OTHER too. */
   int spin_us;
   phx_delivery delivery; /**< phx_flow_state() says what was granted. */
 } phx_options;
@@ -331,7 +332,8 @@ PHX_API phx_status phx_multicast(phx_handle handle, phx_group group, const struc
  * @par Thread safety
  * Any thread; one at a time dispatches, others wait. Sending goes on meanwhile.
  * @par Cost
- * No system call while events wait. A wait yields options->spin_us, then sleeps in poll().
+ * No system call while events wait. A wait looks and yields for options->spin_us, then sleeps in
+ * poll().
  * @since 0.1
  */
 PHX_API phx_status phx_dispatch(phx_handle handle, phx_dispatch_mode mode, int timeout_ms);
