@@ -144,7 +144,7 @@ void Lane::on_time(TimeNs now) noexcept {
   if (is_orderer()) order_turn(now);
   update_stable();
   if (dirty()) {
-    dirty_ = at_rest_ = false;
+    dirty_ = repeats_ = false;
     reader_seen_ = reader_.at();
     row_back_off_ = 0;
     const TimeNs gap = std::max<TimeNs>(20 * kMicrosecond, view_.count * 5 * kMicrosecond);

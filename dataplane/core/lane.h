@@ -85,7 +85,10 @@ class Lane {
   [[nodiscard]] bool peer_distrusts_itself(std::size_t rank) const noexcept {
     return peers_[rank].distrusts_itself;
   }
-  void set_distrust(bool distrusts) noexcept { distrusts_itself_ = distrusts; }
+  void set_distrust(bool distrusts) noexcept {
+    if (distrusts != distrusts_itself_) repeats_ = false;
+    distrusts_itself_ = distrusts;
+  }
 
  private:
   /// Who sends how much is looked at so often, and a lane is handed over at most so often.
@@ -308,7 +311,7 @@ class Lane {
 
   // Timers and what is due.
   bool dirty_ = false;
-  bool at_rest_ = false;  ///< The last row found all settled, and nothing has changed since.
+  bool repeats_ = false;  ///< The next row says what the last one said, all being settled.
   bool distrusts_itself_ = false;
   TimeNs row_at_ = kNever;
   TimeNs last_row_at_ = 0;

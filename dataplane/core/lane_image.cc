@@ -61,7 +61,7 @@ void Lane::visit(auto& self, auto& v) {
   v(self.handover_at_);
   FrameWindow::visit(self.ordered_window_, v);
   v(self.dirty_);
-  v(self.at_rest_);
+  v(self.repeats_);
   v(self.distrusts_itself_);
   v(self.row_at_);
   v(self.last_row_at_);

@@ -96,7 +96,7 @@ void Lane::install(std::span<const Position> stream_bases, const ViewRecord& rec
   frames_since_row_ = 0;
   period_start_ = handover_at_ = now;
   dirty_ = true;
-  at_rest_ = false;
+  repeats_ = false;
 }
 
 }  // namespace phalanx::core

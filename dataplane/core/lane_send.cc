@@ -104,8 +104,8 @@ std::size_t Lane::send_row(std::span<TxItem> out, TimeNs now) noexcept {
   }
   const std::size_t bytes = encode_row(row, row_bytes_);
   const bool rests = settled();
-  out[0] = {FrameType::Row, id_, 0, {}, {row_bytes_.data(), bytes}, rests && at_rest_};
-  at_rest_ = rests;
+  out[0] = {FrameType::Row, id_, 0, {}, {row_bytes_.data(), bytes}, rests && repeats_};
+  repeats_ = rests;
   last_row_at_ = now;
   frames_since_row_ = 0;
   if (rests) {

@@ -14,7 +14,7 @@
 
 namespace phalanx::tape {
 
-inline constexpr recorder::TapeLayout kTapeLayout{.magic = 0x32504154454e4c02,
+inline constexpr recorder::TapeLayout kTapeLayout{.magic = 0x32504154454e4c03,
                                                   .segment_bytes = std::size_t{8} << 20};
 
 /// Which call of a core. Numbers are part of a tape's layout.

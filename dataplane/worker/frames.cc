@@ -208,7 +208,8 @@ std::size_t Frames::send(TimeNs now) noexcept {
     sealer_.say_links_heard(transport_.links_heard());
   // Most turns of a node that is not busy send nothing: to borrow a whole burst each time would
   // take longer than all the rest of such a turn.
-  std::size_t wanted = sent_before_ < kFewFrames ? std::min(kFewFrames, burst) : burst;
+  const bool few = sent_before_ < kFewFrames && !core_.frozen();  // A recovery asks many at once.
+  std::size_t wanted = few ? std::min(kFewFrames, burst) : burst;
   for (;;) {
     const std::size_t room = transport_.tx_alloc(std::span(tx_).first(wanted));
     const std::size_t items =

@@ -7,7 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
+#include "ipc/base/patience.h"
 #include "ipc/base/time_ns.h"
 #include "ipc/base/yielder.h"
 
@@ -17,7 +19,7 @@ namespace {
 // Less is likely to be all there is: whoever waits for it goes first, where cores are shared.
 constexpr std::size_t kWorthAnotherTurn = 16;
 constexpr std::uint32_t kTurnsAlone = 16;      // Between yields on a core of its own.
-constexpr TimeNs kPollOn = 50 * kMicrosecond;  // After the last message, before sleeping.
+constexpr TimeNs kPollOn = 50 * kMicrosecond;  // After the last message, before sleeping, at least.
 // Where frames cannot wake: short at first, for the answer that is on its way, then twice as long
 // each time, up to what a frame may be late on an idle node.
 constexpr std::uint32_t kBlindRounds = 16;  // Empty ones before the first sleep, however long.
@@ -57,6 +59,8 @@ void WorkerLoop::unwatch_client(int doorbell) noexcept {
 
 void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
   TimeNs busy_at = 0;
+  TimeNs slept = 0;  // Before this turn; 0: not.
+  Patience patience(kPollOn);
   std::uint32_t empty_rounds = 0;
   Yielder yielder(kTurnsAlone);
   blind_sleep_ = kBlindSleepMin;
@@ -64,6 +68,7 @@ void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
     const TimeNs now = monotonic_now();
     const std::size_t work = worker.poll_once(now);
     const bool busy = worker.take_busy();
+    if (slept > 0) patience.slept(std::exchange(slept, 0), busy);
     if (busy) {
       busy_at = now;
       empty_rounds = 0;
@@ -71,12 +76,15 @@ void WorkerLoop::run(Worker& worker, Mailbox& mailbox) noexcept {
     }
     if (work >= kWorthAnotherTurn || idle_ == Idle::Busy) continue;
     // Time alone may have passed while others ran. Where frames wake a sleeper that does no harm.
-    const bool poll_on = now - busy_at < kPollOn || (!pollable_ && empty_rounds++ < kBlindRounds);
-    // Heartbeats are no reason to look once more: whoever goes to sleep does.
+    const bool poll_on =
+        now - busy_at < patience.time() || (!pollable_ && empty_rounds++ < kBlindRounds);
+    // Heartbeats and what control planes say are no reason to look once more: who goes to sleep
+    // does.
     if (busy || (idle_ == Idle::Adaptive && poll_on)) {
       yielder.pass();
     } else {
       sleep(worker, now);
+      slept = monotonic_now() - now;
     }
   }
 }

@@ -1,39 +1,87 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
-#include "ipc/call/waiting.h"
+#include "ipc/base/time_ns.h"
+#include "ipc/base/yielder.h"
 
 namespace phalanx::call {
 
 /// Who looks at a ring's index after each message takes its cache line away from the sender each
-/// time. A reader that finds something at look after look, and little, lets ever more gather before
-/// the next one; a look that finds nothing ends that, so that who sends one message and waits for
-/// what comes of it never meets it. (Two cores, one post a call: 20 M/s with a fixed moment of
-/// 0.6 us, 39 M/s so.)
+/// time. The reader of a stream lets ever more gather: while look after look finds some, the time
+/// from one look to the next doubles, as long as no less comes in all (a sender that waits for what
+/// comes of its messages sends less then: one step back). A look that finds nothing ends that, so
+/// that who sends one message and waits never meets it. (Two cores, one post a call: 20 M/s with a
+/// fixed moment of 0.6 us, 39 M/s so.)
 class Gatherer {
  public:
+  static constexpr TimeNs kLongest = 5 * kMicrosecond;
+  static constexpr TimeNs kBrief = 600;  ///< Where calls of others may wait behind it.
+
   void took(std::size_t count) noexcept { taken_ += count; }
-  /// All that the last look found was taken. Waits for a moment, or not at all.
-  void before_look() noexcept {
-    if (taken_ == 0) {
-      moment_ = 0;
-    } else if (taken_ < kMany) {
-      moment_ = moment_ == 0 ? kShortest : moment_ < kLongest ? 2 * moment_ : kLongest;
-      for (unsigned i = 0; i < moment_; ++i) rest_processor();
+  /// All that the last look found was taken. Waits until it is time for the next.
+  void before_look(TimeNs longest = kLongest) noexcept {
+    if (taken_ == 0) return look_at_once();
+    const TimeNs until = next_look(monotonic_now(), longest);
+    while (monotonic_now() < until) {
+      for (int i = 0; i < 4; ++i) rest_processor();
     }
-    taken_ = 0;
   }
-  [[nodiscard]] unsigned moment() const noexcept { return moment_; }  ///< The last one, in rests.
-  /// Somebody waits for what comes of a message.
-  void look_at_once() noexcept { moment_ = 0, taken_ = 0; }
+  /// Somebody waits for what comes of a message, or there is none.
+  void look_at_once() noexcept { *this = {}; }
+
+  /// When to look, having taken something at `now`.
+  [[nodiscard]] TimeNs next_look(TimeNs now, TimeNs longest) noexcept {
+    if (looked_ == 0) {
+      moment_ = kShortest;
+      looked_ = now;
+    } else {
+      stage_taken_ += taken_;
+      if (++stage_looks_ == kLooksAStage) end_stage(now - stage_start_, longest);
+    }
+    if (stage_looks_ == 0) stage_start_ = now;
+    taken_ = 0;
+    const TimeNs until = looked_ + moment_;
+    looked_ = until > now ? until : now;
+    return until;
+  }
+  [[nodiscard]] TimeNs moment() const noexcept { return moment_; }
 
  private:
-  static constexpr std::size_t kMany = 1024;
-  static constexpr unsigned kShortest = 2;
-  static constexpr unsigned kLongest = 128;  ///< Some 5 us; 13 us where a pause takes 140 cycles.
-  unsigned moment_ = 0;
+  static constexpr TimeNs kShortest = 80;
+  static constexpr std::uint32_t kLooksAStage = 4;
+  static constexpr std::uint32_t kStagesHeld = 16;
+
+  void end_stage(TimeNs took, TimeNs longest) noexcept {
+    const std::uint64_t rate =
+        stage_taken_ * kSecond / static_cast<std::uint64_t>(took > 0 ? took : 1);
+    const bool slower = grown_ && rate < rate_before_ / 4 * 3;
+    grown_ = false;
+    if (slower || moment_ > longest) {
+      moment_ = moment_ / 2;
+      held_ = kStagesHeld;
+    } else if (held_ > 0) {
+      --held_;
+    } else if (2 * moment_ <= longest) {
+      rate_before_ = rate;
+      moment_ = 2 * moment_;
+      grown_ = true;
+    }
+    stage_taken_ = 0;
+    stage_looks_ = 0;
+  }
+
   std::size_t taken_ = 0;  ///< Since the last look.
+  TimeNs looked_ = 0;      ///< When the last look was, or is to be; 0: no stream.
+  TimeNs moment_ = 0;      ///< From one look to the next.
+  // So many looks are compared with as many of another moment.
+  std::uint64_t stage_taken_ = 0;
+  TimeNs stage_start_ = 0;
+  std::uint32_t stage_looks_ = 0;
+  std::uint64_t rate_before_ = 0;  ///< Messages a second, before it grew.
+  std::uint32_t held_ = 0;         ///< Stages during which it does not grow.
+  bool grown_ = false;
 };
 
 }  // namespace phalanx::call

@@ -22,6 +22,7 @@ namespace phalanx::call {
 /// What it cost this thread to make ready for sleep: membarrier() interrupts the other side, for 2
 /// us or, in some virtual machines, for 100.
 struct SleepCost {
+  static constexpr TimeNs kMost = 200 * kMicrosecond;  ///< What took longer was not that.
   TimeNs took = 0;
   TimeNs paid_at = 0;
   [[nodiscard]] static SleepCost& of_thread() noexcept {
@@ -36,7 +37,9 @@ inline void fence_before_sleep(bool asymmetric) noexcept {
   const TimeNs before = monotonic_now();
   shm::barrier_everywhere(true);
   const TimeNs now = monotonic_now();
-  SleepCost::of_thread() = {.took = now - before, .paid_at = now};
+  const TimeNs took = now - before;
+  SleepCost::of_thread() = {.took = took < SleepCost::kMost ? took : SleepCost::kMost,
+                            .paid_at = now};
 }
 
 /// The time between finding nothing and going to sleep. turn() is called once a look; it costs a
@@ -61,8 +64,13 @@ class Spinner {
     return now - start_ < spin_ns_ || was_dear(now);
   }
   void start_again() noexcept { start_ = turns_ = 0; }
-  /// Every so many turns: when a look at the socket is due, which tells of a peer that died.
-  [[nodiscard]] bool long_enough() const noexcept { return turns_ % 65536 == 65535; }
+  /// Once a millisecond: a look at the socket is due, which tells of a peer that died.
+  [[nodiscard]] bool is_look_due(TimeNs now) noexcept {
+    if (now - looked_ < kMillisecond) return false;
+    const bool due = looked_ != 0;
+    looked_ = now;
+    return due;
+  }
 
  private:
   /// Two sides that hold each other up by going to sleep would find each other too late again, and
@@ -75,6 +83,7 @@ class Spinner {
   bool forever_;
   TimeNs spin_ns_;
   TimeNs start_ = 0;
+  TimeNs looked_ = 0;
   std::uint64_t turns_ = 0;
 };
 

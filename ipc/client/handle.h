@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ipc/base/patience.h"
 #include "ipc/base/time_ns.h"
 #include "ipc/client/biased_lock.h"
 #include "ipc/client/channels.h"
@@ -13,6 +14,8 @@
 #include "ipc/include/phalanx/phalanx.h"
 
 namespace phalanx::client {
+
+inline constexpr TimeNs kSpin = 30 * kMicrosecond;  ///< Before a wait sleeps, at least.
 
 /// Where the attachment stands. Changed by the dispatching thread alone, under the send lock too.
 enum class Link : std::uint8_t {
@@ -63,6 +66,8 @@ struct Handle {
   bool wants_log = false;
   bool fenced = false;  ///< This process is registered for barriers: shm/barrier.h.
   TimeNs spin_ns = 0;
+  bool learns = false;  ///< How long to spin: nothing was asked for.
+  Patience patience{kSpin};
   phx_handle value = 0;
 
   // The connection.

@@ -55,8 +55,9 @@ Handle* make_handle(const phx_options& options) noexcept {
   handle->delivery_bytes = options.delivery_ring_bytes;
   handle->no_reattach = options.no_reattach != 0;
   handle->wants_log = options.delivery == PHX_DELIVERY_SHARED;
-  const int spin_us = options.spin_us == 0 ? 30 : options.spin_us;
-  handle->spin_ns = spin_us < 0 ? 0 : static_cast<TimeNs>(spin_us) * kMicrosecond;
+  handle->learns = options.spin_us == 0;
+  if (options.spin_us >= 0)
+    handle->spin_ns = handle->learns ? kSpin : static_cast<TimeNs>(options.spin_us) * kMicrosecond;
   const char* program =
       options.program != nullptr ? options.program : program_invocation_short_name;
   std::snprintf(handle->program, sizeof handle->program, "%s", program);

@@ -45,7 +45,8 @@ bool spin(Handle& handle, TimeNs deadline) noexcept {
   if (handle.spin_ns > 0) take_short_turns();
   Yielder& yielder = Yielder::of_thread();
   const TimeNs start = monotonic_now();
-  for (TimeNs now = start; now - start < handle.spin_ns && now < deadline; now = monotonic_now()) {
+  const TimeNs most = handle.learns ? handle.patience.time() : handle.spin_ns;
+  for (TimeNs now = start; now - start < most && now < deadline; now = monotonic_now()) {
     if (has_work(handle, std::memory_order_acquire)) return true;
     yielder.pass();
   }
@@ -99,6 +100,7 @@ bool wait_for_work(Handle& handle, TimeNs deadline) noexcept {
                          .tv_nsec = static_cast<long>(left % kSecond)};
   pollfd socket{.fd = handle.socket, .events = POLLIN, .revents = 0};
   const int ready = ppoll(&socket, 1, until == kNever ? nullptr : &timeout, nullptr);
+  handle.patience.slept(monotonic_now() - now, ready > 0);
   if (handle.attached()) {
     disarm(handle);
     if (ready > 0 && !drain_socket(handle)) handle.hung_up = true;

@@ -83,6 +83,7 @@ ordered_json environment() {
   std::array<double, 3> load{};
   const bool has_load = getloadavg(load.data(), 3) == 3;
   const std::optional<double> line = line_round_trip_ns();
+  const std::optional<double> across = switch_ns();
   return {{"time", now_text()},
           {"phalanx", PHALANX_RELEASE},
           {"compiler", __VERSION__},
@@ -99,6 +100,7 @@ ordered_json environment() {
           {"huge_pages_free", value_in("/proc/meminfo", "HugePages_Free")},
           {"load", has_load ? ordered_json(load[0]) : ordered_json(nullptr)},
           {"line_round_trip_ns", line ? ordered_json(std::round(*line)) : ordered_json(nullptr)},
+          {"switch_ns", across ? ordered_json(std::round(*across)) : ordered_json(nullptr)},
           {"yield_ns", std::round(yield_ns())}};
 }
 

@@ -22,13 +22,20 @@ struct alignas(128) Line {
   std::atomic<std::uint64_t> value{0};
 };
 
+/// Where the other thread runs, this one being on core 0, and after how many looks both yield.
+struct Other {
+  std::size_t core;
+  std::uint32_t looks_a_yield;
+};
+
 /// False: the other side was not there for a second.
-bool await(const Line& line, std::uint64_t value) {
+bool await(const Line& line, std::uint64_t value, const Other& other) {
   TimeNs since = 0;
-  for (std::uint32_t look = 0; line.value.load(std::memory_order_acquire) < value; ++look) {
+  for (std::uint32_t look = 1; line.value.load(std::memory_order_acquire) < value; ++look) {
     rest_processor();
-    if (look % 4096 != 4095) continue;
-    sched_yield();  // Somebody else has the other core, or ours.
+    if (look % other.looks_a_yield != 0) continue;
+    sched_yield();
+    if (look % 4096 != 0) continue;
     const TimeNs now = monotonic_now();
     if (since == 0) since = now;
     if (now - since > kSecond) return false;
@@ -36,18 +43,18 @@ bool await(const Line& line, std::uint64_t value) {
   return true;
 }
 
-std::optional<double> one_go() {
+std::optional<double> one_go(const Other& where) {
   Line ours, theirs;
   std::thread other([&] {
-    const bool apart = run_on(1);
-    for (std::uint64_t i = 1; i <= kRounds && apart && await(ours, i); ++i)
+    const bool there = run_on(where.core);
+    for (std::uint64_t i = 1; i <= kRounds && there && await(ours, i, where); ++i)
       theirs.value.store(i, std::memory_order_release);
   });
   bool answered = true;
   TimeNs start = 0;
   for (std::uint64_t i = 1; i <= kRounds && answered; ++i) {
     ours.value.store(i, std::memory_order_release);
-    answered = await(theirs, i);
+    answered = await(theirs, i, where);
     if (i == 1) start = monotonic_now();  // The thread is there.
   }
   const TimeNs end = monotonic_now();
@@ -57,6 +64,23 @@ std::optional<double> one_go() {
   return static_cast<double>(end - start) / static_cast<double>(kRounds - 1);
 }
 
+std::optional<double> median_of_goes(const Other& where) {
+  std::array<double, kGoes> goes{};
+  std::size_t count = 0;
+  for (std::size_t go = 0; go < kGoes; ++go) {
+    std::optional<double> took;
+    std::thread here([&] {
+      if (run_on(0)) took = one_go(where);
+    });
+    here.join();
+    if (!took) break;  // Its core cannot be had.
+    goes[count++] = *took;
+  }
+  if (count == 0) return std::nullopt;
+  std::sort(goes.begin(), goes.begin() + static_cast<std::ptrdiff_t>(count));
+  return goes[count / 2];
+}
+
 }  // namespace
 
 std::optional<double> line_round_trip_ns() {
@@ -64,19 +88,12 @@ std::optional<double> line_round_trip_ns() {
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2)
     return std::nullopt;
-  std::array<double, kGoes> goes{};
-  std::size_t count = 0;
-  for (std::size_t go = 0; go < kGoes; ++go) {
-    std::optional<double> took;
-    std::thread here([&took] {
-      if (run_on(0)) took = one_go();
-    });
-    here.join();
-    if (took) goes[count++] = *took;
-  }
-  if (count == 0) return std::nullopt;
-  std::sort(goes.begin(), goes.begin() + static_cast<std::ptrdiff_t>(count));
-  return goes[count / 2];
+  return median_of_goes({.core = 1, .looks_a_yield = 4096});
+}
+
+std::optional<double> switch_ns() {
+  const std::optional<double> both = median_of_goes({.core = 0, .looks_a_yield = 1});
+  return both ? std::optional(*both / 2) : std::nullopt;
 }
 
 double yield_ns() {

@@ -188,7 +188,8 @@ def section(title, pictures):
 
 
 # Each result has its own.
-OF_THE_MINUTE = ("time", "load", "huge_pages_free", "line_round_trip_ns", "yield_ns")
+OF_THE_MINUTE = ("time", "load", "huge_pages_free", "line_round_trip_ns", "switch_ns",
+                 "yield_ns")
 
 
 def between(results, key, form):

@@ -102,13 +102,17 @@ def run(build, options):
         stages.append((contestants(build, MANY, False), shapes_of_many(options)))
     table = [shape for _, work in stages for shape in work]
     results["shapes"] = [{"name": n, "figure": f, "unit": u, "more": m} for n, f, u, m, _ in table]
-    for number in range(options.rounds):
-        for entrants, work in stages:
-            for name, start in entrants:
-                begun = time.monotonic()
-                print(f"round {number + 1} of {options.rounds}: {name} ", end="", flush=True)
-                one_round(results, name, start, work)
-                print(f" {time.monotonic() - begun:.0f} s", flush=True)
+    try:
+        for number in range(options.rounds):
+            for entrants, work in stages:
+                for name, start in entrants:
+                    begun = time.monotonic()
+                    print(f"round {number + 1} of {options.rounds}: {name} ", end="", flush=True)
+                    one_round(results, name, start, work)
+                    print(f" {time.monotonic() - begun:.0f} s", flush=True)
+    except KeyboardInterrupt:
+        results["failures"].append("interrupted: here is what was measured until then")
+        print(" interrupted", flush=True)
     for cluster in results["clusters"].values():
         cluster["median"] = {shape: median_of(runs) for shape, runs in cluster["runs"].items()
                              if runs}

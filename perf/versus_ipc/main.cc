@@ -17,9 +17,12 @@ int main(int argc, char** argv) {
   }
   if (argc == 2 && std::strcmp(argv[1], "host") == 0) {
     const std::optional<double> line = line_round_trip_ns();
-    const std::string there_and_back = line ? std::to_string(*line) : "null";
-    std::printf("{\"line_round_trip_ns\": %s, \"yield_ns\": %.0f}\n", there_and_back.c_str(),
-                yield_ns());
+    const std::optional<double> across = switch_ns();
+    const auto word = [](const std::optional<double>& ns) {
+      return ns ? std::to_string(*ns) : std::string("null");
+    };
+    std::printf("{\"line_round_trip_ns\": %s, \"switch_ns\": %s, \"yield_ns\": %.0f}\n",
+                word(line).c_str(), word(across).c_str(), yield_ns());
     return 0;
   }
   IpcShape shape;

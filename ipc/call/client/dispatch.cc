@@ -54,16 +54,19 @@ bool is_known_to_wait(const Handle& handle) noexcept {
   return handle.events.queued_bytes() != 0 || handle.broadcast.known_bytes() != 0;
 }
 
-/// The rest of a batch: of what is known to wait, so that nothing is looked at once an event.
+/// The rest of a batch: of what is known to wait, so that nothing is looked at once an event. Of
+/// both, who has its turn comes first: a batch of that one alone, if there is as much.
 std::size_t take_known(Handle& handle, phx_ipc_event* events, std::size_t most) noexcept {
   std::size_t got = 0;
-  while (got < most && handle.events.queued_bytes() != 0) {
-    if (take_own(handle, events[got]) != PHX_OK) return got;
-    ++got;
-  }
-  while (got < most && handle.broadcast.known_bytes() != 0) {
-    if (take_broadcast(handle, events[got]) != PHX_OK) return got;
-    ++got;
+  for (const bool of_log : {handle.broadcast_first, !handle.broadcast_first}) {
+    const auto known = [&] {
+      return of_log ? handle.broadcast.known_bytes() : handle.events.queued_bytes();
+    };
+    while (got < most && known() != 0) {
+      phx_ipc_event& event = events[got];
+      if ((of_log ? take_broadcast(handle, event) : take_own(handle, event)) != PHX_OK) return got;
+      ++got;
+    }
   }
   return got;
 }
@@ -127,7 +130,7 @@ phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
     }
     if (spinner.turn(now)) {
       if (now >= deadline) return PHX_TIMED_OUT;
-      if (spinner.long_enough() && !is_there(handle.socket))
+      if (spinner.is_look_due(now) && !is_there(handle.socket))
         end_connection(handle, reason_of(handle));
       continue;
     }

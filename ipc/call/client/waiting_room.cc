@@ -189,7 +189,7 @@ phx_status lead(Handle& handle, Pending& pending, const Attempt& attempt,
     }
     if (spinner.turn(now)) {
       if (now >= deadline) return PHX_TIMED_OUT;
-      if (spinner.long_enough() && !is_there(handle.wake))
+      if (spinner.is_look_due(now) && !is_there(handle.wake))
         end_connection(handle, reason_of(handle));
       continue;
     }

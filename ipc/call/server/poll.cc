@@ -59,15 +59,19 @@ epoll_event event_of(int fd, short events, unsigned index) noexcept {
 
 std::size_t serve_all(phx_ipc_server& server) noexcept {
   std::size_t handled = 0;
+  unsigned clients = 0;
   bool called = false, more = false;
   for (unsigned i = 0; i < server.places_used; ++i) {
     Connection* c = server.places[i].served;
     if (c == nullptr) continue;
-    handled += serve(server, *c, 64);
+    ++clients;
+    const std::size_t served = serve(server, *c, 64);
+    handled += served;
     called = called || c->called;
-    more = more || c->requests.queued_bytes() != 0;
+    more = more || (served > 0 && c->requests.queued_bytes() != 0);
   }
-  gather(server.gatherer, handled, called, more);
+  gather(server.gatherer, handled, called, more,
+         clients > 1 ? Gatherer::kBrief : Gatherer::kLongest);
   return handled;
 }
 

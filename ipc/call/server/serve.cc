@@ -281,6 +281,7 @@ void* serve_alone(void* argument) {
 std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexcept {
   std::size_t count = 0;
   shm::BulkRecord record;
+  c.called = false;
   if (c.awaits_room) look_for_room(server, c);
   if (c.awaits_broadcast_room.load(std::memory_order_relaxed) && has_broadcast_room(server, c))
     tell_of_room(server, c);
@@ -289,7 +290,6 @@ std::size_t serve(phx_ipc_server& server, Connection& c, std::size_t most) noexc
     return 0;
   }
   c.stalled.store(false, std::memory_order_relaxed);
-  c.called = false;
   const phx_ipc_server*& in_handler = handling();
   const phx_ipc_server* const outer = in_handler;  // Handlers of one server may call another's.
   in_handler = &server;

@@ -220,10 +220,11 @@ void wake_client(const Connection& connection, std::uint32_t wish) noexcept;
 
 /// After serving: nobody waits for what comes of posts, so that many of them may gather. `more`:
 /// some are known to wait.
-inline void gather(Gatherer& gatherer, std::size_t handled, bool called, bool more) noexcept {
+inline void gather(Gatherer& gatherer, std::size_t handled, bool called, bool more,
+                   TimeNs longest = Gatherer::kLongest) noexcept {
   if (called) return gatherer.look_at_once();
   gatherer.took(handled);
-  if (!more) gatherer.before_look();
+  if (!more) gatherer.before_look(longest);
 }
 
 // --- poll.cc: the driving thread ---

@@ -168,10 +168,11 @@ typedef struct phx_options {
   size_t delivery_ring_bytes;    /**< Default 1 MiB: how far this client may lag. */
   int attach_timeout_ms;         /**< Default 5000: for phx_initialize(). */
   int no_reattach;               /**< Non-zero: stay disconnected when the data plane goes. */
-  /** How long a waiting phx_dispatch() looks and yields before it sleeps: 30; < 0: 0. It yields at
-   * every look, or once in 64 on a core that nobody else uses. A thread that yields is put into
-   * short turns (EEVDF's custom slice, 0.1 ms, Linux 6.12), or a yield would cost it more than a
-   * data plane's: its share of the processor stays, other policies than SCHED_OTHER too. */
+  /** How long a waiting phx_dispatch() looks and yields before it sleeps. Default: 30, and up to
+   * 500 while its sleeps turn out shorter than 0.2 ms; < 0: 0. It yields at every look, or once in
+   * 64 on a core that nobody else uses. A thread that yields is put into short turns (EEVDF's
+   * custom slice, 0.1 ms, Linux 6.12), or a yield would cost it more than a data plane's: its share
+   * of the processor stays, other policies than SCHED_OTHER too. */
   int spin_us;
   phx_delivery delivery; /**< phx_flow_state() says what was granted. */
 } phx_options;

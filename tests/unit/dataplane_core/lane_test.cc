@@ -47,6 +47,11 @@ TEST(Lane, RowsCanWaitOnlyWhenNothingHasChanged) {
     bench[i].rows_can_wait.clear();
   }
 
+  bench[1].core->set_distrust(true);
+  bench.step(kTenHeartbeats);
+  EXPECT_FALSE(bench[1].rows_can_wait.front()) << "that is news";
+  for (std::size_t i = 0; i < 3; ++i) bench[i].rows_can_wait.clear();
+
   ASSERT_TRUE(bench.submit(2, "news"));
   bench.step(kTenHeartbeats);
   for (std::size_t i = 0; i < 3; ++i) {

@@ -29,6 +29,10 @@ TEST(Frames, AsksForFewBuffersUnlessItHasMuchToSend) {
   c.turn(100);
   EXPECT_EQ(messages(b.read()).size(), sent);
   EXPECT_LE(most_asked_in(100), 4U);
+
+  c.wire.end(1).most_asked = 0;
+  c.change_view({0, 1});
+  EXPECT_EQ(c.wire.end(1).most_asked, 64U) << "a recovery asks every holder at once";
 }
 
 }  // namespace

@@ -101,6 +101,39 @@ TEST(Broadcast, ComesBesideTheClientsOwnEvents) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+TEST(Broadcast, BatchesAreOfTheLogAndOfTheClientsOwnInTurns) {
+  const Folder folder;
+  TestServer server(folder);
+  server.options.broadcast_bytes = 64 << 10;
+  server.start();
+  const phx_ipc_handle h = connect_to(folder, {.broadcast = 1});
+  constexpr std::uint32_t kOwn = 7;
+  broadcast(server.server, 100, 100);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_EQ(phx_ipc_dispatch(server.server, server.last, kOwn, "own", 3), PHX_OK);
+  int own = 0, all = 0;
+  std::uint32_t next = 100;
+  while (all < 200) {
+    phx_ipc_event events[16];
+    std::size_t got = 0;
+    ASSERT_EQ(phx_ipc_get_batch(h, events, 16, &got, 20'000), PHX_OK);
+    for (std::size_t i = 0; i < got; ++i) {
+      if (events[i].id == kOwn) {
+        ++own;
+      } else {
+        ASSERT_EQ(events[i].id, next++);
+      }
+    }
+    all += static_cast<int>(got);
+    ASSERT_EQ(phx_ipc_put(h), PHX_OK);
+    if (all == 64) {
+      EXPECT_EQ(own, 32) << "neither waits for all of the other";
+    }
+  }
+  EXPECT_EQ(own, 100);
+  EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+}
+
 TEST(Broadcast, MisuseIsTold) {
   const Folder folder;
   TestServer server(folder);

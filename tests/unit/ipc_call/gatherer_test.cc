@@ -5,52 +5,88 @@
 namespace phalanx::call {
 namespace {
 
-unsigned after(Gatherer& gatherer, std::size_t count) {
-  gatherer.took(count);
-  gatherer.before_look();
-  return gatherer.moment();
-}
-
-TEST(Gatherer, WaitsLongerWhileLookAfterLookFindsLittle) {
-  Gatherer gatherer;
-  unsigned before = 0;
-  for (int i = 0; i < 6; ++i) {
-    const unsigned moment = after(gatherer, 1);
-    EXPECT_GT(moment, before);
-    before = moment;
+/// A reader whose sender is told how long it was not looked at, and says how much it sent.
+class Stream {
+ public:
+  template <class Sent>
+  void looks(int count, Sent sent) {
+    for (int i = 0; i < count; ++i) {
+      const TimeNs until = gatherer.next_look(now_, longest);
+      const TimeNs from = now_;
+      if (until > now_) now_ = until;
+      now_ += kTurn;
+      gatherer.took(sent(now_ - from));
+    }
   }
-  for (int i = 0; i < 10; ++i) (void)after(gatherer, 1);
-  const unsigned longest = gatherer.moment();
-  EXPECT_EQ(after(gatherer, 1), longest) << "it has an end";
+  Gatherer gatherer;
+  TimeNs longest = Gatherer::kLongest;
+
+ private:
+  static constexpr TimeNs kTurn = 50;  ///< A look, and what it found.
+  TimeNs now_ = kSecond;
+};
+
+std::size_t one_each_20_ns(TimeNs passed) { return static_cast<std::size_t>(passed / 20); }
+
+TEST(Gatherer, LetsAStreamGatherForAsLongAsItMay) {
+  Stream stream;
+  stream.looks(100, one_each_20_ns);
+  EXPECT_GT(stream.gatherer.moment(), Gatherer::kLongest / 2);
+  EXPECT_LE(stream.gatherer.moment(), Gatherer::kLongest);
 }
 
-TEST(Gatherer, DoesNotWaitForWhoSendsOneAndWaits) {
+TEST(Gatherer, GathersBrieflyWhereCallsMayWaitBehind) {
+  Stream stream;
+  stream.looks(100, one_each_20_ns);
+  stream.longest = Gatherer::kBrief;
+  stream.looks(200, one_each_20_ns);
+  EXPECT_LE(stream.gatherer.moment(), Gatherer::kBrief);
+  EXPECT_GT(stream.gatherer.moment(), 0);
+}
+
+// Four at a time, and 300 ns after the last was taken the next four: to wait longer loses rate.
+TEST(Gatherer, DoesNotMakeASenderWaitThatWaitsForIt) {
+  Stream stream;
+  TimeNs since = 0;
+  std::uint64_t all = 0;
+  TimeNs time = 0;
+  stream.looks(400, [&](TimeNs passed) -> std::size_t {
+    since += passed;
+    time += passed;
+    if (since < 300) return 1;  // Never nothing, which would end it.
+    since = 0;
+    all += 4;
+    return 4;
+  });
+  EXPECT_LE(stream.gatherer.moment(), 640);
+  EXPECT_GT(all * 1000 / static_cast<std::uint64_t>(time), 5U) << "a us";
+}
+
+TEST(Gatherer, TheTimeOfSlowHandlersCounts) {
   Gatherer gatherer;
-  (void)after(gatherer, 1);
-  const unsigned shortest = gatherer.moment();
-  for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(after(gatherer, 0), 0U);
-    EXPECT_EQ(after(gatherer, 1), shortest);
+  TimeNs now = kSecond;
+  for (int i = 0; i < 100; ++i) {
+    gatherer.took(1);
+    now += 20 * kMicrosecond;
+    EXPECT_LE(gatherer.next_look(now, Gatherer::kLongest), now + 80);
   }
 }
 
-TEST(Gatherer, CountsWhatWasTakenInSeveralGoes) {
+TEST(Gatherer, ALookThatFindsNothingEndsIt) {
   Gatherer gatherer;
-  for (int i = 0; i < 5; ++i) (void)after(gatherer, 1);
-  const unsigned moment = gatherer.moment();
-  for (int i = 0; i < 64; ++i) gatherer.took(64);
+  for (int i = 0; i < 100; ++i) {
+    gatherer.took(1);
+    gatherer.before_look();
+  }
+  EXPECT_GT(gatherer.moment(), 80);
   gatherer.before_look();
-  EXPECT_EQ(gatherer.moment(), moment) << "enough had gathered";
-  EXPECT_GT(after(gatherer, 1), moment) << "counted anew";
-}
-
-TEST(Gatherer, LooksAtOnceWhereSomebodyWaits) {
-  Gatherer gatherer;
-  for (int i = 0; i < 5; ++i) (void)after(gatherer, 1);
+  EXPECT_EQ(gatherer.moment(), 0);
+  gatherer.took(1);
+  gatherer.before_look();
+  EXPECT_EQ(gatherer.moment(), 80);
   gatherer.took(1);
   gatherer.look_at_once();
-  EXPECT_EQ(gatherer.moment(), 0U);
-  EXPECT_EQ(after(gatherer, 0), 0U);
+  EXPECT_EQ(gatherer.moment(), 0);
 }
 
 }  // namespace

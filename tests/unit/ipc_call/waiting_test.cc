@@ -23,14 +23,31 @@ TEST(Spinner, SleepsAfterItsTime) {
 
 // Two sides that hold each other up by going to sleep would do so for ever.
 TEST(Spinner, WaitsTwiceWhatTheLastSleepCost) {
-  SleepCost::of_thread() = {.took = 10 * kMillisecond, .paid_at = monotonic_now()};
-  EXPECT_GE(spins_for(kMicrosecond), 19 * kMillisecond);
+  const TimeNs paid_at = monotonic_now();
+  SleepCost::of_thread() = {.took = 10 * kMillisecond, .paid_at = paid_at};
+  (void)spins_for(kMicrosecond);
+  EXPECT_GE(monotonic_now() - paid_at, 20 * kMillisecond);
 
   SleepCost::of_thread() = {.took = 5 * kSecond, .paid_at = monotonic_now() - 20 * kSecond};
   EXPECT_LT(spins_for(kMicrosecond), kSecond) << "that was long ago";
 }
 
-TEST(Spinner, NeverSpinsWhereItIsToldTo) {
+TEST(Spinner, TakesNoStandstillForTheCostOfSleep) {
+  fence_before_sleep(true);
+  EXPECT_LE(SleepCost::of_thread().took, SleepCost::kMost);
+  EXPECT_GT(SleepCost::of_thread().paid_at, 0);
+  SleepCost::of_thread() = {};
+}
+
+TEST(Spinner, ALookAtTheSocketIsDueOnceAMillisecond) {
+  Spinner spinner(true, 0);
+  EXPECT_FALSE(spinner.is_look_due(kSecond)) << "it just began to wait";
+  EXPECT_FALSE(spinner.is_look_due(kSecond + kMillisecond - 1));
+  EXPECT_TRUE(spinner.is_look_due(kSecond + kMillisecond));
+  EXPECT_FALSE(spinner.is_look_due(kSecond + kMillisecond + 1));
+}
+
+TEST(Spinner, DoesNotSpinWithoutTimeFor) {
   SleepCost::of_thread() = {.took = kSecond, .paid_at = monotonic_now()};
   Spinner spinner(false, 0);
   TimeNs now = 0;

@@ -65,7 +65,10 @@ class Parts(unittest.TestCase):
         host = measured("environment")
         self.assertIn("kernel", host)
         self.assertGreater(host["yield_ns"], 0)
+        self.assertIsNotNone(host["switch_ns"])
+        self.assertGreater(host["switch_ns"], 0)
         if host["cores"] > 1:
+            self.assertIsNotNone(host["line_round_trip_ns"])
             self.assertGreater(host["line_round_trip_ns"], 0)
 
     def test_a_wrong_command_line_is_told(self):

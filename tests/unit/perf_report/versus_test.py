@@ -1,11 +1,13 @@
 """perf/versus-corosync: which figures its page compares, and what it says of a wrong command
 line. The measurements themselves need both clusters and root."""
 
+import argparse
 import pathlib
 import re
 import subprocess
 import sys
 import unittest
+import unittest.mock as mock
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -92,6 +94,26 @@ class Plan(unittest.TestCase):
         for wanted in ("phalanx dpdk", "phalanx udp", "corosync knet aes256, sched_rr",
                        "corosync knet open", "corosync udp open"):
             self.assertIn(wanted, names)
+
+    def test_what_was_measured_before_an_interrupt_is_kept(self):
+        class Cluster:
+            family, secure, command, stopped = "phalanx", True, "start", 0
+
+            def stop(self):
+                Cluster.stopped += 1
+
+        def interrupted(_):
+            raise KeyboardInterrupt
+
+        work = [("64 B", "msgs_per_s", "msg/s", True, lambda _: {"msgs_per_s": 5.0}),
+                ("own delivery", "p50_us", "us", False, interrupted)]
+        options = argparse.Namespace(nodes=3, seconds=1, rounds=2, quick=True)
+        with mock.patch.multiple(plan, environment=lambda _: {}, shapes=lambda _: work,
+                                 contestants=lambda *_: [("phalanx shm", Cluster)]):
+            found = plan.run(None, options)
+        self.assertEqual(found["clusters"]["phalanx shm"]["median"], {"64 B": {"msgs_per_s": 5.0}})
+        self.assertIn("interrupted", found["failures"][-1])
+        self.assertEqual(Cluster.stopped, 1)
 
     def test_a_wrong_command_line_is_told(self):
         for words in (["--nodes", "1"], ["--nodes", "17"], ["--rounds", "-1"], ["--what"],
