@@ -299,7 +299,7 @@ PHX_API phx_status phx_ipc_fd(phx_ipc_handle handle, int* fd);
  * Pin the next event in place. One thread at a time dispatches: the one that got an event puts it
  * back, and until then no other one may get.
  *
- * While events come one after another, a call that may wait lets them gather for up to 5 us.
+ * While events come one after another, a call that may wait lets them gather for up to 10 us.
  *
  * With options->broadcast, what the server broadcasts comes here too, in place in the log that all
  * readers share; there is no order between it and what is sent to this client alone.

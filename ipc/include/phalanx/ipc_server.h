@@ -193,7 +193,7 @@ PHX_API phx_status phx_ipc_server_destroy(phx_ipc_server* server);
 /**
  * Handle what waits, without a system call: for a thread that polls. Takes no new clients and does
  * not see a client go; call phx_ipc_server_turn() with timeout 0 every millisecond or so for that.
- * While posts come one after another it waits up to 5 us for some to gather (0.6 us with several
+ * While posts come one after another it waits up to 10 us for some to gather (0.6 us with several
  * clients): to look at the ring after each would hold its sender up.
  * @param handled How many messages; may be NULL.
  * @retval PHX_OK, PHX_NOT_SUPPORTED (PHX_IPC_THREADS), PHX_FORKED. @since 0.1

@@ -58,8 +58,8 @@ TEST(Gatherer, DoesNotMakeASenderWaitThatWaitsForIt) {
     all += 4;
     return 4;
   });
-  EXPECT_LE(stream.gatherer.moment(), 640);
-  EXPECT_GT(all * 1000 / static_cast<std::uint64_t>(time), 5U) << "a us";
+  EXPECT_LE(stream.gatherer.moment(), Gatherer::kLongest / 4);
+  EXPECT_GT(all * 1000 / static_cast<std::uint64_t>(time), 1U) << "a us";
 }
 
 TEST(Gatherer, TheTimeOfSlowHandlersCounts) {
