@@ -57,11 +57,10 @@ void ControlWorkerEnd::publish(const WorkerStatus& status) noexcept {
 }
 
 StatisticsTables& ControlWorkerEnd::begin_tables() noexcept {
-  begin_round(statistics_.tables_round);
-  return statistics_.tables;
+  return begin_write(statistics_.tables);
 }
 
-void ControlWorkerEnd::end_tables() noexcept { end_round(statistics_.tables_round); }
+void ControlWorkerEnd::end_tables() noexcept { end_write(statistics_.tables); }
 
 void ControlWorkerEnd::count(Counter counter, std::uint64_t add) noexcept {
   std::uint64_t& at = statistics_.counters[static_cast<std::size_t>(counter)];

@@ -14,7 +14,7 @@ namespace phalanx::shm {
 /// passed on to whoever may attach: see statistics_memory.h. It outlives its writer for as long as
 /// somebody maps it. Fixed-width plain data, host order.
 inline constexpr std::uint64_t kStatisticsMagic = 0x3174'6174'7358'4850;  // "PHXstat1"
-inline constexpr std::uint32_t kStatisticsVersion = 5;
+inline constexpr std::uint32_t kStatisticsVersion = 6;
 
 /// What the worker counts. Append only: tools read them by name.
 enum class Counter : std::uint8_t {
@@ -220,6 +220,14 @@ struct StatisticsTables {
   ExtendedStatus port[kListedExtendedMax];
 };
 
+/// Two copies of what one worker writes whole and others read meanwhile. It writes the older one:
+/// a worker that is preempted in the middle of that leaves the newer one to be read.
+template <class T>
+struct Published {
+  std::uint64_t writes;  ///< So often it was written; the last time to copy[writes % 2].
+  T copy[2];
+};
+
 /// What one worker shows. The first fields are alike in all.
 struct StatisticsLayout {
   std::uint64_t magic;
@@ -231,10 +239,8 @@ struct StatisticsLayout {
   TimeNs started_at;
 
   alignas(64) std::uint64_t counters[kCounterSlots];  // Each by itself.
-  alignas(64) std::uint64_t status_round;             // Odd while the worker writes `status`,
-  WorkerStatus status;
-  alignas(64) std::uint64_t tables_round;  // and likewise `tables`.
-  StatisticsTables tables;
+  alignas(64) Published<WorkerStatus> status;
+  alignas(64) Published<StatisticsTables> tables;
 };
 
 static_assert(std::is_trivially_copyable_v<WorkerStatus> &&
@@ -244,6 +250,6 @@ static_assert(sizeof(Member) == 20 && sizeof(ViewId) == 32 && sizeof(LaneStatus)
 static_assert(sizeof(WorkerStatus) == 8 + 64 + 24 + 64 * 20 + 8 * 112 + 64 * 56 + 312 + 16 + 24);
 static_assert(offsetof(StatisticsLayout, self) == 24 &&
               offsetof(StatisticsLayout, counters) == 64 &&
-              offsetof(StatisticsLayout, status_round) == 64 + 8 * kCounterSlots);
+              offsetof(StatisticsLayout, status) == 64 + 8 * kCounterSlots);
 
 }  // namespace phalanx::shm

@@ -79,15 +79,14 @@ Error other_version(const std::string& observed) {
 }
 
 template <class T>
-bool read_whole(const std::uint64_t& guard, const T& from, T& out) noexcept {
-  // The round of memory that is mapped read-only is loaded and never written.
-  const std::atomic_ref round(const_cast<std::uint64_t&>(guard));
+bool read_whole(const Published<T>& from, T& out) noexcept {
+  // Memory that is mapped read-only: loaded and never written.
+  const std::atomic_ref writes(const_cast<std::uint64_t&>(from.writes));
   for (int attempt = 0; attempt < kTries; ++attempt) {
-    const std::uint64_t before = round.load(std::memory_order_acquire);
-    if ((before & 1) != 0) continue;
-    std::memcpy(&out, &from, sizeof out);
+    const std::uint64_t before = writes.load(std::memory_order_acquire);
+    std::memcpy(&out, &from.copy[before % 2], sizeof out);
     std::atomic_thread_fence(std::memory_order_acquire);
-    if (round.load(std::memory_order_relaxed) == before) return true;
+    if (writes.load(std::memory_order_relaxed) == before) return true;
   }
   return false;
 }
@@ -172,7 +171,7 @@ StatisticsLayout& StatisticsMemory::writable(std::size_t worker) const noexcept 
 }
 
 bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept {
-  if (!read_whole(from.status_round, from.status, out)) return false;
+  if (!read_whole(from.status, out)) return false;
   out.members = std::min<std::uint32_t>(out.members, kNodesMax);
   out.lanes = std::min<std::uint32_t>(out.lanes, kLanesMax);
   out.transport.driver[sizeof out.transport.driver - 1] = '\0';
@@ -183,7 +182,7 @@ bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept {
 }
 
 bool read_tables(const StatisticsLayout& from, StatisticsTables& out) noexcept {
-  if (!read_whole(from.tables_round, from.tables, out)) return false;
+  if (!read_whole(from.tables, out)) return false;
   out.groups = std::min<std::uint32_t>(out.groups, kListedGroupsMax);
   out.clients = std::min<std::uint32_t>(out.clients, kListedClientsMax);
   out.extended = std::min<std::uint32_t>(out.extended, kListedExtendedMax);
@@ -199,19 +198,9 @@ std::uint64_t read_counter(const StatisticsLayout& from, Counter counter) noexce
   return std::atomic_ref(at).load(std::memory_order_relaxed);
 }
 
-void begin_round(std::uint64_t& round) noexcept {
-  std::atomic_ref(round).store(round + 1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-}
-
-void end_round(std::uint64_t& round) noexcept {
-  std::atomic_ref(round).store(round + 1, std::memory_order_release);
-}
-
 void write_status(StatisticsLayout& to, const WorkerStatus& status) noexcept {
-  begin_round(to.status_round);
-  std::memcpy(&to.status, &status, sizeof status);
-  end_round(to.status_round);
+  begin_write(to.status) = status;
+  end_write(to.status);
 }
 
 std::string_view counter_name(Counter counter) noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -45,15 +46,22 @@ class StatisticsMemory {
   bool is_writer_ = false;
 };
 
-// Reading one worker's, while it writes on: any thread of any process. False: torn, since the
-// writer died in the middle of it or was stopped there. Counts in what was read are within bounds.
+// Reading one worker's, while it writes on or hangs in the middle of it: any thread of any process.
+// False: it was written on and on, faster than read. Counts in what was read are within bounds.
 [[nodiscard]] bool read_status(const StatisticsLayout& from, WorkerStatus& out) noexcept;
 [[nodiscard]] bool read_tables(const StatisticsLayout& from, StatisticsTables& out) noexcept;
 [[nodiscard]] std::uint64_t read_counter(const StatisticsLayout& from, Counter counter) noexcept;
 
-// Writing: the worker alone. The round is odd while what it guards changes.
-void begin_round(std::uint64_t& round) noexcept;
-void end_round(std::uint64_t& round) noexcept;
+// Writing: the worker alone. What begin_write() gives is what was written the time before last.
+template <class T>
+[[nodiscard]] T& begin_write(Published<T>& to) noexcept {
+  std::atomic_thread_fence(std::memory_order_release);  // `writes`, before what changes now.
+  return to.copy[(to.writes + 1) % 2];
+}
+template <class T>
+void end_write(Published<T>& to) noexcept {
+  std::atomic_ref(to.writes).store(to.writes + 1, std::memory_order_release);
+}
 void write_status(StatisticsLayout& to, const WorkerStatus& status) noexcept;
 
 /// "turns", "rx_frames": the name in lower case with underscores.

@@ -43,13 +43,18 @@ TEST(Statistics, MemoryIsWrittenByItsMakerAlone) {
   EXPECT_EQ(mapped->layout().self.node, 3U);
 }
 
-TEST(Statistics, AWriterThatDiedHalfWayIsSeenAsTorn) {
+// Preempted or dead: what it had written before is what is known.
+TEST(Statistics, OfAWriterThatStopsHalfWayTheLastWholeIsRead) {
   const auto made = shm::StatisticsMemory::create({.node = 3, .boot = {}}, 77);
   ASSERT_TRUE(made);
-  shm::begin_round(made->writable().status_round);
+  for (const TimeNs whole : {TimeNs{1}, TimeNs{2}, TimeNs{3}}) {
+    shm::write_status(made->writable(), {.written_at = whole});
+    shm::begin_write(made->writable().status) = {.written_at = 99};
 
-  shm::WorkerStatus seen;
-  EXPECT_FALSE(shm::read_status(made->layout(), seen));
+    shm::WorkerStatus seen;
+    ASSERT_TRUE(shm::read_status(made->layout(), seen));
+    EXPECT_EQ(seen.written_at, whole);
+  }
 }
 
 TEST(Statistics, OtherMemoryIsRefused) {
