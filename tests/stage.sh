@@ -96,7 +96,7 @@ run_logged() {
 
 # Errors first: the end of a parallel build's log is often about something else.
 excerpt() {
-  grep -nE '(error|FAILED|ERROR|Sanitizer|runtime error)[: ]' "$1" | head -n 30
+  grep -nE '(\berror|Error|FAILED|ERROR|Sanitizer)[: ]' "$1" | head -n 30
   echo '    ...'
   tail -n 60 "$1"
 }
