@@ -54,6 +54,22 @@ inline constexpr std::uint64_t kRingPrefixBytes = 8;
 inline constexpr std::uint64_t kFetchAhead = 2048;
 inline constexpr std::uint64_t kCacheLine = 64;
 
+/// For who writes at `tail`. In a ring that is nearly full these lines are the reader's next ones:
+/// it gets them back.
+inline void fetch_to_write(const std::byte* data, std::uint64_t bytes,
+                           std::uint64_t tail) noexcept {
+  const std::byte* at = data + ((tail + kFetchAhead) & (bytes - 1));
+  asm volatile("prefetchw %0\n\tprefetchw %1" : : "m"(at[0]), "m"(at[kCacheLine]));
+}
+
+/// For who reads at `at`, of `left` bytes that are there.
+inline void fetch_to_read(const std::byte* at, std::uint64_t left) noexcept {
+  // Not what the producer may still be writing: that would take the lines away from it.
+  if (left <= kFetchAhead + 2 * kCacheLine) return;
+  __builtin_prefetch(at + kFetchAhead);
+  __builtin_prefetch(at + kFetchAhead + kCacheLine);
+}
+
 /// Ring space that a record with so much payload takes.
 [[nodiscard]] constexpr std::uint64_t ring_record_bytes(std::uint64_t payload_bytes) noexcept {
   return kRingPrefixBytes + ((payload_bytes + 7) & ~std::uint64_t{7});
@@ -78,7 +94,7 @@ class SpscProducer {
       if (broken_ || need > bytes_ - (tail_ - head_)) return nullptr;
     }
     reserved_ = need;
-    fetch_to_write();
+    fetch_to_write(data_, bytes_, tail_);
     return data_ + (tail_ & (bytes_ - 1)) + kRingPrefixBytes;
   }
 
@@ -104,7 +120,7 @@ class SpscProducer {
     std::byte* at = data_ + (tail_ & (bytes_ - 1));
     std::memcpy(at, &payload_bytes, sizeof payload_bytes);
     std::memcpy(at + 4, &tag, sizeof tag);
-    fetch_to_write();
+    fetch_to_write(data_, bytes_, tail_);
     tail_ += need;
     return at + kRingPrefixBytes;
   }
@@ -150,12 +166,6 @@ class SpscProducer {
   [[nodiscard]] bool broken() const noexcept { return broken_; }
 
  private:
-  /// In a ring that is nearly full these lines are the consumer's next ones: it gets them back.
-  void fetch_to_write() const noexcept {
-    const std::byte* at = data_ + ((tail_ + kFetchAhead) & (bytes_ - 1));
-    asm volatile("prefetchw %0\n\tprefetchw %1" : : "m"(at[0]), "m"(at[kCacheLine]));
-  }
-
   RingIndex* shared_tail_ = nullptr;
   RingIndex* shared_head_ = nullptr;
   std::byte* data_ = nullptr;
@@ -186,11 +196,7 @@ class SpscConsumer {
   [[nodiscard]] bool peek(RingRecord& out) noexcept {
     if (head_ == tail_ && !refresh()) return false;
     const std::byte* at = data_ + (head_ & (bytes_ - 1));
-    // Not what the producer may still be writing: that would take the lines away from it.
-    if (tail_ - head_ > kFetchAhead + 2 * kCacheLine) {
-      __builtin_prefetch(at + kFetchAhead);
-      __builtin_prefetch(at + kFetchAhead + kCacheLine);
-    }
+    fetch_to_read(at, tail_ - head_);
     std::uint64_t prefix;
     std::memcpy(&prefix, at, sizeof prefix);
     asm volatile(

@@ -73,28 +73,38 @@ bool BroadcastReader::refresh(std::memory_order order) noexcept {
   return tail_ != head_;
 }
 
-phx_status BroadcastReader::take(phx_ipc_event& event) noexcept {
+phx_status BroadcastReader::take(phx_ipc_event* events, std::size_t most,
+                                 std::size_t& count) noexcept {
+  count = 0;
   if (log_ == nullptr || (tail_ == head_ && !refresh(std::memory_order_acquire)))
     return PHX_TRY_AGAIN;
-  const std::byte* at = data_ + (head_ & (bytes_ - 1));
-  std::uint32_t length = 0;
-  EventBody body;
-  std::memcpy(&length, at, sizeof length);
-  std::memcpy(&body, at + shm::kRingPrefixBytes, sizeof body);
-  // The copies are what counts, whatever is written next.
-  asm volatile("" : "+r"(length), "+m"(body));
-  const std::uint64_t record = shm::ring_record_bytes(length);
-  const std::uint64_t there = tail_ - head_;
-  const bool sound = there <= bytes_ && there % 8 == 0 && record <= there && length >= sizeof body;
-  if (is_evicted()) [[unlikely]]
+  std::uint64_t head = head_;
+  bool sound = tail_ - head <= bytes_ && tail_ % 8 == 0;
+  while (sound && count < most && head != tail_) {
+    const std::byte* at = data_ + (head & (bytes_ - 1));
+    shm::fetch_to_read(at, tail_ - head);
+    std::uint32_t length = 0;
+    EventBody body;
+    std::memcpy(&length, at, sizeof length);
+    std::memcpy(&body, at + shm::kRingPrefixBytes, sizeof body);
+    // The copies are what counts, whatever is written next.
+    asm volatile("" : "+r"(length), "+m"(body));
+    const std::uint64_t record = shm::ring_record_bytes(length);
+    sound = record <= tail_ - head && length >= sizeof body;
+    if (!sound) break;
+    events[count++] = {.id = body.id,
+                       .data = at + shm::kRingPrefixBytes + sizeof body,
+                       .bytes = length - sizeof body};
+    head += record;
+  }
+  // One look for all of them: what was read before it was not written over.
+  if (is_evicted()) [[unlikely]] {
+    count = 0;
     return PHX_TRY_AGAIN;
-  if (!sound) [[unlikely]]
-    return PHX_BROKEN;
-  event = {.id = body.id,
-           .data = at + shm::kRingPrefixBytes + sizeof body,
-           .bytes = length - sizeof body};
-  head_ += record;
-  return PHX_OK;
+  }
+  head_ = head;
+  // What came before the lie is the program's.
+  return count > 0 ? PHX_OK : PHX_BROKEN;
 }
 
 bool BroadcastReader::release(std::memory_order order) noexcept {

@@ -31,8 +31,10 @@ class BroadcastReader {
   [[nodiscard]] bool refresh(std::memory_order order) noexcept;
   /// Of what the last look found, not taken yet.
   [[nodiscard]] std::uint64_t known_bytes() const noexcept { return tail_ - head_; }
-  /// The next event, in place. PHX_OK, PHX_TRY_AGAIN (none, or evicted), PHX_BROKEN.
-  [[nodiscard]] phx_status take(phx_ipc_event& event) noexcept;
+  /// The next events, in place, and how many: of what the last look found, or after a look of its
+  /// own. PHX_OK, PHX_TRY_AGAIN (none, or evicted), PHX_BROKEN.
+  [[nodiscard]] phx_status take(phx_ipc_event* events, std::size_t most,
+                                std::size_t& count) noexcept;
   /// Whether the server may write over what was taken.
   [[nodiscard]] bool is_evicted() const noexcept;
   [[nodiscard]] bool release_is_due() const noexcept { return head_ - released_ >= bytes_ / 4; }

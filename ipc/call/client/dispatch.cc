@@ -33,8 +33,9 @@ phx_status take_own(Handle& handle, phx_ipc_event& event) noexcept {
   return PHX_BROKEN;
 }
 
-phx_status take_broadcast(Handle& handle, phx_ipc_event& event) noexcept {
-  const phx_status status = handle.broadcast.take(event);
+phx_status take_broadcast(Handle& handle, phx_ipc_event* events, std::size_t most,
+                          std::size_t& count) noexcept {
+  const phx_status status = handle.broadcast.take(events, most, count);
   if (status == PHX_OK) handle.broadcast_pinned = true;
   if (status == PHX_BROKEN) distrust(handle);
   return status;
@@ -43,10 +44,12 @@ phx_status take_broadcast(Handle& handle, phx_ipc_event& event) noexcept {
 /// The next event of either: both have their turns.
 phx_status take(Handle& handle, phx_ipc_event& event) noexcept {
   if (!handle.broadcast.is_mapped()) return take_own(handle, event);
+  std::size_t count = 0;
   const bool log_first = handle.broadcast_first;
-  const phx_status first = log_first ? take_broadcast(handle, event) : take_own(handle, event);
+  const phx_status first =
+      log_first ? take_broadcast(handle, &event, 1, count) : take_own(handle, event);
   if (first != PHX_TRY_AGAIN) return first;
-  return log_first ? take_own(handle, event) : take_broadcast(handle, event);
+  return log_first ? take_own(handle, event) : take_broadcast(handle, &event, 1, count);
 }
 
 /// Whether an event is known to wait, without a look at what the server writes.
@@ -59,12 +62,13 @@ bool is_known_to_wait(const Handle& handle) noexcept {
 std::size_t take_known(Handle& handle, phx_ipc_event* events, std::size_t most) noexcept {
   std::size_t got = 0;
   for (const bool of_log : {handle.broadcast_first, !handle.broadcast_first}) {
-    const auto known = [&] {
-      return of_log ? handle.broadcast.known_bytes() : handle.events.queued_bytes();
-    };
-    while (got < most && known() != 0) {
-      phx_ipc_event& event = events[got];
-      if ((of_log ? take_broadcast(handle, event) : take_own(handle, event)) != PHX_OK) return got;
+    if (of_log && got < most && handle.broadcast.known_bytes() != 0) {
+      std::size_t of_these = 0;
+      if (take_broadcast(handle, events + got, most - got, of_these) != PHX_OK) return got;
+      got += of_these;
+    }
+    while (!of_log && got < most && handle.events.queued_bytes() != 0) {
+      if (take_own(handle, events[got]) != PHX_OK) return got;
       ++got;
     }
   }

@@ -94,6 +94,7 @@ bool make_room(phx_ipc_server& server, std::uint64_t bytes, Slowest& slowest) no
 
 void append(Broadcast& b, const phx_ipc_item& item, std::uint64_t record) noexcept {
   std::byte* at = b.data + (b.tail & (b.bytes - 1));
+  shm::fetch_to_write(b.data, b.bytes, b.tail);
   const auto length = static_cast<std::uint32_t>(sizeof(EventBody) + item.bytes);
   const auto tag = static_cast<std::uint32_t>(EventKind::Event);
   const EventBody body{.id = item.id, .reserved = 0};
