@@ -126,6 +126,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, bool own_ser
   }
   if (status == PHX_OK) status = take(handle, fds[0], reply.geometry);
   if (status == PHX_OK && log >= 0) status = handle.broadcast.map(log, *handle.memory.page());
+  if (status == PHX_OK && !(let_reads_sleep(fd) && let_reads_sleep(fds[1]))) status = PHX_NO_MEMORY;
   for (const int used : {fds[0], fds[2], fds[3], log}) {
     if (used >= 0) close(used);
   }

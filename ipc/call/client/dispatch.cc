@@ -140,8 +140,7 @@ phx_status get(Handle& handle, phx_ipc_event& event, int timeout_ms) noexcept {
     }
     if (deadline != kNever && monotonic_now() >= deadline) return PHX_TIMED_OUT;
     if (arm(handle)) continue;
-    sleep_on(handle.socket, deadline);
-    (void)arm(handle, true);
+    if (!sleep_and_drain(handle.socket, deadline)) end_connection(handle, reason_of(handle));
   }
 }
 

@@ -165,9 +165,9 @@ void sleep_leading(Handle& handle, const Pending& pending, const Attempt& attemp
     waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
     return;
   }
-  sleep_on(handle.wake, deadline);
+  const bool there = sleep_and_drain(handle.wake, deadline);
   waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
-  if (!drain(handle.wake)) {
+  if (!there) {
     pump(handle);
     end_connection(handle, reason_of(handle));
   }

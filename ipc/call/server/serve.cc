@@ -265,9 +265,8 @@ void* serve_alone(void* argument) {
     // the clock: resume() and who makes room know no threads.
     const bool held = c.held_back.load(std::memory_order_relaxed);
     const bool by_clock = held || c.stalled.load(std::memory_order_relaxed);
-    sleep_on(c.socket, by_clock ? monotonic_now() + kMillisecond : kNever);
+    there = sleep_and_drain(c.socket, by_clock ? monotonic_now() + kMillisecond : kNever);
     if (held) c.held_back.store(false, std::memory_order_relaxed);
-    there = drain(c.socket);
   }
   while (serve_some_of_the_rest(server, c)) {
   }
@@ -336,23 +335,26 @@ bool look_again(Connection& c) noexcept {
 
 void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
   Connection& c = *server.places[index].served;
+  const std::size_t most = server.options.turn_messages_max;
+  // What came is served first: somebody waits for its reply, and nobody for the byte to be taken.
+  const std::size_t served = c.hung_up ? 0 : serve(server, c, most);
   c.hung_up = c.hung_up || !drain(c.socket);
   if (c.hung_up || c.broken) {
     // Its socket stays readable: the rest comes in turns like everything else.
-    if (serve_some_of_the_rest(server, c)) return;
+    if (served > 0 || serve_some_of_the_rest(server, c)) return;
     forget(server, c.socket);
     server.places[index].served = nullptr;
     end_connection(server, c);
     return;
   }
-  const std::size_t most = server.options.turn_messages_max;
-  const bool more = serve(server, c, most) == most || arm(c);
+  const bool more = served == most || arm(c);
   if (more == c.polled_for_more) return;
   c.polled_for_more = more;
   change(server, c.socket, more ? POLLIN | POLLOUT : POLLIN, index);
 }
 
 int start_thread(phx_ipc_server& server, Connection& c) noexcept {
+  if (!let_reads_sleep(c.socket)) return errno;
   auto* of = static_cast<OfThread*>(allocate(server, sizeof(OfThread)));
   if (of == nullptr) return ENOMEM;
   *of = {&server, &c};
