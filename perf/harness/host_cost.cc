@@ -1,11 +1,16 @@
 #include "perf/harness/host_cost.h"
 
 #include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <new>
 #include <thread>
 
 #include "ipc/base/time_ns.h"
@@ -22,7 +27,7 @@ struct alignas(128) Line {
   std::atomic<std::uint64_t> value{0};
 };
 
-/// Where the other thread runs, this one being on core 0, and after how many looks both yield.
+/// Where the other process runs, this one being on core 0, and after how many looks both yield.
 struct Other {
   std::size_t core;
   std::uint32_t looks_a_yield;
@@ -43,23 +48,36 @@ bool await(const Line& line, std::uint64_t value, const Other& other) {
   return true;
 }
 
-std::optional<double> one_go(const Other& where) {
+struct Lines {
   Line ours, theirs;
-  std::thread other([&] {
+};
+
+/// The other side is a process, as a client is to its server: another address space to switch to.
+std::optional<double> one_go(const Other& where) {
+  void* memory =
+      mmap(nullptr, sizeof(Lines), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return std::nullopt;
+  auto* lines = new (memory) Lines;
+  const pid_t other = fork();
+  if (other == 0) {
     const bool there = run_on(where.core);
-    for (std::uint64_t i = 1; i <= kRounds && there && await(ours, i, where); ++i)
-      theirs.value.store(i, std::memory_order_release);
-  });
-  bool answered = true;
+    for (std::uint64_t i = 1; i <= kRounds && there && await(lines->ours, i, where); ++i)
+      lines->theirs.value.store(i, std::memory_order_release);
+    _exit(0);
+  }
+  bool answered = other > 0;
   TimeNs start = 0;
   for (std::uint64_t i = 1; i <= kRounds && answered; ++i) {
-    ours.value.store(i, std::memory_order_release);
-    answered = await(theirs, i, where);
-    if (i == 1) start = monotonic_now();  // The thread is there.
+    lines->ours.value.store(i, std::memory_order_release);
+    answered = await(lines->theirs, i, where);
+    if (i == 1) start = monotonic_now();  // The process is there.
   }
   const TimeNs end = monotonic_now();
-  if (!answered) ours.value.store(kRounds, std::memory_order_release);  // It ends at once.
-  other.join();
+  if (other > 0) {
+    kill(other, SIGKILL);
+    waitpid(other, nullptr, 0);
+  }
+  munmap(memory, sizeof(Lines));
   if (!answered) return std::nullopt;
   return static_cast<double>(end - start) / static_cast<double>(kRounds - 1);
 }

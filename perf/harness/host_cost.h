@@ -11,7 +11,7 @@ namespace phalanx::perf {
 /// between. Nothing where there is one core. Takes some 20 ms; a second where one cannot be had.
 [[nodiscard]] std::optional<double> line_round_trip_ns();
 
-/// From one thread to another of the same core, by a sched_yield(): ns, likewise. Some 200 ms.
+/// From one process to another of the same core, by a sched_yield(): ns, likewise. Some 200 ms.
 [[nodiscard]] std::optional<double> switch_ns();
 
 /// A sched_yield() with nobody to yield to, ns.

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -22,10 +23,15 @@ std::string folder() { return "/tmp/phalanx-perf-" + std::to_string(geteuid()); 
 
 std::size_t message_max(const IpcShape& shape) { return shape.bytes < 64 ? 64 : shape.bytes; }
 
-/// Large enough that the two sides do not wait for one another's lines, and for a few messages.
+/// Of short messages so many that the two sides seldom wait for one another's lines, and that many
+/// readers on few cores take turns seldom. Of long ones that are copied a few, which stay in the
+/// cache; of those that are built in place, where only their headers move, many.
 std::size_t ring_bytes(const IpcShape& shape) {
-  const std::size_t few = shape.bytes * 8;
-  return few < (1u << 20) ? 1u << 20 : few;
+  constexpr std::size_t kLeast = 1u << 20, kMost = 64u << 20, kShort = 4096;
+  const std::size_t rings = shape.mode == IpcMode::Fanout ? 1 : shape.clients;
+  std::size_t bytes = 8 * kLeast / rings;
+  if (shape.bytes > kShort) bytes = shape.bytes * (shape.in_place ? 64 : 8);
+  return std::clamp(bytes, kLeast, kMost);
 }
 
 int spin_us(IpcWait wait) {
