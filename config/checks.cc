@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 
@@ -12,6 +13,8 @@
 
 namespace phalanx::config {
 namespace {
+
+constexpr std::uint64_t kLogMost = std::uint64_t{4} << 30;
 
 std::string size(std::uint64_t bytes) { return format_size(static_cast<std::int64_t>(bytes)); }
 std::string time(TimeNs ns) { return format_duration(static_cast<std::int64_t>(ns)); }
@@ -46,7 +49,7 @@ void check_busy_poll(Draft& draft) {
 }  // namespace
 
 void check_sizes(Draft& draft) {
-  const Config& config = draft.config;
+  Config& config = draft.config;
   const ClusterSection& cluster = config.cluster;
   check_order(draft, "cluster.dead_after", cluster.dead_after, "cluster.stall_after",
               cluster.stall_after);
@@ -59,6 +62,8 @@ void check_sizes(Draft& draft) {
                           ") + lane.window (" + size(config.lane.window) + ") + " +
                           std::to_string(nodes) + " x lane.submit_window (" +
                           size(config.lane.submit_window) + ") = " + size(need);
+  if (config.lane.log < need && !draft.has("lane.log"))
+    config.lane.log = std::min(std::bit_ceil(need), kLogMost);
   if (config.lane.log < need) {
     draft.error(draft.place({"lane.log", "cluster.max_message", "lane.window", "lane.submit_window",
                              "cluster.nodes"}),

@@ -226,14 +226,15 @@ const std::array kKeys{
 
     Key{.name = "lane.log",
         .kind = Kind::Size,
-        .fallback = "16MiB",
+        .fallback = "4MiB",
         .min = 64 * kKiB,
         .max = 4 * kGiB,
         .power_of_two = true,
         .cluster_part = true,
         .text = "Memory for a lane's ordered log. Must hold two messages of cluster.max_message, "
-                "lane.window and lane.submit_window of every node. Locked in memory where "
-                "transport.kind is verbs and cluster.encryption insecure.",
+                "lane.window and lane.submit_window of every node: left out, it is as much larger "
+                "as they need. The smaller, the more of it stays in the cache. Locked in memory "
+                "where transport.kind is verbs and cluster.encryption insecure.",
         .store = [](Config& c, const Value& v) { c.lane.log = as<std::uint64_t>(v); },
         .read = [](const Config& c) { return number(c.lane.log); }},
     Key{.name = "lane.window",

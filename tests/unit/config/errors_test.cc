@@ -188,6 +188,13 @@ TEST(Errors, LogThatDoesNotHoldWhatMayBeInFlight) {
             "  remedy:  raise lane.log, or lower one of the others\n");
 }
 
+TEST(Errors, ALogThatIsLeftOutHoldsIt) {
+  const auto log_with = [](const std::string& more) { return parse_with(more).value().lane.log; };
+  EXPECT_EQ(log_with("[lane]\nwindow = \"1MiB\"\n"), 4U << 20);
+  EXPECT_EQ(log_with("[cluster]\nmax_message = \"4MiB\"\n"), 16U << 20);
+  EXPECT_EQ(log_with("[lane]\nlog = \"32MiB\"\n"), 32U << 20);
+}
+
 TEST(Errors, TimesInTheWrongOrder) {
   EXPECT_EQ(errors_of("[cluster]\nstall_after = \"10ms\"\n"),
             "t.toml:4:15: error: cluster.stall_after (10ms) is shorter than cluster.dead_after "

@@ -24,7 +24,7 @@ TEST(Load, FillsInEveryDefault) {
   EXPECT_EQ(config->cluster.stall_after, 500 * kMillisecond);
   EXPECT_EQ(config->cluster.hold_max, 5 * kSecond);
   EXPECT_FALSE(config->cluster.insecure);
-  EXPECT_EQ(config->lane.log, 16U << 20);
+  EXPECT_EQ(config->lane.log, 4U << 20);
   EXPECT_EQ(config->client.ring, 1U << 20);
   EXPECT_EQ(config->client.slow_policy, SlowPolicy::Evict);
   EXPECT_EQ(config->worker.idle, IdleStrategy::Adaptive);
@@ -138,7 +138,7 @@ TEST(ClusterHash, LeavesOutWhatAReloadMayChange) {
 
 // Peers compare it over the wire: a change of it is a change of the protocol.
 TEST(ClusterHash, IsStable) {
-  EXPECT_EQ(cluster_hash(parse_with("").value()), 14705674462665161039U);
+  EXPECT_EQ(cluster_hash(parse_with("").value()), 11663158430414227164U);
 }
 
 TEST(SampleFile, IsCorrectAndHoldsEveryDefault) {
