@@ -100,7 +100,7 @@ const std::array kKeys{
         .min = 1 * kKiB,
         .max = 16 * kMiB,
         .cluster_part = true,
-        .text = "Longest message that a client may send. lane.log must hold two of them.",
+        .text = "Longest message that a client may send. A lane's log holds two of them.",
         .store = [](Config& c, const Value& v) { c.cluster.max_message = as<std::uint32_t>(v); },
         .read = [](const Config& c) { return number(c.cluster.max_message); }},
     Key{.name = "cluster.dead_after",
@@ -231,10 +231,10 @@ const std::array kKeys{
         .max = 4 * kGiB,
         .power_of_two = true,
         .cluster_part = true,
-        .text = "Memory for a lane's ordered log. Must hold two messages of cluster.max_message, "
-                "lane.window and lane.submit_window of every node: left out, it is as much larger "
-                "as they need. The smaller, the more of it stays in the cache. Locked in memory "
-                "where transport.kind is verbs and cluster.encryption insecure.",
+        .text = "Memory for a lane's ordered log, at least: it is made large enough for two "
+                "messages of cluster.max_message, lane.window and lane.submit_window of every "
+                "node. The smaller, the more of it stays in the cache. Locked in memory where "
+                "transport.kind is verbs and cluster.encryption insecure.",
         .store = [](Config& c, const Value& v) { c.lane.log = as<std::uint64_t>(v); },
         .read = [](const Config& c) { return number(c.lane.log); }},
     Key{.name = "lane.window",

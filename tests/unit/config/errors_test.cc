@@ -180,17 +180,10 @@ TEST(Errors, OneNodeMoreThanTablesHold) {
   EXPECT_EQ(errors_of(nodes.substr(0, nodes.rfind("[["))).find("holds"), std::string::npos);
 }
 
-TEST(Errors, LogThatDoesNotHoldWhatMayBeInFlight) {
-  EXPECT_EQ(errors_of("[lane]\nlog = \"2MiB\"\n"),
-            "t.toml:4:7: error: lane.log (2MiB) is smaller than 2 x cluster.max_message (1MiB) + "
-            "lane.window (512KiB) + 1 x lane.submit_window (256KiB) = 2816KiB\n"
-            "  allowed: at least 2816KiB\n"
-            "  remedy:  raise lane.log, or lower one of the others\n");
-}
-
-TEST(Errors, ALogThatIsLeftOutHoldsIt) {
+TEST(Errors, ALogHoldsWhatMayBeInFlightWhateverItsKeySays) {
   const auto log_with = [](const std::string& more) { return parse_with(more).value().lane.log; };
-  EXPECT_EQ(log_with("[lane]\nwindow = \"1MiB\"\n"), 4U << 20);
+  EXPECT_EQ(log_with("[lane]\nlog = \"2MiB\"\n"), 4U << 20);
+  EXPECT_EQ(log_with("[lane]\nwindow = \"2MiB\"\n"), 8U << 20);
   EXPECT_EQ(log_with("[cluster]\nmax_message = \"4MiB\"\n"), 16U << 20);
   EXPECT_EQ(log_with("[lane]\nlog = \"32MiB\"\n"), 32U << 20);
 }

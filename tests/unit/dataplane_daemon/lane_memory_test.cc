@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "config/load.h"
 #include "dataplane/memory/lane_rings.h"
 
 namespace phalanx::dataplane {
@@ -42,6 +45,24 @@ TEST(LaneMemory, ALogThatIsTooSmallNamesWhatItNeeds) {
   ASSERT_FALSE(sizes);
   EXPECT_EQ(sizes.error().code, ExitCode::Usage);
   EXPECT_NE(sizes.error().remedy.find("4194304"), std::string::npos) << sizes.error().text();
+}
+
+// What a configuration makes of lane.log, for every size of a cluster: also where the sum is a
+// power of two but for the headers of records.
+TEST(LaneMemory, ALogOfTheConfigurationIsLargeEnough) {
+  transport::TransportLimits wire = kWire;
+  wire.rx_ring_frames = 1 << 16;
+  std::string text = "[node]\nid = 1\n[transport]\nreceive_buffer = \"32MiB\"\n";
+  for (std::size_t nodes = 1; nodes <= kNodesMax; ++nodes) {
+    text += "[[cluster.nodes]]\nid = " + std::to_string(nodes) + "\naddress = \"127.0.0." +
+            std::to_string(nodes) + ":5405\"\n";
+    const auto config = config::parse(text, "t.toml", {.instance = "", .check_key_file = false});
+    ASSERT_TRUE(config) << config.error().text();
+
+    const auto sizes = core_config(*config, BootId{}, wire);
+
+    ASSERT_TRUE(sizes) << nodes << ": " << sizes.error().text();
+  }
 }
 
 TEST(LaneMemory, AReceiveRingThatIsTooSmallIsRefused) {
