@@ -131,15 +131,19 @@ inline constexpr TimeNs kReadSleeps = 100 * kMillisecond;
 
 /// Sleeps until bytes came, which it takes, or it is `deadline`; may return early. False: the other
 /// side hung up. One system call where sleep_on() and drain() are two: 2 us less a call where both
-/// sides sleep (`perf/versus-ipc`, rr block).
-[[nodiscard]] inline bool sleep_and_drain(int socket, TimeNs deadline) noexcept {
-  if (deadline != kNever && monotonic_now() + kReadSleeps > deadline) {
-    sleep_on(socket, deadline);
-    return drain(socket);
+/// sides sleep (`perf/versus-ipc`, rr block). Who has the same end of the socket can undo its
+/// limit: `may_read` only where nobody does who is not trusted.
+[[nodiscard]] inline bool sleep_and_drain(int socket, TimeNs deadline,
+                                          bool may_read = true) noexcept {
+  // The kernel rounds the limit up, by some milliseconds.
+  if (may_read && (deadline == kNever || monotonic_now() + 2 * kReadSleeps < deadline)) {
+    char bytes[256];
+    const ssize_t got = recv(socket, bytes, sizeof bytes, 0);
+    if (got >= 0 || errno != EAGAIN) return got > 0 || (got < 0 && errno == EINTR);
+    // A long sleep, or somebody made the socket one that never waits.
   }
-  char bytes[256];
-  const ssize_t got = recv(socket, bytes, sizeof bytes, 0);
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+  sleep_on(socket, deadline);
+  return drain(socket);
 }
 
 /// Whether the other side is still there, without taking anything.

@@ -132,6 +132,7 @@ phx_status try_once(Handle& handle, const client::SocketPath& path, bool own_ser
   }
   if (status == PHX_OK) {
     handle.attachment.store(attachment, std::memory_order_relaxed);
+    handle.server_is_trusted = client::owner_is_trusted(fd);
     handle.barriers = (request.flags & reply.flags & kBarriers) != 0;
     handle.socket = fd;
     handle.wake = fds[1];

@@ -83,8 +83,8 @@ void give_back(Handle& handle) noexcept {
 
 /// Asks the server for a byte with the next event. True: there is something already, or the end.
 /// A wish that stands costs nothing: only when the server took it is a byte there to be drained.
-/// Or one that it sent late, after we had drained for it and wished anew: with `drain_too` that is
-/// taken as well, and the end of a server that was killed is seen.
+/// Or one that it sent late, after we had drained for it and wished anew: with `drain_too`, for who
+/// never sleeps here, that is taken as well, and the end of a server that was killed is seen.
 bool arm(Handle& handle, bool drain_too = false) noexcept {
   std::atomic_ref waits(handle.memory.page()->client_waits);
   if (drain_too || (waits.load(std::memory_order_relaxed) & kWaitsForEvent) == 0) {

@@ -70,6 +70,7 @@ struct Handle {
   phx_ipc_wait wait = PHX_IPC_ADAPTIVE;
   TimeNs spin_ns = 0;
   bool barriers = false;            ///< See barrier.h.
+  bool server_is_trusted = false;   ///< Root, or our own user: it made the wake socket.
   int socket = -1;                  ///< Our doorbell out, events in, hang-up.
   int wake = -1;                    ///< Replies and room in.
   std::atomic<int> attachment{-1};  ///< Until it is taken.

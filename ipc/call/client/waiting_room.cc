@@ -165,7 +165,7 @@ void sleep_leading(Handle& handle, const Pending& pending, const Attempt& attemp
     waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
     return;
   }
-  const bool there = sleep_and_drain(handle.wake, deadline);
+  const bool there = sleep_and_drain(handle.wake, deadline, handle.server_is_trusted);
   waits.fetch_and(~kWaitsForReply, std::memory_order_acq_rel);
   if (!there) {
     pump(handle);

@@ -337,8 +337,13 @@ void on_doorbell(phx_ipc_server& server, unsigned index) noexcept {
   Connection& c = *server.places[index].served;
   const std::size_t most = server.options.turn_messages_max;
   // What came is served first: somebody waits for its reply, and nobody for the byte to be taken.
-  const std::size_t served = c.hung_up ? 0 : serve(server, c, most);
+  std::size_t served = c.hung_up ? 0 : serve(server, c, most);
   c.hung_up = c.hung_up || !drain(c.socket);
+  // The byte may have told of room that there was not yet when it was looked for.
+  const bool waits_for_room = c.awaits_room ||
+                              c.awaits_broadcast_room.load(std::memory_order_relaxed) ||
+                              c.stalled.load(std::memory_order_relaxed);
+  if (waits_for_room && !c.hung_up && !c.broken) served += serve(server, c, most - served);
   if (c.hung_up || c.broken) {
     // Its socket stays readable: the rest comes in turns like everything else.
     if (served > 0 || serve_some_of_the_rest(server, c)) return;

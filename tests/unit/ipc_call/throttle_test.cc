@@ -121,5 +121,63 @@ TEST(Throttle, EndsInEvictionWhileOthersAreBusy) {
   EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
 }
 
+/// A handler that fills the dispatch ring, and then waits until the client has read all of it.
+struct Filler {
+  std::atomic<int> sent{0}, rooms{0};
+  std::atomic<bool> full{false}, empty{false};
+  static void fill(void* self, phx_ipc_server* server, const phx_ipc_message* m) {
+    auto& filler = *static_cast<Filler*>(self);
+    while (phx_ipc_dispatch(server, m->connection, 0, "12345678", 8) == PHX_OK) ++filler.sent;
+    filler.full = true;
+    EXPECT_TRUE(eventually([&] { return filler.empty.load(); }));
+  }
+  static void room(void* self, phx_ipc_server*, phx_ipc_connection, void*) {
+    ++static_cast<Filler*>(self)->rooms;
+  }
+  void read_all(const Folder& folder) {
+    const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
+    const iovec part{.iov_base = nullptr, .iov_len = 0};
+    EXPECT_EQ(phx_ipc_post(h, 0, &part, 1, 5000), PHX_OK);
+    EXPECT_TRUE(eventually([&] { return full.load(); }));
+    phx_ipc_event event{};
+    while (phx_ipc_get(h, &event, 0) == PHX_OK) EXPECT_EQ(phx_ipc_put(h), PHX_OK);
+    empty = true;
+    EXPECT_TRUE(eventually([&] { return rooms > 0; }));
+    EXPECT_EQ(phx_ipc_disconnect(h), PHX_OK);
+  }
+};
+
+// The byte that tells of room comes while the server is not asleep, and is not sent again.
+TEST(Throttle, CallsBackForRoomThatCameDuringAHandler) {
+  const Folder folder;
+  Filler filler;
+  const phx_ipc_handler handler{.handle = Filler::fill, .flow_control = 0};
+  const phx_ipc_service service{.service = kService,
+                                .private_bytes = 0,
+                                .handlers = &handler,
+                                .handler_count = 1,
+                                .init = nullptr,
+                                .exit = nullptr,
+                                .room = Filler::room};
+  phx_ipc_server_options options{};
+  options.struct_bytes = sizeof options;
+  options.runtime_directory = folder.path();
+  options.services = &service;
+  options.service_count = 1;
+  options.context = &filler;
+  options.policy = PHX_IPC_THROTTLE;
+  options.throttle_max_ms = 60'000;
+  phx_ipc_server* server = nullptr;
+  ASSERT_EQ(phx_ipc_server_create("test", &options, &server), PHX_OK);
+
+  std::thread client([&] { filler.read_all(folder); });
+  for (int turn = 0; turn < 100 && filler.rooms == 0; ++turn) (void)phx_ipc_server_turn(server, 50);
+  EXPECT_GT(filler.sent, 0);
+  EXPECT_EQ(filler.rooms, 1);
+  filler.rooms = 1;  // So that the client ends whatever came.
+  client.join();
+  EXPECT_EQ(phx_ipc_server_destroy(server), PHX_OK);
+}
+
 }  // namespace
 }  // namespace phalanx::call
