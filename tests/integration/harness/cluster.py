@@ -62,13 +62,15 @@ class Cluster:
 
     alive = []
 
-    def __init__(self, nodes=3, ipv6=False, cluster="", extra="", start=True, second=False):
+    def __init__(self, nodes=3, ipv6=False, cluster="", extra="", start=True, second=False,
+                 dead_after_ms=100):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cluster-", dir="/run"))
         self.nodes = range(1, nodes + 1)
         self.network = Network(nodes, ipv6, second)
         self.controlplanes = {}
         self.clients = []
         self.cluster_keys = cluster
+        self.dead_after_ms = dead_after_ms * SLOW
         self.key = self.directory / "cluster.key"
         self.config = self.directory / "phalanx.toml"
         subprocess.run([program("phalanx"), "key", "generate", str(self.key)], check=True,
@@ -85,7 +87,8 @@ class Cluster:
         lines = [
             "[node]", f'state_directory = "{self.directory}/state"',
             "[cluster]", 'name = "test"', f'key_file = "{key or self.key}"',
-            f'dead_after = "{100 * SLOW}ms"', f'stall_after = "{500 * SLOW}ms"', self.cluster_keys,
+            f'dead_after = "{self.dead_after_ms}ms"', f'stall_after = "{500 * SLOW}ms"',
+            self.cluster_keys,
         ]
         for node in self.nodes:
             lines += [
