@@ -43,6 +43,7 @@ class Crew:
             words = [self.board.path, str(node - 1), modes.get(node, "listen"),
                      str(size), str(cluster.nodes), str(node)]
             self.clients.append(cluster.client(node, words, errors))
+            cluster.bind(node, self.clients[-1].pid)
         self.await_all(READY, lambda value: value == 1, 20)
 
     def await_all(self, field, good, limit_s, nodes=None):

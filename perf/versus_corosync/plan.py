@@ -52,24 +52,24 @@ def shapes(options):
         return lambda cluster: measure.rate(cluster, size, senders, s)
 
     last = options.nodes
+    # A node that sends most is handed the ordering: what is told of the first orderer comes first.
+    out = [("own delivery, 64 B", "p50_us", "us", False, lambda c: measure.latency(c, 64, 1, s)),
+           ("round trip through another node, 64 B", "p50_us", "us", False,
+            lambda c: measure.latency(c, 64, 1, s, "trip"))]
+    if not options.quick:
+        out += [(SAFE, "p50_us", "us", False, lambda c: measure.latency(c, 64, 1, s, "safe")),
+                ("own delivery away from the orderer, 64 B", "p50_us", "us", False,
+                 lambda c: measure.latency(c, 64, last, s))]
     sizes = (64, 1400, 65536) if options.quick else (64, 256, 1400, 8192, 65536, LARGE)
-    out = [(f"{size} B, 1 sender", "msgs_per_s", "msg/s", True, flood(size, [1]))
-           for size in sizes]
+    out += [(f"{size} B, 1 sender", "msgs_per_s", "msg/s", True, flood(size, [1]))
+            for size in sizes]
     out.append((f"64 B, {options.nodes} senders", "msgs_per_s", "msg/s", True, flood(64, everyone)))
     if not options.quick:
-        # A node that sends most is handed the ordering: also what that is worth.
+        # Also what the hand-over is worth.
         out += [(f"{size} B, 1 sender away from the first orderer", "msgs_per_s", "msg/s", True,
                  flood(size, [last])) for size in (64, 1400, 8192, 65536, LARGE)]
         out.append((f"1400 B, {options.nodes} senders", "msgs_per_s", "msg/s", True,
                     flood(1400, everyone)))
-    out.append(("own delivery, 64 B", "p50_us", "us", False,
-                lambda c: measure.latency(c, 64, 1, s)))
-    out.append(("round trip through another node, 64 B", "p50_us", "us", False,
-                lambda c: measure.latency(c, 64, 1, s, "trip")))
-    if not options.quick:
-        out.append((SAFE, "p50_us", "us", False, lambda c: measure.latency(c, 64, 1, s, "safe")))
-        out.append(("own delivery away from the orderer, 64 B", "p50_us", "us", False,
-                    lambda c: measure.latency(c, 64, last, s)))
         out += [
             (f"{LOSS}64 B, 1 sender, share of the rate without loss", "of_lossless_percent", "%",
              True, lambda c: measure.rate_with_loss(c, 64, [1], s, 1)),
@@ -85,12 +85,12 @@ def shapes_of_many(options):
     """Those of eight nodes, which share two cores with their clients on a small host."""
     s, everyone = options.seconds, list(range(1, MANY + 1))
     named = f"{MANY} nodes: "
-    return [(f"{named}{size} B, all send", "msgs_per_s", "msg/s", True,
-             lambda c, size=size: measure.rate(c, size, everyone, s)) for size in (64, 1400)] + [
-        (f"{named}own delivery, 64 B", "p50_us", "us", False,
-         lambda c: measure.latency(c, 64, 1, s)),
-        (f"{named}round trip through another node, 64 B", "p50_us", "us", False,
-         lambda c: measure.latency(c, 64, 1, s, "trip"))]
+    return [(f"{named}own delivery, 64 B", "p50_us", "us", False,
+             lambda c: measure.latency(c, 64, 1, s)),
+            (f"{named}round trip through another node, 64 B", "p50_us", "us", False,
+             lambda c: measure.latency(c, 64, 1, s, "trip"))] + [
+        (f"{named}{size} B, all send", "msgs_per_s", "msg/s", True,
+         lambda c, size=size: measure.rate(c, size, everyone, s)) for size in (64, 1400)]
 
 
 def run(build, options):
@@ -108,7 +108,7 @@ def run(build, options):
                 for name, start in entrants:
                     begun = time.monotonic()
                     print(f"round {number + 1} of {options.rounds}: {name} ", end="", flush=True)
-                    one_round(results, name, start, work)
+                    one_round(results, name, start, work, options.pin)
                     print(f" {time.monotonic() - begun:.0f} s", flush=True)
     except KeyboardInterrupt:
         results["failures"].append("interrupted: here is what was measured until then")
@@ -120,7 +120,7 @@ def run(build, options):
     return results
 
 
-def one_round(results, name, start, table):
+def one_round(results, name, start, table, pin):
     try:
         cluster = start()
     except Failed:  # Once more: on a busy host a start may fail.
@@ -129,6 +129,8 @@ def one_round(results, name, start, table):
         except Failed as failed:
             results["failures"].append(f"{name}: {failed}")
             return
+    if pin:
+        cluster.pin()
     entry = results["clusters"].setdefault(
         name, {"family": cluster.family, "secure": cluster.secure, "runs": {},
                "command": cluster.command})
