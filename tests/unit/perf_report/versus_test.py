@@ -2,6 +2,7 @@
 line. The measurements themselves need both clusters and root."""
 
 import argparse
+import os
 import pathlib
 import re
 import subprocess
@@ -13,10 +14,13 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "perf"))
-from versus_corosync import measure, page, plan  # noqa: E402
+from versus_corosync import clusters, measure, page, plan  # noqa: E402
 
 RATE = {"name": "64 B", "figure": "msgs_per_s", "unit": "msg/s", "more": True}
 OWN = {"name": "own delivery", "figure": "p50_us", "unit": "us", "more": False}
+
+
+affinity = os.sched_getaffinity
 
 
 def cluster(family, secure, rate, p50):
@@ -97,7 +101,10 @@ class Plan(unittest.TestCase):
 
     def test_what_was_measured_before_an_interrupt_is_kept(self):
         class Cluster:
-            family, secure, command, stopped = "phalanx", True, "start", 0
+            family, secure, command, stopped, pinned = "phalanx", True, "start", 0, 0
+
+            def pin(self):
+                Cluster.pinned += 1
 
             def stop(self):
                 Cluster.stopped += 1
@@ -107,13 +114,36 @@ class Plan(unittest.TestCase):
 
         work = [("64 B", "msgs_per_s", "msg/s", True, lambda _: {"msgs_per_s": 5.0}),
                 ("own delivery", "p50_us", "us", False, interrupted)]
-        options = argparse.Namespace(nodes=3, seconds=1, rounds=2, quick=True)
+        options = argparse.Namespace(nodes=3, seconds=1, rounds=2, quick=True, pin=True)
         with mock.patch.multiple(plan, environment=lambda _: {}, shapes=lambda _: work,
                                  contestants=lambda *_: [("phalanx shm", Cluster)]):
             found = plan.run(None, options)
         self.assertEqual(found["clusters"]["phalanx shm"]["median"], {"64 B": {"msgs_per_s": 5.0}})
         self.assertIn("interrupted", found["failures"][-1])
-        self.assertEqual(Cluster.stopped, 1)
+        self.assertEqual((Cluster.stopped, Cluster.pinned), (1, 1))
+
+    def test_pinned_the_first_node_has_the_fewest_others(self):
+        class Sleepers(clusters.Cluster):
+            def daemons(self, node=None):
+                return [process.pid for n, process in nodes.items() if node in (None, n)]
+
+        allowed = sorted(os.sched_getaffinity(0))
+        if len(allowed) < 2:
+            self.skipTest("one processor")
+        nodes = {n: subprocess.Popen(["sleep", "60"]) for n in (1, 2, 3)}
+        try:
+            cluster_of_three = Sleepers("sleepers", "phalanx", True, 3)
+            with mock.patch.object(os, "sched_getaffinity", lambda _: set(allowed[:2])):
+                cluster_of_three.bind(2, nodes[2].pid)  # Not pinned: left alone.
+                before = len(affinity(nodes[2].pid))
+                cluster_of_three.pin()
+            self.assertEqual(before, len(allowed))
+            self.assertEqual([affinity(nodes[n].pid) for n in (1, 2, 3)],
+                             [{allowed[1]}, {allowed[0]}, {allowed[0]}])
+        finally:
+            for process in nodes.values():
+                process.kill()
+                process.wait()
 
     def test_a_wrong_command_line_is_told(self):
         for words in (["--nodes", "1"], ["--nodes", "17"], ["--rounds", "-1"], ["--what"],
