@@ -94,11 +94,18 @@ run_logged() {
   return "$rc"
 }
 
-# Errors first: the end of a parallel build's log is often about something else.
+# Errors first: the end of a parallel build's log is often about something else. Then the end of
+# what each failed test printed, which meson puts between a line with scissors and a bare one.
 excerpt() {
   grep -nE '(\berror|Error|FAILED|ERROR|Sanitizer)[: ]' "$1" | head -n 30
+  awk '/ ✀ | 8< / { inside = 1; n = 0 }
+       inside { line[n++ % 20] = $0 }
+       inside && /^(―|-)+$/ {
+         for (i = n > 20 ? n - 20 : 0; i < n; i++) print line[i % 20]
+         inside = 0
+       }' "$1" | head -n 100
   echo '    ...'
-  tail -n 60 "$1"
+  tail -n 30 "$1"
 }
 
 report() {
