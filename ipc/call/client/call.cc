@@ -37,13 +37,13 @@ struct Submission {
   /// Under the send lock.
   bool try_locked() noexcept {
     if (handle.over.load(std::memory_order_acquire) != PHX_OK) return false;
-    if (pending != nullptr) pending->for_room.store(false, std::memory_order_relaxed);
     if (!write_request(handle, what.kind, body, what.request, what.request_parts,
                        what.request_bytes)) {
-      if (pending != nullptr) pending->for_room.store(true, std::memory_order_relaxed);
       if (handle.requests.broken()) distrust(handle);
       return false;
     }
+    // So long who tells of room finds us; no longer, for the reply may come at once.
+    if (pending != nullptr) pending->for_room.store(false, std::memory_order_relaxed);
     end = handle.requests.committed_in_ring();
     publish_requests(handle);
     return true;
@@ -94,6 +94,7 @@ phx_status exchange(Slot& slot, Handle& handle, Exchange& what, int timeout_ms) 
     if (number < 0) return PHX_TRY_AGAIN;
     submission.pending = &handle.pending[number];
     prepare(*submission.pending, what);
+    submission.pending->for_room.store(true, std::memory_order_relaxed);
     submission.body = {.id = what.id,
                        .slot = static_cast<std::uint32_t>(number),
                        .sequence = submission.pending->sequence,

@@ -201,19 +201,21 @@ phx_status lead(Handle& handle, Pending& pending, const Attempt& attempt,
 /// Sleeps until somebody ends the wait or gives the lead up. True: take the lead.
 bool sleep_following(Handle& handle, Pending& pending, const Attempt& attempt,
                      TimeNs deadline) noexcept {
-  if (attempt.try_it != nullptr) {
-    std::atomic_ref(handle.memory.page()->client_waits)
-        .fetch_or(kWaitsForRoom, std::memory_order_seq_cst);
-    fence_before_sleep(handle.barriers);
-    if (is_done(pending, attempt)) return false;
-  }
   std::uint32_t waiting = kWaiting;
   if (!pending.state.compare_exchange_strong(waiting, kAsleep, std::memory_order_seq_cst))
     return false;
   handle.sleepers.fetch_add(1, std::memory_order_seq_cst);
+  // From here on the leader finds us: it may be told of room, once, before we have looked.
+  bool done = false;
+  if (attempt.try_it != nullptr) {
+    std::atomic_ref(handle.memory.page()->client_waits)
+        .fetch_or(kWaitsForRoom, std::memory_order_seq_cst);
+    fence_before_sleep(handle.barriers);
+    done = is_done(pending, attempt);
+  }
   // Who led may have gone since: then nobody would wake us.
-  const bool leads = handle.leading.try_lock();
-  if (!leads) futex_wait(pending.state, kAsleep, deadline);
+  const bool leads = !done && handle.leading.try_lock();
+  if (!done && !leads) futex_wait(pending.state, kAsleep, deadline);
   handle.sleepers.fetch_sub(1, std::memory_order_seq_cst);
   std::uint32_t asleep = kAsleep;
   pending.state.compare_exchange_strong(asleep, kWaiting, std::memory_order_acq_rel);

@@ -106,8 +106,9 @@ phx_status meet_policy(const phx_ipc_server& server, Connection& c, std::uint64_
     if (now - c.blocked_since <= most) {
       std::atomic_ref(c.memory.page()->flow_control).store(1, std::memory_order_relaxed);
       note_need(c, bytes);
-      ask_for_room(c);
+      // First: the byte may come at once, to a thread that looks at this.
       const bool first = !c.awaits_room.exchange(true, std::memory_order_relaxed);
+      ask_for_room(c);
       return first ? PHX_OK : PHX_TRY_AGAIN;
     }
   }

@@ -198,7 +198,8 @@ std::size_t serve(phx_ipc_server& server, Connection& connection, std::size_t mo
 /// barrier, and look_again() at each, where true means that there is work.
 [[nodiscard]] bool ask_for_wake(Connection& connection) noexcept;
 [[nodiscard]] bool look_again(Connection& connection) noexcept;
-/// The loop's call for a connection: drains the doorbell, serves, arms.
+/// The loop's call for a connection: serves, drains the doorbell, serves again what waits for room,
+/// arms.
 void on_doorbell(phx_ipc_server& server, unsigned index) noexcept;
 /// A thread for one connection, which waits for the place's lock first: under that. 0, or why none
 /// could be made.

@@ -123,7 +123,7 @@ TEST(Throttle, EndsInEvictionWhileOthersAreBusy) {
 
 /// A handler that fills the dispatch ring, and then waits until the client has read all of it.
 struct Filler {
-  std::atomic<int> sent{0}, rooms{0};
+  std::atomic<int> sent{0}, rooms{0}, turns{0};
   std::atomic<bool> full{false}, empty{false};
   static void fill(void* self, phx_ipc_server* server, const phx_ipc_message* m) {
     auto& filler = *static_cast<Filler*>(self);
@@ -137,6 +137,9 @@ struct Filler {
   void read_all(const Folder& folder) {
     const phx_ipc_handle h = connect_to(folder, {.dispatch_ring_bytes = 4096});
     const iovec part{.iov_base = nullptr, .iov_len = 0};
+    // The server is to sleep on its doorbell when the post comes.
+    const int before = turns;
+    EXPECT_TRUE(eventually([&] { return turns > before + 1; }));
     EXPECT_EQ(phx_ipc_post(h, 0, &part, 1, 5000), PHX_OK);
     EXPECT_TRUE(eventually([&] { return full.load(); }));
     phx_ipc_event event{};
@@ -171,7 +174,8 @@ TEST(Throttle, CallsBackForRoomThatCameDuringAHandler) {
   ASSERT_EQ(phx_ipc_server_create("test", &options, &server), PHX_OK);
 
   std::thread client([&] { filler.read_all(folder); });
-  for (int turn = 0; turn < 100 && filler.rooms == 0; ++turn) (void)phx_ipc_server_turn(server, 50);
+  for (; filler.turns < 100 && filler.rooms == 0; ++filler.turns)
+    (void)phx_ipc_server_turn(server, 50);
   EXPECT_GT(filler.sent, 0);
   EXPECT_EQ(filler.rooms, 1);
   filler.rooms = 1;  // So that the client ends whatever came.

@@ -1,6 +1,12 @@
 #include "ipc/call/waiting.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <thread>
+
+#include "ipc/base/fd.h"
 
 namespace phalanx::call {
 namespace {
@@ -53,6 +59,61 @@ TEST(Spinner, DoesNotSpinWithoutTimeFor) {
   TimeNs now = 0;
   EXPECT_FALSE(spinner.turn(now));
   SleepCost::of_thread() = {};
+}
+
+struct SleepOnSocket : testing::Test {
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ours.reset(ends[0]);
+    theirs.reset(ends[1]);
+    ASSERT_TRUE(let_reads_sleep(ours.get()));
+  }
+  /// A byte, so long after a sleeper began that reading gave up. Returns how long it slept.
+  TimeNs sleep_until_a_late_byte(bool may_read) {
+    const TimeNs begun = monotonic_now();
+    std::thread waker([&] {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(3 * kReadSleeps));
+      send_wake(theirs.get());
+    });
+    // It may return early; this one is to come back for the byte alone.
+    EXPECT_TRUE(sleep_and_drain(ours.get(), kNever, may_read));
+    const TimeNs slept = monotonic_now() - begun;
+    waker.join();
+    char byte = 0;
+    EXPECT_EQ(recv(ours.get(), &byte, 1, MSG_DONTWAIT), -1) << "it was taken";
+    return slept;
+  }
+  Fd ours, theirs;
+};
+
+TEST_F(SleepOnSocket, ForLongerThanAReadDoes) {
+  EXPECT_GE(sleep_until_a_late_byte(true), 3 * kReadSleeps);
+}
+
+TEST_F(SleepOnSocket, WithoutReadingWhereNobodyIsTrusted) {
+  const timeval never{};  // As a server may set it that has the same socket.
+  ASSERT_EQ(setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never), 0);
+  const TimeNs begun = monotonic_now();
+  EXPECT_TRUE(sleep_and_drain(ours.get(), begun + 4 * kReadSleeps, false)) << "nobody hung up";
+  EXPECT_GE(monotonic_now() - begun, 4 * kReadSleeps);
+  EXPECT_GE(sleep_until_a_late_byte(false), 3 * kReadSleeps);
+}
+
+TEST_F(SleepOnSocket, ThatSomebodyMadeOneThatNeverWaits) {
+  ASSERT_EQ(fcntl(ours.get(), F_SETFL, O_NONBLOCK), 0);
+  EXPECT_GE(sleep_until_a_late_byte(true), 3 * kReadSleeps);
+}
+
+TEST_F(SleepOnSocket, UntilADeadlineOrAHangUp) {
+  for (const TimeNs sleep : {TimeNs{20 * kMillisecond}, 4 * kReadSleeps}) {
+    const TimeNs begun = monotonic_now();
+    EXPECT_TRUE(sleep_and_drain(ours.get(), begun + sleep));
+    EXPECT_GE(monotonic_now() - begun, sleep);
+  }
+  theirs.reset();
+  EXPECT_FALSE(sleep_and_drain(ours.get(), kNever));
+  EXPECT_FALSE(sleep_and_drain(ours.get(), kNever, false));
 }
 
 }  // namespace
