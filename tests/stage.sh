@@ -95,12 +95,15 @@ run_logged() {
 }
 
 # Errors first: the end of a parallel build's log is often about something else. Then the end of
-# what each failed test printed, which meson puts between a line with scissors and a bare one.
+# what each failed test printed, which meson puts between a line with scissors and one like it
+# without: of its length, where both are ASCII, as tests print such lines themselves.
 excerpt() {
   grep -nE '(\berror|Error|FAILED|ERROR|Sanitizer)[: ]' "$1" | head -n 30
-  awk '/ ✀ | 8< / { inside = 1; n = 0 }
+  awk '/^-* 8< -*$/ { bar = "^-+$"; size = length($0) }
+       /^(―)* ✀ *(―)*$/ { bar = "^(―)+$"; size = 0 }
+       / ✀ | 8< / { inside = 1; n = 0 }
        inside { line[n++ % 20] = $0 }
-       inside && /^(―|-)+$/ {
+       inside && $0 ~ bar && (size == 0 || length($0) == size) {
          for (i = n > 20 ? n - 20 : 0; i < n; i++) print line[i % 20]
          inside = 0
        }' "$1" | head -n 100
