@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -45,14 +48,20 @@ void futex(std::atomic<std::uint32_t>& word, int what, std::uint32_t value) {
   syscall(SYS_futex, &word, what, value, nullptr, nullptr, 0);
 }
 
+void run_here(std::size_t core) {
+  if (phalanx::perf::run_on(core)) return;
+  std::fprintf(stderr, "error: cannot run on processor %zu\n", core);
+  std::exit(1);
+}
+
 void sleep_on_socket(Wake& wake, std::size_t core) {
-  (void)phalanx::perf::run_on(core);
+  run_here(core);
   char byte = 0;
   while (recv(wake.sockets[1], &byte, 1, 0) > 0) wake.woken_at.store(monotonic_now());
 }
 
 void serve_wakes(Wake& wake, std::size_t core, Waker how) {
-  (void)phalanx::perf::run_on(core);
+  run_here(core);
   while (!wake.over.load()) {
     const std::uint32_t wanted = wake.wanted.load(std::memory_order_acquire);
     if (wanted != wake.served.load(std::memory_order_relaxed)) {
@@ -78,7 +87,7 @@ void measure(const char* name, Waker how, std::size_t sleeper_core, std::size_t 
   std::thread sleeper(sleep_on_socket, std::ref(wake), sleeper_core);
   std::thread waker;
   if (how != Waker::None) waker = std::thread(serve_wakes, std::ref(wake), waker_core, how);
-  (void)phalanx::perf::run_on(0);
+  run_here(0);
   std::vector<TimeNs> cost, late;
   for (int i = 0; i < kWakes; ++i) {
     const TimeNs apart = monotonic_now() + kApart;

@@ -1,5 +1,6 @@
 """What is compared: a running cluster of either kind, and how its clients are started."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -16,15 +17,20 @@ class Failed(Exception):
     """Something could not be started; the text says what was seen."""
 
 
+def tasks_of(pid):
+    """The threads of a process; none if it has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(task) for task in os.listdir(f"/proc/{pid}/task")]
+    return []
+
+
 def threads_ns(pid):
     """Processor time of a process, of all its threads, by the scheduler's own account."""
     total = 0
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for task in tasks_of(pid):
             with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
                 total += int(file.read().split()[0])
-    except (OSError, ValueError, IndexError):
-        pass
     return total
 
 
@@ -41,8 +47,8 @@ class Cluster:
         raise NotImplementedError
 
     def pin(self):
-        """Binds all that a node runs, and its clients from now on, to one processor: as many nodes
-        on each, and the first one with the fewest others."""
+        """Binds all that a node runs, and its clients from now on, to one processor: spread
+        as evenly as goes, the first one with the fewest others."""
         self.pinned = True
         for node in range(1, self.nodes + 1):
             for pid in self.daemons(node):
@@ -50,13 +56,13 @@ class Cluster:
 
     def bind(self, node, pid):
         """A process of a node, with all its threads, if the cluster is pinned."""
+        if not self.pinned:
+            return
         allowed = sorted(os.sched_getaffinity(0))
-        on_each = -(-self.nodes // len(allowed))
-        try:
-            for task in os.listdir(f"/proc/{pid}/task") if self.pinned else []:
-                os.sched_setaffinity(int(task), {allowed[(self.nodes - node) // on_each]})
-        except (FileNotFoundError, ProcessLookupError):
-            pass  # It has just ended.
+        processor = allowed[(self.nodes - node) * len(allowed) // self.nodes]
+        for task in tasks_of(pid):
+            with contextlib.suppress(ProcessLookupError):  # It has just ended.
+                os.sched_setaffinity(task, {processor})
 
     def client(self, node, arguments, errors=None):
         """A process of the client program on a node; arguments as client.c has them."""

@@ -129,12 +129,12 @@ def one_round(results, name, start, table, pin):
         except Failed as failed:
             results["failures"].append(f"{name}: {failed}")
             return
-    if pin:
-        cluster.pin()
     entry = results["clusters"].setdefault(
         name, {"family": cluster.family, "secure": cluster.secure, "runs": {},
                "command": cluster.command})
     try:
+        if pin:
+            cluster.pin()
         for shape, _, _, _, work in table:
             if shape == SAFE and cluster.family != "phalanx":
                 continue
