@@ -47,7 +47,8 @@ struct Sample {
   }
 };
 
-/// nullptr: the worker has shown nothing yet. Large: on the heap.
+/// nullptr: the worker has shown nothing yet, writes it faster than it can be read, or there is no
+/// memory. Large: on the heap.
 [[nodiscard]] std::unique_ptr<Sample> take_sample(const shm::StatisticsMemory& from);
 
 /// The worker shows itself every 10 ms at least: after so long it is dead or stopped.

@@ -7,7 +7,8 @@
 namespace phalanx::shm {
 
 /// What all workers of a data plane show, taken together: what one worker of all the lanes would.
-/// Lane l is worker (l mod workers)'s. Any thread of any process. False: as of one worker.
+/// Lane l is worker (l mod workers)'s. Any thread of any process. False: as of one worker, or there
+/// is no memory for a second one's tables.
 ///
 /// Of a status: the view and what belongs to it are those of the worker with the oldest one, so
 /// that a view is installed when all have it; `written_at`, `heard` and `progressed` the least;

@@ -12,7 +12,9 @@ namespace phalanx::transport::verbs {
 Expected<void, Error> LentMemory::take(std::span<const std::span<const std::byte>> memory) {
   PHX_CHECK(pieces_.empty());
   Registration all{.what = "logs and streams to send from",
-                   .or_else = "; or set a smaller lane.log on all nodes"};
+                   .or_else =
+                       "; or set a smaller lane.log on all nodes, and what it has to hold: "
+                       "cluster.max_message, lane.window, lane.submit_window"};
   for (const std::span<const std::byte> bytes : memory) all.bytes += bytes.size();
   if (auto error = check_lockable(all)) return fail(std::move(*error));
   for (const std::span<const std::byte> bytes : memory) {
