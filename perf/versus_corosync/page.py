@@ -42,15 +42,16 @@ def cell(pair, unit):
 def times(ratio):
     if not ratio:
         return "-"
-    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2g} x"
+    return f"{ratio:,.0f} x" if ratio >= 10 else f"{ratio:.2g} x"
 
 
 def table(results):
-    lines = [f"{'shape':42} {'phalanx':>13} {'corosync':>13} {'ratio':>8}"
+    width = max(len(shape["name"]) for shape in results["shapes"])
+    lines = [f"{'shape':{width}} {'phalanx':>13} {'corosync':>13} {'ratio':>8}"
              f" {'unencrypted':>13} {'ratio':>8}"]
     for row in comparisons(results):
         unit = row["shape"]["unit"]
-        lines.append(f"{row['shape']['name']:42} {cell(row['ours'], unit):>13} "
+        lines.append(f"{row['shape']['name']:{width}} {cell(row['ours'], unit):>13} "
                      f"{cell(row['secure'], unit):>13} {times(row['secure_ratio']):>8} "
                      f"{cell(row['open'], unit):>13} {times(row['open_ratio']):>8}")
     lines.append("phalanx: encrypted, its best transport. A ratio over 1: phalanx is ahead.")

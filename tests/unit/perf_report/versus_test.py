@@ -54,6 +54,10 @@ class Page(unittest.TestCase):
         self.assertAlmostEqual(rate["open_ratio"], 50)
         self.assertAlmostEqual(own["secure_ratio"], 40)
 
+    def test_ratios_are_rounded_and_never_in_powers_of_ten(self):
+        self.assertEqual([page.times(ratio) for ratio in (None, 0.337, 3.94, 22.4, 99.8, 1330.4)],
+                         ["-", "0.34 x", "3.9 x", "22 x", "100 x", "1,330 x"])
+
     def test_the_price_of_encryption_is_told_of_the_same_cluster(self):
         every = results()["clusters"]
         self.assertEqual(page.price(results(), RATE, "phalanx dpdk", every["phalanx dpdk"]),
