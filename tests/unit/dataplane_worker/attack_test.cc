@@ -131,8 +131,8 @@ TEST_F(Attack, OutsideOfTheWindowIsDroppedBeforeTheCipher) {
 }
 
 TEST_F(Attack, ByReplayIsKnownByItsCounter) {
-  std::vector<Frame> frames;
-  for (int i = 0; i < 20; ++i) frames.push_back(send(true));
+  std::vector<Frame> frames(20);
+  for (Frame& frame : frames) frame = send(true);
   settle();
   for (const Frame& frame : frames) inject(frame);
   EXPECT_EQ(count(Counter::RxReplayed), 20U);
