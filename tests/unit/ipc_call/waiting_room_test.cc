@@ -85,7 +85,7 @@ TEST_F(WaitingRoom, ALeaderWakesWhoLooksForRoomForTheLastTime) {
   std::thread leader([&] {
     EXPECT_EQ(wait_for(handle, handle.pending[0], {}, monotonic_now() + 60 * kSecond), PHX_OK);
   });
-  usleep(100'000);
+  while ((waits().load() & kWaitsForReply) == 0) usleep(1000);  // It leads, and goes to sleep.
   Follower follower{.room = *this};
   const TimeNs begun = monotonic_now();
   EXPECT_EQ(wait_for(handle, handle.pending[1], {.try_it = Follower::look, .what = &follower},
